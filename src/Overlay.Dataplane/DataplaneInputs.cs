@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using System.Net;
+using Overlay.Primitives;
+
+namespace Overlay.Dataplane;
+
+/// <summary>All that <c>Desired.For</c> needs to know: this node's part of intent and presence.</summary>
+public sealed record DataplaneInputs
+{
+    /// <summary>This node's VTEP address.</summary>
+    public required IPAddress Vtep { get; init; }
+
+    /// <summary>MTU of the route that VXLAN packets leave by.</summary>
+    public required int UnderlayMtu { get; init; }
+
+    public required int VxlanPort { get; init; }
+
+    /// <summary>The networks that have an endpoint on this node.</summary>
+    public ImmutableArray<OverlayNetwork> Networks { get; init; } = [];
+
+    /// <summary>Endpoints of this node.</summary>
+    public ImmutableArray<LocalEndpoint> Endpoints { get; init; } = [];
+
+    /// <summary>Reachable endpoints of other nodes on those networks.</summary>
+    public ImmutableArray<RemoteEndpoint> Remotes { get; init; } = [];
+
+    /// <summary>IPv4 prefix of the gateway bridge, chosen so that it overlaps no route of the host.</summary>
+    public required IPNetwork GatewayPrefix { get; init; }
+}
+
+public sealed record OverlayNetwork
+{
+    public required NetworkId Id { get; init; }
+
+    public required string Name { get; init; }
+
+    public bool Internal { get; init; }
+
+    /// <summary>Bytes inside the overlay; 0: from the underlay.</summary>
+    public int Mtu { get; init; }
+
+    public required ImmutableArray<OverlaySegment> Segments { get; init; }
+}
+
+/// <summary>One broadcast domain; the n-th has br{n} and vxlan{n}.</summary>
+public sealed record OverlaySegment(
+    Vni Vni, IPNetwork? Subnet4, IPAddress? Gateway4, IPNetwork? Subnet6, IPAddress? Gateway6);
+
+public sealed record LocalEndpoint
+{
+    public required EndpointId Id { get; init; }
+
+    public required NetworkId Network { get; init; }
+
+    public required int Segment { get; init; }
+
+    public required NamespaceName Sandbox { get; init; }
+
+    public required string Interface { get; init; }
+
+    public required MacAddress Mac { get; init; }
+
+    public IPAddress? Ipv4 { get; init; }
+
+    public IPAddress? Ipv6 { get; init; }
+
+    /// <summary>
+    /// Its place on the node's gateway bridge: the offset of the sandbox's address in
+    /// <see cref="DataplaneInputs.GatewayPrefix"/>, the same for all endpoints of one sandbox; 0: none (internal only).
+    /// </summary>
+    public int GatewaySlot { get; init; }
+}
+
+public sealed record RemoteEndpoint(
+    NetworkId Network, int Segment, MacAddress Mac, IPAddress? Ipv4, IPAddress? Ipv6, IPAddress Vtep);

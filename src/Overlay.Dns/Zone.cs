@@ -1,0 +1,20 @@
+using System.Collections.Immutable;
+using System.Net;
+using Overlay.Primitives;
+
+namespace Overlay.Dns;
+
+/// <summary>The names of one network: an immutable snapshot, made anew when an endpoint comes or goes.</summary>
+public sealed record Zone
+{
+    public required NetworkId Network { get; init; }
+
+    /// <summary>The network's name, which qualifies its endpoints' names: "web.blue".</summary>
+    public required string Name { get; init; }
+
+    public ImmutableArray<ZoneEndpoint> Endpoints { get; init; } = [];
+}
+
+/// <summary>One endpoint's names.</summary>
+/// <param name="Names">Its name first, then aliases; compared without case.</param>
+public sealed record ZoneEndpoint(ImmutableArray<string> Names, IPAddress? Ipv4, IPAddress? Ipv6);

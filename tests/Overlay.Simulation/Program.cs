@@ -1,0 +1,2 @@
+Console.Error.WriteLine("Overlay.Simulation: no simulation exists yet.");
+return 1;
