@@ -1,0 +1,105 @@
+#!/usr/bin/env bash
+# Installs what the tests need, builds, runs the layers and ends with "Overlay: N passed, N failed, N skipped".
+set -uo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
+
+usage() {
+    cat <<'EOF'
+Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop)
+
+  unit     rooms' pure parts, wire formats, properties, the shells on loopback
+  sim      seeded simulations of whole clusters in virtual time
+  lab      real agents and kernel objects in network namespaces (root)
+  interop  programs of others against ours (root)
+  vm       the lab on Debian's kernel in QEMU
+  all      every layer
+
+SEEDS=N sets the number of simulation seeds (default 200). Output of each part goes to artifacts/tests/.
+EOF
+}
+
+layers=()
+for argument in "$@"; do
+    case $argument in
+        unit | sim | lab | interop | vm) layers+=("$argument") ;;
+        all) layers+=(unit sim lab interop vm) ;;
+        -h | --help) usage; exit 0 ;;
+        *) usage >&2; exit 2 ;;
+    esac
+done
+[ ${#layers[@]} -gt 0 ] || layers=(unit sim lab interop)
+
+if [ "$(id -u)" -ne 0 ]; then
+    exec sudo --preserve-env=SEEDS,CI,PATH,HOME "$0" "${layers[@]}"
+fi
+
+passed=0 failed=0 skipped=0
+results=artifacts/tests
+mkdir -p "$results"
+say() { echo "== $*" >&2; }
+count() { passed=$((passed + $1)); failed=$((failed + $2)); skipped=$((skipped + $3)); }
+finish() {
+    echo "Overlay: $passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+    exit
+}
+broken() { echo "FAILED $1" >&2; count 0 1 0; }
+has() { local layer; for layer in "${layers[@]}"; do [ "$layer" = "$1" ] && return 0; done; return 1; }
+
+# The test program's own summary: "Total: 10, Errors: 0, Failed: 0, Skipped: 0, ...".
+run_xunit() { # name, arguments
+    local name=$1 log=$results/$1.log line total errors bad skip; shift
+    say "$name"
+    timeout 1200 artifacts/bin/Overlay.Tests/release/Overlay.Tests -noLogo "$@" >"$log" 2>&1
+    line=$(grep -E 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -n 1)
+    if [ -z "$line" ]; then tail -n 40 "$log" >&2; broken "$name: no summary; see $log"; return; fi
+    read -r total errors bad skip < <(sed -E 's/.*Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+).*/\1 \2 \3 \4/' <<<"$line")
+    grep -E '\[(FAIL|SKIP)\]' -A 12 "$log" >&2
+    count $((total - bad - skip)) $((bad + errors)) "$skip"
+}
+
+# A script that ends with "N passed, N failed, N skipped".
+run_script() { # name, seconds, command...
+    local name=$1 limit=$2 log line; shift 2
+    log=$results/$(tr '/ ' '__' <<<"$name").log
+    say "$name"
+    timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1
+    local status=$?
+    line=$(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$log" | tail -n 1)
+    grep -E '^(not ok|skip|SKIP)' "$log" >&2
+    if [ -z "$line" ]; then tail -n 40 "$log" >&2; broken "$name: ended with status $status and no summary; see $log"; return; fi
+    # shellcheck disable=SC2046
+    count $(sed -E 's/.*[^0-9]?([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped.*/\1 \2 \3/' <<<" $line")
+    if [ $status -ne 0 ] && ! grep -qE '[1-9][0-9]* failed' <<<"$line"; then broken "$name: ended with status $status"; fi
+    grep -qE '[1-9][0-9]* failed' <<<"$line" && tail -n 60 "$log" >&2
+}
+
+command -v dotnet >/dev/null || { echo "tests/run.sh: the .NET 10 SDK is needed: https://dot.net" >&2; broken "no dotnet"; finish; }
+packages=(libnftables1 nftables iproute2 iputils-ping util-linux procps)
+if has lab; then packages+=(tcpdump iperf3 bind9-dnsutils bridge-utils); fi
+if has interop; then packages+=(python3 python3-grpcio python3-protobuf python3-cryptography); fi
+deploy/install-packages.sh "${packages[@]}" || { broken "packages"; finish; }
+
+say "build"
+if ! dotnet build Overlay.sln -c Release -v quiet --nologo >"$results/build.log" 2>&1; then
+    grep -E 'error' "$results/build.log" | sort -u | head -n 40 >&2
+    broken "build"; finish
+fi
+if has lab || has interop; then
+    if ! deploy/build.sh >"$results/publish.log" 2>&1; then tail -n 40 "$results/publish.log" >&2; broken "publish"; finish; fi
+fi
+
+if has unit; then run_xunit unit -trait- Layer=lab; fi
+if has sim; then run_script sim 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation --seeds "${SEEDS:-200}"; fi
+if has lab; then
+    run_xunit kernel -trait Layer=lab
+    for script in tests/lab/[0-9]*.sh; do run_script "lab/$(basename "$script" .sh)" 600 "$script"; done
+fi
+if has interop; then
+    for script in tests/interop/*/run.sh; do run_script "interop/$(basename "$(dirname "$script")")" 600 "$script"; done
+fi
+if has vm; then
+    echo "skip vm: the QEMU lab does not exist yet; no part of this release needs a kernel feature that the lab layer lacks" >&2
+    count 0 0 1
+fi
+finish
