@@ -12,6 +12,12 @@ public sealed record Zone
     /// <summary>The network's name, which qualifies its endpoints' names: "web.blue".</summary>
     public required string Name { get; init; }
 
+    /// <summary>
+    /// The network's subnets: the reverse name of an address inside that no endpoint has does not exist, instead of
+    /// being asked of the host's servers.
+    /// </summary>
+    public ImmutableArray<IPNetwork> Subnets { get; init; } = [];
+
     public ImmutableArray<ZoneEndpoint> Endpoints { get; init; } = [];
 }
 

@@ -1,0 +1,195 @@
+using System.Buffers.Binary;
+using System.Collections.Immutable;
+using System.Net;
+using Overlay.Primitives;
+
+namespace Overlay.Dns;
+
+/// <summary>
+/// The questions that are under way to the host's servers. Each is asked of one server after the other: the next one
+/// on a failure, a refusal or silence; an answer of any server asked so far is taken while the question is open. An
+/// answer counts only if it came from the server asked, on that attempt's socket, with its id and question.
+/// <para>It refuses to know sockets and clients: attempts and tickets are numbers.</para>
+/// </summary>
+public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
+{
+    private const int MaxAttempts = 6;
+    private readonly SortedDictionary<long, PendingQuestion> pending = [];
+    private readonly SortedDictionary<long, PendingQuestion> byAttempt = [];
+    private readonly SortedDictionary<int, int> byClient = [];
+    private readonly SortedSet<(Instant Due, long Ticket)> deadlines = [];
+    private long lastAttempt;
+
+    public int Count => pending.Count;
+
+    public Instant NextDeadline => deadlines.Count == 0 ? Instant.Never : deadlines.Min.Due;
+
+    /// <summary>Starts a question. It always ends in one reply with the ticket, perhaps at once.</summary>
+    /// <param name="ticket">Chosen by the shell, not under way yet.</param>
+    /// <param name="client">The sandbox, for its share of the limit.</param>
+    /// <param name="query">A query of which the answerer said <see cref="AnswerOutcome.Forward"/>.</param>
+    /// <param name="udpLimit">Bytes of the largest UDP answer to the client; not used for TCP.</param>
+    public void Start(
+        long ticket,
+        int client,
+        ReadOnlySpan<byte> query,
+        ImmutableArray<IPEndPoint> servers,
+        bool tcp,
+        int udpLimit,
+        Instant now,
+        UpstreamEffects effects)
+    {
+        Invariant.Holds(!pending.ContainsKey(ticket), "a ticket is used once");
+        Span<byte> name = stackalloc byte[WireName.MaxLength];
+        int end = WireName.HeaderLength;
+        Invariant.Holds(
+            query.Length >= end && WireName.TryRead(query, ref end, name, out _) && query.Length >= end + 4,
+            "a forwarded query was parsed before");
+        PendingQuestion question = new(
+            ticket, client, query.ToArray(), end + 4, [.. servers.Take(options.MaxServers)], tcp, udpLimit,
+            now + options.TotalTimeout);
+        int share = byClient.GetValueOrDefault(client);
+        if (servers.IsEmpty || pending.Count >= options.MaxPending || share >= options.MaxPendingPerClient)
+        {
+            UpstreamFailure failure = servers.IsEmpty ? UpstreamFailure.NoServer : UpstreamFailure.TooMany;
+            effects.Replies.Add(new(ticket, question.Failure(ResponseCode.ServerFailure), failure));
+            return;
+        }
+
+        pending.Add(ticket, question);
+        byClient[client] = share + 1;
+        AskNext(question, now, effects);
+    }
+
+    /// <summary>A packet arrived on an attempt's socket.</summary>
+    public void Receive(
+        long attempt, IPEndPoint source, ReadOnlySpan<byte> packet, Instant now, UpstreamEffects effects)
+    {
+        if (!byAttempt.TryGetValue(attempt, out PendingQuestion? question)
+            || !question.Matches(attempt, source, packet, out int server))
+        {
+            effects.Mismatches++;
+            return;
+        }
+
+        ResponseCode code = (ResponseCode)(packet[3] & HeaderFlags.CodeMask);
+        if (code is ResponseCode.ServerFailure or ResponseCode.Refused or ResponseCode.NotImplemented)
+        {
+            question.LastFailure = packet.ToArray();
+            ServerFailed(question, attempt, server, now, effects);
+            return;
+        }
+
+        Finish(question, question.Relay(packet), UpstreamFailure.None, effects);
+    }
+
+    /// <summary>An attempt's socket reported an error, such as an unreachable port.</summary>
+    public void Failed(long attempt, Instant now, UpstreamEffects effects)
+    {
+        if (byAttempt.TryGetValue(attempt, out PendingQuestion? question))
+        {
+            ServerFailed(question, attempt, question.ServerOf(attempt), now, effects);
+        }
+    }
+
+    /// <summary>The client is gone: nothing is replied any more.</summary>
+    public void Abandon(long ticket, UpstreamEffects effects)
+    {
+        if (pending.TryGetValue(ticket, out PendingQuestion? question))
+        {
+            Forget(question, effects);
+        }
+    }
+
+    public void Advance(Instant now, UpstreamEffects effects)
+    {
+        while (deadlines.Count > 0 && deadlines.Min is { } first && first.Due <= now)
+        {
+            PendingQuestion question = pending[first.Ticket];
+            if (question.Limit <= now)
+            {
+                Fail(question, UpstreamFailure.Timeout, effects);
+            }
+            else
+            {
+                AskNext(question, now, effects);
+            }
+        }
+    }
+
+    private void ServerFailed(
+        PendingQuestion question, long attempt, int server, Instant now, UpstreamEffects effects)
+    {
+        question.FailedServers |= 1 << server;
+        byAttempt.Remove(attempt);
+        question.Attempts.RemoveAll(a => a.Attempt == attempt);
+        effects.Closes.Add(attempt);
+        if (question.FailedServers == (1 << question.Servers.Length) - 1)
+        {
+            Fail(question, UpstreamFailure.AllFailed, effects);
+        }
+        else if (!question.Attempts.Exists(static a => a.IsLatest))
+        {
+            AskNext(question, now, effects);
+        }
+    }
+
+    /// <summary>Asks the next server that has not failed yet, in turn, and waits for it for a while.</summary>
+    private void AskNext(PendingQuestion question, Instant now, UpstreamEffects effects)
+    {
+        if (question.Due != Instant.Never)
+        {
+            deadlines.Remove((question.Due, question.Ticket));
+        }
+
+        question.Due = Instant.Min(question.Limit, now + options.ServerTimeout);
+        deadlines.Add((question.Due, question.Ticket));
+        if (question.Asked >= MaxAttempts)
+        {
+            return;
+        }
+
+        int server = question.NextServer();
+        ushort id = (ushort)prng.NextUInt64();
+        long attempt = ++lastAttempt;
+        question.AddAttempt(attempt, id, server);
+        byAttempt.Add(attempt, question);
+        byte[] packet = [.. question.Query];
+        BinaryPrimitives.WriteUInt16BigEndian(packet, id);
+        effects.Sends.Add(new(attempt, question.Servers[server], question.Tcp, packet));
+    }
+
+    private void Fail(PendingQuestion question, UpstreamFailure failure, UpstreamEffects effects) =>
+        Finish(
+            question,
+            question.LastFailure is { } answer ? question.Relay(answer) : question.Failure(ResponseCode.ServerFailure),
+            failure,
+            effects);
+
+    private void Finish(PendingQuestion question, byte[] packet, UpstreamFailure failure, UpstreamEffects effects)
+    {
+        Forget(question, effects);
+        effects.Replies.Add(new(question.Ticket, packet, failure));
+    }
+
+    private void Forget(PendingQuestion question, UpstreamEffects effects)
+    {
+        pending.Remove(question.Ticket);
+        deadlines.Remove((question.Due, question.Ticket));
+        foreach (PendingQuestion.Try attempt in question.Attempts)
+        {
+            byAttempt.Remove(attempt.Attempt);
+            effects.Closes.Add(attempt.Attempt);
+        }
+
+        int share = byClient[question.Client] - 1;
+        if (share == 0)
+        {
+            byClient.Remove(question.Client);
+        }
+        else
+        {
+            byClient[question.Client] = share;
+        }
+    }
+}
