@@ -1,0 +1,269 @@
+using System.Diagnostics;
+using Overlay.Dataplane;
+using Overlay.Linux.Native;
+using Overlay.Linux.Netlink;
+using Overlay.Linux.Rtnetlink;
+
+namespace Overlay.Linux.Execution;
+
+/// <summary>
+/// Executes a plan in order. Consecutive operations on entries of one namespace go to the kernel in one system call;
+/// what makes or removes namespaces, links and tables goes alone. A failure never stops the rest.
+/// </summary>
+internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
+{
+    /// <summary>Failures are answered one by one: this many fit the socket's buffer with ease.</summary>
+    private const int MaxBatch = 1000;
+
+    private readonly List<int> pending = [];
+    private NamespaceSession? pendingIn;
+    private MessageBuilder? batch;
+    private IReadOnlyList<Operation> plan = [];
+    private OperationResult[] results = [];
+
+    public IReadOnlyList<OperationResult> Execute(IReadOnlyList<Operation> operations)
+    {
+        plan = operations;
+        results = new OperationResult[operations.Count];
+        for (int i = 0; i < operations.Count; i++)
+        {
+            try
+            {
+                Start(i);
+            }
+            catch (KernelException e)
+            {
+                results[i] = new(operations[i], e.Errno, e.Message);
+            }
+        }
+
+        Flush();
+        return results;
+    }
+
+    private void Start(int index)
+    {
+        Operation operation = plan[index];
+        switch (operation)
+        {
+            case Operation.ReplaceAddress or Operation.DeleteAddress or Operation.ReplaceRoute or Operation.DeleteRoute
+                or Operation.ReplaceNeighbour or Operation.DeleteNeighbour or Operation.ReplaceFdb
+                or Operation.DeleteFdb or Operation.ChangeLink:
+                Enqueue(index, operation);
+                break;
+            default:
+                Flush();
+                Record(index, ExecuteAlone(operation));
+                break;
+        }
+    }
+
+    private NetlinkReply ExecuteAlone(Operation operation)
+    {
+        switch (operation)
+        {
+            case Operation.CreateNamespace create:
+                return CreateNamespace(create.Name);
+            case Operation.DeleteNamespace delete:
+                return DeleteNamespace(delete.Name);
+            case Operation.CreateLink create:
+                return links.Create(create);
+            case Operation.DeleteLink delete:
+                return links.Delete(delete);
+            case Operation.SetSysctl set:
+                sessions.Enter(sessions.Open(set.In));
+                return SysctlFile.IsValidPath(set.Path)
+                    ? new(SysctlFile.Write(set.Path, set.Value), null)
+                    : new(Errno.Invalid, $"'{set.Path}' is not a path below /proc/sys");
+            case Operation.ReplaceNftTable replace:
+                NamespaceSession target = sessions.Open(replace.In);
+                sessions.Enter(target);
+                return FromNft(target.NftHere().Replace(replace.Table));
+            case Operation.DeleteNftTable delete when sessions.TryOpen(delete.In) is { } session:
+                sessions.Enter(session);
+                return FromNft(session.NftHere().Delete());
+            case Operation.DeleteNftTable:
+                return default;
+            default:
+                throw new UnreachableException($"an operation without execution: {operation}");
+        }
+    }
+
+    private static NetlinkReply FromNft(string? error) => error is null ? default : new(Errno.Invalid, error);
+
+    private NetlinkReply CreateNamespace(NamespaceName name)
+    {
+        NamespaceSession session = sessions.Create(name);
+        MessageBuilder request = session.Netlink.NewBatch();
+        const int Loopback = 1;
+        LinkMessage.Change(request, Loopback, new LinkChange { Up = true });
+        return session.Netlink.Execute(request)[0];
+    }
+
+    private NetlinkReply DeleteNamespace(NamespaceName name)
+    {
+        if (name.IsHost || name.Value.StartsWith('/'))
+        {
+            return new(Errno.Invalid, $"{name} is not a namespace that overlayd made");
+        }
+
+        if (sessions.TryOpen(name) is { } session)
+        {
+            links.Empty(session);
+        }
+
+        return new(sessions.Delete(name), null);
+    }
+
+    private void Enqueue(int index, Operation operation)
+    {
+        bool deletes = operation is Operation.DeleteAddress or Operation.DeleteRoute or Operation.DeleteNeighbour
+            or Operation.DeleteFdb;
+        NamespaceSession? session = deletes
+            ? sessions.TryOpen(operation.Namespace)
+            : sessions.Open(operation.Namespace);
+        if (session is null)
+        {
+            results[index] = new(operation, 0, null);
+            return;
+        }
+
+        if (pendingIn != session || pending.Count == MaxBatch)
+        {
+            Flush();
+        }
+
+        // Asking for an index uses the socket, which has one batch under construction: so ask first.
+        string device = DeviceOf(operation);
+        if (session.Known(device) is null)
+        {
+            Flush();
+        }
+
+        if (session.Find(device) is not { } link)
+        {
+            results[index] = deletes
+                ? new(operation, 0, null)
+                : Result(operation, new(Errno.NoDevice, $"there is no interface {device} in {operation.Namespace}"));
+            return;
+        }
+
+        int master = 0;
+        if (operation is Operation.ChangeLink { Master.Length: > 0 } change)
+        {
+            if (session.Known(change.Master) is null)
+            {
+                Flush();
+            }
+
+            if (session.Find(change.Master) is not { } bridge)
+            {
+                NetlinkReply missing = new(Errno.NoDevice, $"there is no bridge {change.Master} in {operation.Namespace}");
+                results[index] = Result(operation, missing);
+                return;
+            }
+
+            master = bridge.Index;
+        }
+
+        pendingIn = session;
+        batch ??= session.Netlink.NewBatch();
+        pending.Add(index);
+        Write(batch, operation, link.Index, master);
+    }
+
+    private static string DeviceOf(Operation operation) => operation switch
+    {
+        Operation.ReplaceAddress o => o.Entry.Device,
+        Operation.DeleteAddress o => o.Entry.Device,
+        Operation.ReplaceRoute o => o.Entry.Device,
+        Operation.DeleteRoute o => o.Entry.Device,
+        Operation.ReplaceNeighbour o => o.Entry.Device,
+        Operation.DeleteNeighbour o => o.Entry.Device,
+        Operation.ReplaceFdb o => o.Entry.Device,
+        Operation.DeleteFdb o => o.Entry.Device,
+        Operation.ChangeLink o => o.Name,
+        _ => throw new UnreachableException($"an operation without a device: {operation}"),
+    };
+
+    private static void Write(MessageBuilder batch, Operation operation, int link, int master)
+    {
+        switch (operation)
+        {
+            case Operation.ReplaceAddress o:
+                AddressMessage.Replace(batch, link, o.Entry);
+                break;
+            case Operation.DeleteAddress o:
+                AddressMessage.Delete(batch, link, o.Entry);
+                break;
+            case Operation.ReplaceRoute o:
+                RouteMessage.Replace(batch, link, o.Entry);
+                break;
+            case Operation.DeleteRoute o:
+                RouteMessage.Delete(batch, link, o.Entry);
+                break;
+            case Operation.ReplaceNeighbour o:
+                NeighbourMessage.Replace(batch, link, o.Entry);
+                break;
+            case Operation.DeleteNeighbour o:
+                NeighbourMessage.Delete(batch, link, o.Entry);
+                break;
+            case Operation.ReplaceFdb o:
+                NeighbourMessage.ReplaceFdb(batch, link, o.Entry);
+                break;
+            case Operation.DeleteFdb o:
+                NeighbourMessage.DeleteFdb(batch, link, o.Entry);
+                break;
+            case Operation.ChangeLink o:
+                LinkMessage.Change(batch, link, new(o.Mtu, o.Mac, o.Master is null ? null : master, o.Up, o.Alias));
+                break;
+            default:
+                throw new UnreachableException($"an operation without a message: {operation}");
+        }
+    }
+
+    private void Flush()
+    {
+        if (batch is not null && pendingIn is not null)
+        {
+            try
+            {
+                NetlinkReply[] replies = pendingIn.Netlink.Execute(batch);
+                for (int i = 0; i < replies.Length; i++)
+                {
+                    Record(pending[i], replies[i]);
+                }
+            }
+            catch (KernelException e)
+            {
+                foreach (int index in pending)
+                {
+                    results[index] = new(plan[index], e.Errno, e.Message);
+                }
+            }
+        }
+
+        pending.Clear();
+        batch = null;
+        pendingIn = null;
+    }
+
+    private void Record(int index, NetlinkReply reply)
+    {
+        Operation operation = plan[index];
+        results[index] = IsGone(operation, reply.Errno) ? new(operation, 0, null) : Result(operation, reply);
+    }
+
+    private static OperationResult Result(Operation operation, NetlinkReply reply) => reply.Errno == 0
+        ? new(operation, 0, null)
+        : new(operation, reply.Errno, new KernelException(operation.ToString(), reply.Errno, reply.Text).Message);
+
+    /// <summary>Deleting what is gone is success.</summary>
+    private static bool IsGone(Operation operation, int errno) => operation switch
+    {
+        Operation.DeleteAddress => errno is Errno.AddressNotAvailable or Errno.NoDevice,
+        Operation.DeleteRoute => errno is Errno.NoProcess or Errno.NoDevice or Errno.NoEntry,
+        Operation.DeleteNeighbour or Operation.DeleteFdb => errno is Errno.NoEntry or Errno.NoDevice,
+        _ => false,
+    };
+}

@@ -1,0 +1,75 @@
+using System.Collections.Immutable;
+using Overlay.Dataplane;
+using Overlay.Linux.Execution;
+using Overlay.Linux.Namespaces;
+using Overlay.Linux.Observation;
+
+namespace Overlay.Linux;
+
+/// <summary>
+/// This machine's kernel: observes it as a value and executes plans. It decides nothing; what is wanted comes from
+/// <c>Overlay.Dataplane</c>. All work is done by one thread of its own, which moves between network namespaces;
+/// calls wait for it and are served one at a time.
+/// </summary>
+public sealed class KernelHost : IDisposable
+{
+    private readonly NamespaceSessions sessions;
+    private readonly Observer observer;
+    private readonly PlanExecutor executor;
+    private readonly KernelThread thread = new();
+
+    public KernelHost()
+        : this(new NamespaceDirectory())
+    {
+    }
+
+    public KernelHost(NamespaceDirectory directory)
+    {
+        Namespaces = directory;
+        sessions = new(directory);
+        observer = new(sessions);
+        executor = new(sessions, new(sessions));
+    }
+
+    public NamespaceDirectory Namespaces { get; }
+
+    /// <summary>Reads the given namespaces; one that does not exist is absent from the result.</summary>
+    /// <param name="namespaces">What to read.</param>
+    /// <param name="sysctls">Paths below /proc/sys to read in each of them.</param>
+    /// <exception cref="KernelException">Something that exists cannot be read.</exception>
+    public HostState Observe(IReadOnlyCollection<NamespaceName> namespaces, IReadOnlyCollection<string> sysctls) =>
+        thread.Run(() =>
+        {
+            sessions.Refresh();
+            var builder = ImmutableSortedDictionary.CreateBuilder<NamespaceName, NamespaceState>();
+            foreach (NamespaceName name in namespaces)
+            {
+                if (sessions.TryOpen(name) is { } session)
+                {
+                    builder[name] = observer.Observe(session, sysctls);
+                }
+            }
+
+            sessions.CloseForeign();
+            return new HostState { Namespaces = builder.ToImmutable() };
+        });
+
+    /// <summary>
+    /// Executes a plan in order and tells of each operation what became of it; a failure does not stop the others.
+    /// </summary>
+    public IReadOnlyList<OperationResult> Execute(IReadOnlyList<Operation> plan) =>
+        thread.Run(() =>
+        {
+            sessions.Refresh();
+            IReadOnlyList<OperationResult> results = executor.Execute(plan);
+            sessions.CloseForeign();
+            return results;
+        });
+
+    /// <summary>Leaves everything in the kernel as it is.</summary>
+    public void Dispose()
+    {
+        thread.Dispose();
+        sessions.Dispose();
+    }
+}
