@@ -1,0 +1,10 @@
+namespace Overlay.Daemon.Configuration;
+
+/// <summary>Where a value came from, weakest first: a later origin overrides an earlier one.</summary>
+internal enum SettingOrigin
+{
+    Default,
+    File,
+    Environment,
+    Flag,
+}
