@@ -1,0 +1,88 @@
+using Overlay.V1;
+
+namespace Overlay.Cluster.Intents;
+
+/// <summary>
+/// Every change an operator or a node can ask for, computed against one state into a transaction for the log, or
+/// refused. Nothing changes here: the caller proposes the transaction and applies it when it is committed.
+/// </summary>
+/// <param name="state">What the transaction will be applied to.</param>
+/// <param name="requestId">
+/// The same for a repetition of the same request, so that it is applied once; empty: not deduplicated. Ask
+/// <see cref="Store.VersionOfRequest"/> first: a repeated request is answered from <see cref="ClusterState.ChangedAt"/>.
+/// </param>
+/// <param name="unixMs">The proposer's wall clock.</param>
+public sealed class Intent(ClusterState state, string requestId, long unixMs)
+{
+    public Outcome<Proposal<ClusterObject>> Bootstrap(BootstrapSpec spec) =>
+        RequestFault() is { } fault ? fault : ClusterChanges.Bootstrap(state, spec, NewDraft());
+
+    /// <param name="role">Whose join secret.</param>
+    /// <param name="secret">16 bytes.</param>
+    public Outcome<Proposal<ClusterObject>> RotateSecret(NodeRole role, ReadOnlySpan<byte> secret) =>
+        Fault() is { } fault ? fault : ClusterChanges.RotateSecret(state, role, secret, NewDraft());
+
+    /// <summary>The new key seals from now on; the ones before it still open.</summary>
+    /// <param name="key">32 bytes.</param>
+    public Outcome<Proposal<ClusterObject>> RotateGossipKey(ReadOnlySpan<byte> key) =>
+        Fault() is { } fault ? fault : ClusterChanges.RotateGossipKey(state, key, NewDraft());
+
+    /// <summary>Adds the node and leases it a block of every network that has plenty.</summary>
+    public Outcome<Proposal<NodeObject>> AddNode(NodeObject node) =>
+        Fault() is { } fault ? fault : NodeChanges.Add(state, node, NewDraft());
+
+    /// <summary>What the node says of itself changed; its role, labels and time of joining stay.</summary>
+    public Outcome<Proposal<NodeObject>> UpdateNode(NodeObject description) =>
+        Fault() is { } fault ? fault : NodeChanges.Update(state, description, NewDraft());
+
+    /// <summary>Removes the node; its leases and addresses rest until quarantine has passed.</summary>
+    /// <param name="node">Id, host name, or the beginning of an id.</param>
+    /// <param name="force">Also if it is alive, or a manager.</param>
+    /// <param name="alive">What the membership says of it now.</param>
+    public Outcome<Proposal<NodeObject>> RemoveNode(string node, bool force, bool alive = false) =>
+        Fault() is { } fault ? fault : NodeChanges.Remove(state, node, force, alive, NewDraft());
+
+    /// <summary>Creates the network and leases every node a block of it while there are plenty.</summary>
+    public Outcome<Proposal<NetworkObject>> CreateNetwork(NetworkSpec spec) =>
+        Fault() is { } fault ? fault : NetworkChanges.Create(state, spec, NewDraft());
+
+    /// <summary>Removes the network with its leases and reservations. Whether it is in use is the caller's to know.</summary>
+    /// <param name="network">Id, name, or the beginning of an id.</param>
+    public Outcome<Proposal<NetworkObject>> RemoveNetwork(string network) =>
+        Fault() is { } fault ? fault : NetworkChanges.Remove(state, network, NewDraft());
+
+    /// <summary>Another block of addresses for a node.</summary>
+    public Outcome<Proposal<LeaseObject>> LeaseBlock(string networkId, uint segment, bool ipv6, string nodeId) =>
+        Fault() is { } fault ? fault : AddressChanges.Lease(state, networkId, segment, ipv6, nodeId, NewDraft());
+
+    /// <summary>One address outside every block, for one endpoint of a node.</summary>
+    public Outcome<Proposal<ReservationObject>> ReserveAddress(
+        string networkId, string address, string nodeId, string endpointId) =>
+        Fault() is { } fault
+            ? fault
+            : AddressChanges.Reserve(state, networkId, address, nodeId, endpointId, NewDraft());
+
+    public Outcome<Proposal<ReservationObject>> ReleaseAddress(string networkId, string address, string nodeId) =>
+        Fault() is { } fault ? fault : AddressChanges.Release(state, networkId, address, nodeId, NewDraft());
+
+    /// <summary>Forgets the leases and reservations that have rested long enough; often without any action.</summary>
+    public Transaction SweepQuarantine() => AddressChanges.Sweep(state, NewDraft());
+
+    private Draft NewDraft() => new(requestId, unixMs);
+
+    private Refusal? Fault() => state.Cluster is null
+        ? new Refusal(
+            RefusalKind.NotInCluster,
+            "There is no cluster yet.",
+            "This manager's store is empty.",
+            "Type `overlayd init` to make a cluster, or `overlayd join` to enter one.")
+        : RequestFault();
+
+    private Refusal? RequestFault() => requestId.Length > Limits.RequestIdCharacters
+        ? new Refusal(
+            RefusalKind.Invalid,
+            "The request was not accepted.",
+            $"Its request id has {requestId.Length} characters; at most {Limits.RequestIdCharacters} are kept.",
+            "Send a shorter request id, for example a UUID.")
+        : null;
+}
