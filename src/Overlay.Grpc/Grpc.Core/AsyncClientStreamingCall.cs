@@ -1,0 +1,35 @@
+using System.Runtime.CompilerServices;
+
+namespace Grpc.Core;
+
+/// <summary>A stream of requests, one response.</summary>
+public sealed class AsyncClientStreamingCall<TRequest, TResponse>(
+    IClientStreamWriter<TRequest> requestStream,
+    Task<TResponse> responseAsync,
+    Task<Metadata> responseHeadersAsync,
+    Func<Status> getStatusFunc,
+    Func<Metadata> getTrailersFunc,
+    Action disposeAction) : IDisposable
+{
+    public IClientStreamWriter<TRequest> RequestStream { get; } = requestStream;
+
+    /// <summary>The one response, or an <see cref="RpcException"/>.</summary>
+    public Task<TResponse> ResponseAsync { get; } = responseAsync;
+
+    /// <summary>The server's headers, as soon as they are here.</summary>
+    public Task<Metadata> ResponseHeadersAsync { get; } = responseHeadersAsync;
+
+    public TaskAwaiter<TResponse> GetAwaiter() => ResponseAsync.GetAwaiter();
+
+    public ConfiguredTaskAwaitable<TResponse> ConfigureAwait(bool continueOnCapturedContext) =>
+        ResponseAsync.ConfigureAwait(continueOnCapturedContext);
+
+    /// <summary>How the call ended; an <see cref="InvalidOperationException"/> before that.</summary>
+    public Status GetStatus() => getStatusFunc();
+
+    /// <summary>The server's trailers; an <see cref="InvalidOperationException"/> before the call has ended.</summary>
+    public Metadata GetTrailers() => getTrailersFunc();
+
+    /// <summary>Cancels the call if it is still going on.</summary>
+    public void Dispose() => disposeAction();
+}

@@ -1,0 +1,37 @@
+namespace Grpc.Core;
+
+/// <summary>
+/// A call that did not end with <see cref="StatusCode.OK"/>. Thrown to the caller by a client, and thrown by a
+/// service to choose the status its caller sees; the trailers travel both ways.
+/// </summary>
+public class RpcException : Exception
+{
+    public RpcException(Status status)
+        : this(status, Metadata.Empty)
+    {
+    }
+
+    public RpcException(Status status, string message)
+        : this(status, Metadata.Empty, message)
+    {
+    }
+
+    public RpcException(Status status, Metadata trailers)
+        : this(status, trailers, status.ToString())
+    {
+    }
+
+    public RpcException(Status status, Metadata trailers, string message)
+        : base(message, status.DebugException)
+    {
+        ArgumentNullException.ThrowIfNull(trailers);
+        Status = status;
+        Trailers = trailers;
+    }
+
+    public Status Status { get; }
+
+    public StatusCode StatusCode => Status.StatusCode;
+
+    public Metadata Trailers { get; }
+}

@@ -1,0 +1,23 @@
+using Grpc.AspNetCore.Server;
+
+namespace Microsoft.Extensions.DependencyInjection;
+
+/// <summary>Adds what serving gRPC needs.</summary>
+public static class GrpcServicesExtensions
+{
+    public static IGrpcServerBuilder AddGrpc(this IServiceCollection services)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.AddRouting();
+        services.AddOptions<GrpcServiceOptions>();
+        return new GrpcServerBuilder(services);
+    }
+
+    public static IGrpcServerBuilder AddGrpc(
+        this IServiceCollection services, Action<GrpcServiceOptions> configureOptions)
+    {
+        ArgumentNullException.ThrowIfNull(services);
+        services.Configure(configureOptions);
+        return services.AddGrpc();
+    }
+}
