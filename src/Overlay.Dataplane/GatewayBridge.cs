@@ -1,0 +1,108 @@
+using System.Collections.Immutable;
+using System.Net;
+
+namespace Overlay.Dataplane;
+
+/// <summary>
+/// The way out of a sandbox: the bridge ovgw0 in the host's namespace, one veth for each sandbox that may leave, and
+/// masquerade. A sandbox's address has length 32, so that sandboxes meet only in the host's forward chain, which
+/// drops what goes from one to another.
+/// </summary>
+internal static class GatewayBridge
+{
+    public const string Name = "ovgw0";
+    public const string SandboxInterface = "ovgw";
+    public const string PortPrefix = "ovg";
+    public const int RouteMetric = 1024;
+
+    public static IPAddress AddressOf(IPNetwork prefix) => At(prefix, 1);
+
+    public static IPAddress At(IPNetwork prefix, int slot)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        prefix.BaseAddress.TryWriteBytes(bytes, out _);
+        uint value = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(bytes) + (uint)slot;
+        System.Buffers.Binary.BinaryPrimitives.WriteUInt32BigEndian(bytes, value);
+        return new(bytes);
+    }
+
+    public static string PortOf(IPNetwork prefix, int slot) => $"{PortPrefix}{slot:x}p{prefix.PrefixLength}";
+
+    /// <summary>Exactly what `nft -s list table inet overlayd` prints of it.</summary>
+    public static string Table(IPNetwork prefix) =>
+        $$"""
+        table inet overlayd {
+        	chain forward {
+        		type filter hook forward priority filter; policy accept;
+        		iifname "ovgw0" oifname "ovgw0" drop
+        	}
+
+        	chain postrouting {
+        		type nat hook postrouting priority srcnat; policy accept;
+        		ip saddr {{prefix}} oifname != "ovgw0" masquerade
+        	}
+        }
+
+        """.Replace("\r", "", StringComparison.Ordinal);
+
+    public static NamespaceState InHost(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
+    {
+        if (slots.Count == 0)
+        {
+            return NamespaceState.Empty;
+        }
+
+        ImmutableSortedDictionary<string, LinkState>.Builder links =
+            ImmutableSortedDictionary.CreateBuilder<string, LinkState>(StringComparer.Ordinal);
+        links[Name] = new()
+        {
+            Name = Name,
+            Kind = LinkKind.Bridge,
+            Mac = StableMac.Of(Name),
+            Mtu = inputs.UnderlayMtu,
+            Up = true,
+        };
+        foreach ((NamespaceName sandbox, int slot) in slots)
+        {
+            string port = PortOf(inputs.GatewayPrefix, slot);
+            links[port] = new()
+            {
+                Name = port,
+                Kind = LinkKind.Veth,
+                Mtu = inputs.UnderlayMtu,
+                Up = true,
+                Master = Name,
+                Peer = new(sandbox, SandboxInterface),
+            };
+        }
+
+        return new()
+        {
+            Links = links.ToImmutable(),
+            Addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)],
+            Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1"),
+            NftTable = Table(inputs.GatewayPrefix),
+        };
+    }
+
+    /// <summary>Adds the sandbox's end, its address and the default route.</summary>
+    public static NamespaceState InSandbox(NamespaceState state, DataplaneInputs inputs, int slot)
+    {
+        IPAddress bridge = AddressOf(inputs.GatewayPrefix);
+        return state with
+        {
+            Links = state.Links.SetItem(SandboxInterface, new()
+            {
+                Name = SandboxInterface,
+                Kind = LinkKind.Veth,
+                Mtu = inputs.UnderlayMtu,
+                Up = true,
+                Alias = "overlayd gateway",
+            }),
+            Addresses = state.Addresses.Add(new(SandboxInterface, At(inputs.GatewayPrefix, slot), 32)),
+            Routes = state.Routes
+                .Add(new(new(bridge, 32), null, SandboxInterface, RouteMetric))
+                .Add(new(new(IPAddress.Any, 0), bridge, SandboxInterface, RouteMetric)),
+        };
+    }
+}
