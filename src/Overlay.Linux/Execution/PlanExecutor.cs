@@ -158,8 +158,8 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
 
             if (session.Find(change.Master) is not { } bridge)
             {
-                NetlinkReply missing = new(Errno.NoDevice, $"there is no bridge {change.Master} in {operation.Namespace}");
-                results[index] = Result(operation, missing);
+                string text = $"there is no bridge {change.Master} in {operation.Namespace}";
+                results[index] = Result(operation, new(Errno.NoDevice, text));
                 return;
             }
 

@@ -11,7 +11,7 @@ internal static class SysctlFile
     private const string BridgeFilter = "net/bridge/bridge-nf-call-";
     private const int MaxValueBytes = 4096;
 
-    /// <summary>Lower-case words with digits, '-', '_' and '.', separated by '/': nothing that leaves /proc/sys.</summary>
+    /// <summary>Letters, digits, '-', '_' and '.', separated by '/': nothing that leaves /proc/sys.</summary>
     public static bool IsValidPath(string path) =>
         path.Length is > 0 and <= 200
         && path.Split('/').All(part => part.Length > 0 && part is not ("." or ".."))
@@ -52,7 +52,7 @@ internal static class SysctlFile
         return Libc.Write(file, bytes, (nuint)bytes.Length) == bytes.Length ? 0 : Errno.Last;
     }
 
-    /// <summary>Without br_netfilter no packet of a bridge goes to netfilter: the same as its parameters at 0.</summary>
+    /// <summary>Without br_netfilter no packet of a bridge goes to netfilter: as with the parameters at 0.</summary>
     private static string? WithoutModule(string path) =>
         path.StartsWith(BridgeFilter, StringComparison.Ordinal) ? "0" : null;
 }

@@ -47,7 +47,7 @@ public static class InNamespace
             return true;
         });
 
-    /// <summary>Moves the calling thread, for good: only for threads that end or that always enter before they act.</summary>
+    /// <summary>Moves the calling thread, for good: only for threads that end, or always enter first.</summary>
     internal static void Enter(NamespaceHandle target)
     {
         if (Libc.SetNamespace(target.Descriptor, Libc.CloneNewNet) != 0)

@@ -9,7 +9,8 @@ namespace Overlay.Linux.Namespaces;
 /// </summary>
 /// <param name="root">/run/netns, or another folder for tests.</param>
 /// <param name="hostPath">The namespace that <see cref="NamespaceName.Host"/> means.</param>
-public sealed class NamespaceDirectory(string root = NamespaceDirectory.DefaultRoot, string hostPath = "/proc/self/ns/net")
+public sealed class NamespaceDirectory(
+    string root = NamespaceDirectory.DefaultRoot, string hostPath = "/proc/self/ns/net")
 {
     public const string DefaultRoot = "/run/netns";
 

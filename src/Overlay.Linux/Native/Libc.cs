@@ -89,10 +89,12 @@ internal static partial class Libc
     public static partial int Bind(SafeFd socket, in SockAddrNl address, int length);
 
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
-    public static partial int SetSocketOption(SafeFd socket, int level, int option, ReadOnlySpan<int> value, int length);
+    public static partial int SetSocketOption(
+        SafeFd socket, int level, int option, ReadOnlySpan<int> value, int length);
 
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
-    public static partial int SetSocketOption(SafeFd socket, int level, int option, ReadOnlySpan<long> value, int length);
+    public static partial int SetSocketOption(
+        SafeFd socket, int level, int option, ReadOnlySpan<long> value, int length);
 
     [LibraryImport(Library, EntryPoint = "sendto", SetLastError = true)]
     public static partial nint SendTo(

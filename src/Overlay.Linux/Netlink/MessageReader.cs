@@ -46,7 +46,7 @@ internal readonly ref struct NetlinkMessage(NlMsgHdr header, ReadOnlySpan<byte> 
 
     public ReadOnlySpan<byte> Payload { get; } = payload;
 
-    /// <summary>Reads the fixed structure and gives the attributes after it; false where the message is too short.</summary>
+    /// <summary>Reads the fixed structure and gives the attributes after it; false: too short.</summary>
     public bool TryRead<THeader>(out THeader fixedPart, out AttributeReader attributes)
         where THeader : unmanaged
     {

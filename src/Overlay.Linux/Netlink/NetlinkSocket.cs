@@ -13,11 +13,13 @@ internal delegate bool TryParseMessage<T>(NetlinkMessage message, out T item);
 /// </summary>
 internal sealed class NetlinkSocket : IDisposable
 {
-    /// <summary>A dump that changed under our hands is repeated at most this often; the last one is then taken.</summary>
+    /// <summary>Receive buffer unless another size is asked for.</summary>
+    public const int ReceiveBufferBytes = 8 << 20;
+
+    /// <summary>A dump that changed under our hands is repeated at most this often; the last is then taken.</summary>
     private const int MaxDumpAttempts = 4;
 
     private const int MaxDumpMessages = 1_000_000;
-    private const int ReceiveBufferBytes = 8 << 20;
     private const int SendBufferBytes = 1 << 20;
     private const long ReceiveTimeoutSeconds = 10;
 
@@ -34,7 +36,7 @@ internal sealed class NetlinkSocket : IDisposable
     /// <exception cref="KernelException">The kernel refuses.</exception>
     public static NetlinkSocket Open(int protocol)
     {
-        SafeFd socket = OpenDescriptor(protocol, groups: [], useOwnPort: true);
+        SafeFd socket = OpenDescriptor(protocol, groups: [], useOwnPort: true, ReceiveBufferBytes);
         try
         {
             SetOption(socket, Libc.LevelNetlink, NetlinkConstants.OptionCapAck, 1, required: true);
@@ -53,7 +55,7 @@ internal sealed class NetlinkSocket : IDisposable
     }
 
     /// <summary>A bound socket in the calling thread's network namespace that hears the given groups.</summary>
-    public static SafeFd OpenDescriptor(int protocol, ReadOnlySpan<int> groups, bool useOwnPort)
+    public static SafeFd OpenDescriptor(int protocol, ReadOnlySpan<int> groups, bool useOwnPort, int receiveBytes)
     {
         SafeFd socket = Libc.Socket(Libc.FamilyNetlink, Libc.SocketRaw | Libc.SocketCloseOnExec, protocol);
         if (socket.IsInvalid)
@@ -63,7 +65,7 @@ internal sealed class NetlinkSocket : IDisposable
 
         try
         {
-            SetOption(socket, Libc.LevelSocket, Libc.OptionReceiveBufferForce, ReceiveBufferBytes, required: false);
+            SetOption(socket, Libc.LevelSocket, Libc.OptionReceiveBufferForce, receiveBytes, required: false);
             Bind(socket, useOwnPort);
             foreach (int group in groups)
             {

@@ -57,7 +57,8 @@ internal sealed class Observer(NamespaceSessions sessions)
         return builder.ToImmutable();
     }
 
-    private static ImmutableSortedSet<AddressEntry> Addresses(NetlinkSocket netlink, SortedDictionary<int, string> names)
+    private static ImmutableSortedSet<AddressEntry> Addresses(
+        NetlinkSocket netlink, SortedDictionary<int, string> names)
     {
         var builder = ImmutableSortedSet.CreateBuilder<AddressEntry>();
         foreach (AddressRecord address in netlink.Dump<AddressRecord>(
@@ -111,7 +112,8 @@ internal sealed class Observer(NamespaceSessions sessions)
         }
     }
 
-    private static IEnumerable<RouteEntry> Routes(NetlinkSocket netlink, byte family, SortedDictionary<int, string> names)
+    private static IEnumerable<RouteEntry> Routes(
+        NetlinkSocket netlink, byte family, SortedDictionary<int, string> names)
     {
         List<RouteRecord> routes;
         try

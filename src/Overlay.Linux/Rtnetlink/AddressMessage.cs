@@ -51,7 +51,8 @@ internal static class AddressMessage
         }
 
         // On a point-to-point link IFA_ADDRESS is the peer's.
-        if ((local ?? address) is not { } own || header.PrefixLength > (own.AddressFamily == AddressFamily.InterNetwork ? 32 : 128))
+        if ((local ?? address) is not { } own
+            || header.PrefixLength > (own.AddressFamily == AddressFamily.InterNetwork ? 32 : 128))
         {
             return false;
         }

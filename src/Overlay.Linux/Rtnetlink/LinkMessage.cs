@@ -123,7 +123,8 @@ internal static class LinkMessage
     public static bool TryParseNamespaceId(NetlinkMessage message, out int id)
     {
         id = -1;
-        if (message.Header.Type != Rtm.NewNamespaceId || !message.TryRead(out RtGenMsg _, out AttributeReader attributes))
+        if (message.Header.Type != Rtm.NewNamespaceId
+            || !message.TryRead(out RtGenMsg _, out AttributeReader attributes))
         {
             return false;
         }

@@ -82,7 +82,8 @@ internal static class RouteMessage
         }
 
         metric = ipv6 && metric == DefaultMetric6 ? 0 : metric;
-        if (header.DestinationLength > (ipv6 ? 128 : 32) || (destination.AddressFamily == AddressFamily.InterNetworkV6) != ipv6
+        if (header.DestinationLength > (ipv6 ? 128 : 32)
+            || (destination.AddressFamily == AddressFamily.InterNetworkV6) != ipv6
             || !TryMakeNetwork(destination, header.DestinationLength, out IPNetwork network))
         {
             return false;

@@ -78,6 +78,9 @@ internal static class Rta
     public const ushort Multipath = 9;
     public const ushort Table = 15;
 
+    /// <summary>RTPROT_KERNEL.</summary>
+    public const byte ByKernel = 2;
+
     public const byte MainTable = 254;
     public const byte Unicast = 1;
     public const byte ScopeUniverse = 0;

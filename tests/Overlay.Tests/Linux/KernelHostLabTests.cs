@@ -130,7 +130,7 @@ public sealed class KernelHostLabTests : IDisposable
     {
         IPAddress vtep = IPAddress.Parse("192.0.2.7");
         IPAddress otherVtep = IPAddress.Parse("192.0.2.8");
-        lab.Apply(new Operation.CreateNamespace(overlay), new Operation.CreateLink(overlay, Vxlan("vxlan0", new(5005))));
+        MakeVxlan(new(5005));
         foreach ((MacAddress mac, IPAddress to) in new[] { (SomeMac, vtep), (SomeMac, vtep), (OtherMac, otherVtep) })
         {
             FdbEntry fdb = new("vxlan0", mac, to);
@@ -220,7 +220,9 @@ public sealed class KernelHostLabTests : IDisposable
             new Operation.CreateLink(overlay, Vxlan("vxlan0", new(5006))),
             new Operation.ChangeLink(overlay, "vxlan0", 1300, OtherMac, "br0", true, "overlayd x"));
         LinkState link = lab.Observe(overlay).Links["vxlan0"];
-        Assert.Equal((1300, OtherMac, "br0", true, "overlayd x"), (link.Mtu, link.Mac!.Value, link.Master, link.Up, link.Alias));
+        Assert.Equal(
+            (1300, OtherMac, "br0", true, "overlayd x"),
+            (link.Mtu, link.Mac!.Value, link.Master, link.Up, link.Alias));
         lab.Apply(new Operation.ChangeLink(overlay, "vxlan0", Master: "", Up: false, Alias: ""));
         link = lab.Observe(overlay).Links["vxlan0"];
         Assert.Equal((1300, OtherMac, null, false, ""), (link.Mtu, link.Mac!.Value, link.Master, link.Up, link.Alias));
@@ -262,14 +264,16 @@ public sealed class KernelHostLabTests : IDisposable
         lab.Apply(new Operation.ReplaceNftTable(name, other), new Operation.ReplaceNftTable(name, other));
         Assert.Equal(other, lab.Observe(name).NftTable);
 
-        OperationResult wrong = lab.Kernel.Execute([new Operation.ReplaceNftTable(name, "table inet overlayd { nonsense")])[0];
+        Operation nonsense = new Operation.ReplaceNftTable(name, "table inet overlayd { nonsense");
+        OperationResult wrong = lab.Kernel.Execute([nonsense])[0];
         Assert.False(wrong.Succeeded);
         Assert.Contains("syntax error", wrong.Error, StringComparison.Ordinal);
         Assert.Equal(other, lab.Observe(name).NftTable);
 
         lab.Apply(new Operation.DeleteNftTable(name), new Operation.DeleteNftTable(name));
         Assert.Null(lab.Observe(name).NftTable);
-        Assert.Contains("stranger", LabNamespaces.Run($"ip netns exec {box} nft list tables"), StringComparison.Ordinal);
+        string tables = LabNamespaces.Run($"ip netns exec {box} nft list tables");
+        Assert.Contains("stranger", tables, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -280,7 +284,8 @@ public sealed class KernelHostLabTests : IDisposable
         IReadOnlyList<OperationResult> results = lab.Kernel.Execute(
         [
             new Operation.ReplaceAddress(nowhere, address), new Operation.DeleteAddress(nowhere, address),
-            new Operation.ReplaceAddress(NamespaceName.Host, address), new Operation.DeleteAddress(NamespaceName.Host, address),
+            new Operation.ReplaceAddress(NamespaceName.Host, address),
+            new Operation.DeleteAddress(NamespaceName.Host, address),
             new Operation.DeleteLink(nowhere, "x"), new Operation.DeleteNftTable(nowhere),
             new Operation.CreateLink(nowhere, new() { Name = "x", Kind = LinkKind.Bridge }),
             new Operation.ChangeLink(NamespaceName.Host, "nothing", Up: true),
@@ -299,7 +304,7 @@ public sealed class KernelHostLabTests : IDisposable
     [Fact]
     public void The_kernels_own_words_are_in_the_error()
     {
-        lab.Apply(new Operation.CreateNamespace(overlay), new Operation.CreateLink(overlay, Vxlan("vxlan0", new(5007))));
+        MakeVxlan(new(5007));
         OperationResult result = lab.Kernel.Execute([new Operation.CreateLink(overlay, Vxlan("vxlan1", new(5007)))])[0];
         Assert.Equal(17, result.Errno);
         Assert.Contains("VNI", result.Error, StringComparison.Ordinal);
@@ -308,7 +313,7 @@ public sealed class KernelHostLabTests : IDisposable
     [Fact]
     public void One_failure_in_a_batch_leaves_the_others_done()
     {
-        lab.Apply(new Operation.CreateNamespace(overlay), new Operation.CreateLink(overlay, Vxlan("vxlan0", new(5008))));
+        MakeVxlan(new(5008));
         IReadOnlyList<OperationResult> results = lab.Kernel.Execute(
         [
             new Operation.ReplaceFdb(overlay, new("vxlan0", SomeMac, IPAddress.Parse("192.0.2.9"))),
@@ -329,6 +334,25 @@ public sealed class KernelHostLabTests : IDisposable
 
     private Operation.CreateLink Pair(NamespaceName sandbox) => new(
         overlay,
-        new() { Name = "veth1", Kind = LinkKind.Veth, Mtu = 1400, Up = true, Master = "br0", Peer = new(sandbox, "eth0") },
-        new() { Name = "eth0", Kind = LinkKind.Veth, Mtu = 1400, Up = true, Mac = SomeMac, Alias = "overlayd endpoint 1" });
+        new()
+        {
+            Name = "veth1",
+            Kind = LinkKind.Veth,
+            Mtu = 1400,
+            Up = true,
+            Master = "br0",
+            Peer = new(sandbox, "eth0"),
+        },
+        new()
+        {
+            Name = "eth0",
+            Kind = LinkKind.Veth,
+            Mtu = 1400,
+            Up = true,
+            Mac = SomeMac,
+            Alias = "overlayd endpoint 1",
+        });
+
+    private void MakeVxlan(Vni vni) =>
+        lab.Apply(new Operation.CreateNamespace(overlay), new Operation.CreateLink(overlay, Vxlan("vxlan0", vni)));
 }

@@ -30,7 +30,7 @@ public sealed class LabNamespaces : IDisposable
     public static KernelHost HostOn(string hostName) =>
         new(new NamespaceDirectory(hostPath: $"{NamespaceDirectory.DefaultRoot}/{hostName}"));
 
-    /// <summary>A name that is removed at the end; the namespace is not made yet. It counts as the agent's own.</summary>
+    /// <summary>A name that is removed at the end, as of the agent's own; the namespace is not made yet.</summary>
     public NamespaceName Overlay(string name)
     {
         string full = $"ov-{prefix}-{name}";

@@ -1,0 +1,98 @@
+using System.Net.Sockets;
+using Overlay.Linux.Namespaces;
+using Overlay.Linux.Native;
+using Overlay.Linux.Netlink;
+
+namespace Overlay.Linux.Events;
+
+/// <summary>Listens to one namespace, by a socket for rtnetlink and one for nftables.</summary>
+internal sealed class NamespaceWatch : IAsyncDisposable
+{
+    private const int NftablesGroup = 7;
+
+    /// <summary>Notifications are shorter; a longer one is cut, and then counts as a change.</summary>
+    private const int BufferBytes = 8192;
+
+    /// <summary>RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.</summary>
+    private static readonly int[] RouteGroups = [1, 3, 5, 7, 9, 11];
+
+    private readonly Socket route;
+    private readonly Socket netfilter;
+    private readonly CancellationTokenSource stop = new();
+    private readonly Task listening;
+
+    private NamespaceWatch(NamespaceIdentity identity, Socket route, Socket netfilter, Action changed)
+    {
+        Identity = identity;
+        this.route = route;
+        this.netfilter = netfilter;
+        listening = Task.WhenAll(
+            ListenAsync(route, changed, stop.Token), ListenAsync(netfilter, changed, stop.Token));
+    }
+
+    public NamespaceIdentity Identity { get; }
+
+    /// <param name="handle">The namespace; need not stay open: the sockets hold it.</param>
+    /// <param name="changed">Called from any thread, at once and without waiting.</param>
+    /// <param name="receiveBytes">How much may wait unread before the kernel drops notifications and says so.</param>
+    /// <exception cref="KernelException">The namespace cannot be entered or listened to.</exception>
+    public static NamespaceWatch Start(
+        NamespaceHandle handle, Action changed, int receiveBytes = NetlinkSocket.ReceiveBufferBytes)
+    {
+        (Socket route, Socket netfilter) = InNamespace.Run(handle, () =>
+        {
+            Socket first = Open(NetlinkConstants.Route, RouteGroups, receiveBytes);
+            try
+            {
+                return (first, Open(NetlinkConstants.Netfilter, [NftablesGroup], receiveBytes));
+            }
+            catch (KernelException)
+            {
+                first.Dispose();
+                throw;
+            }
+        });
+        return new(handle.Identity, route, netfilter, changed);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stop.CancelAsync();
+        await listening;
+        route.Dispose();
+        netfilter.Dispose();
+        stop.Dispose();
+    }
+
+    private static Socket Open(int protocol, int[] groups, int receiveBytes)
+    {
+        SafeFd descriptor = NetlinkSocket.OpenDescriptor(protocol, groups, useOwnPort: false, receiveBytes);
+        return new(new SafeSocketHandle(descriptor.Release(), ownsHandle: true));
+    }
+
+    private static async Task ListenAsync(Socket socket, Action changed, CancellationToken cancellationToken)
+    {
+        byte[] buffer = new byte[BufferBytes];
+        while (true)
+        {
+            try
+            {
+                int length = await socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken);
+                if (length == buffer.Length || ChangeFilter.IsForeignChange(buffer.AsSpan(0, length)))
+                {
+                    changed();
+                }
+            }
+            catch (OperationCanceledException)
+            {
+                // The end of the watch.
+                return;
+            }
+            catch (SocketException e) when (e.SocketErrorCode == SocketError.NoBufferSpaceAvailable)
+            {
+                // ENOBUFS: the kernel had more to say than fits. Anything may have changed.
+                changed();
+            }
+        }
+    }
+}
