@@ -33,10 +33,13 @@ public sealed class KernelHost : IDisposable
 
     public NamespaceDirectory Namespaces { get; }
 
-    /// <summary>Reads the given namespaces; one that does not exist is absent from the result.</summary>
+    /// <summary>
+    /// Reads the given namespaces; one that does not exist, and a sandbox that cannot be read, is absent from the
+    /// result.
+    /// </summary>
     /// <param name="namespaces">What to read.</param>
     /// <param name="sysctls">Paths below /proc/sys to read in each of them.</param>
-    /// <exception cref="KernelException">Something that exists cannot be read.</exception>
+    /// <exception cref="KernelException">The host or a network of ours cannot be read.</exception>
     public HostState Observe(IReadOnlyCollection<NamespaceName> namespaces, IReadOnlyCollection<string> sysctls) =>
         thread.Run(() =>
         {
@@ -44,9 +47,9 @@ public sealed class KernelHost : IDisposable
             var builder = ImmutableSortedDictionary.CreateBuilder<NamespaceName, NamespaceState>();
             foreach (NamespaceName name in namespaces)
             {
-                if (sessions.TryOpen(name) is { } session)
+                if (TryObserve(name, sysctls) is { } state)
                 {
-                    builder[name] = observer.Observe(session, sysctls);
+                    builder[name] = state;
                 }
             }
 
@@ -71,5 +74,18 @@ public sealed class KernelHost : IDisposable
     {
         thread.Dispose();
         sessions.Dispose();
+    }
+
+    /// <summary>One sandbox that cannot be read must not keep the others from being looked after.</summary>
+    private NamespaceState? TryObserve(NamespaceName name, IReadOnlyCollection<string> sysctls)
+    {
+        try
+        {
+            return sessions.TryOpen(name) is { } session ? observer.Observe(session, sysctls) : null;
+        }
+        catch (KernelException) when (!name.IsHost && !name.IsOverlay)
+        {
+            return null;
+        }
     }
 }

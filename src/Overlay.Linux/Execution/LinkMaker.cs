@@ -48,19 +48,6 @@ internal sealed class LinkMaker(NamespaceSessions sessions)
         return Delete(session, link);
     }
 
-    /// <summary>
-    /// Takes away the devices that tie a namespace to others, because the kernel cleans a nameless namespace up
-    /// later, and meanwhile its VNI and its veth ends would still be there.
-    /// </summary>
-    public void Empty(NamespaceSession session)
-    {
-        List<LinkRecord> links = session.Netlink.Dump<LinkRecord>("interfaces", LinkMessage.Dump, LinkRecord.TryParse);
-        foreach (LinkRecord link in links.Where(link => link.Kind is LinkKind.Vxlan or LinkKind.Veth))
-        {
-            Delete(session, link);
-        }
-    }
-
     private NetlinkReply Delete(NamespaceSession session, LinkRecord link)
     {
         sessions.ForgetLinks();

@@ -1,3 +1,4 @@
+using Overlay.Dataplane;
 using Overlay.Linux.Namespaces;
 using Overlay.Linux.Netlink;
 using Overlay.Linux.Nftables;
@@ -46,6 +47,29 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
 
         linksByName[name] = found;
         return found;
+    }
+
+    /// <summary>
+    /// Takes away the devices that tie this namespace to others, because the kernel cleans a nameless namespace up
+    /// later, and meanwhile its VNIs would be taken and its veth ends still be there. What fails is left to the kernel.
+    /// </summary>
+    public void TryEmpty()
+    {
+        try
+        {
+            List<LinkRecord> links = Netlink.Dump<LinkRecord>("interfaces", LinkMessage.Dump, LinkRecord.TryParse);
+            MessageBuilder batch = Netlink.NewBatch();
+            foreach (LinkRecord link in links.Where(link => link.Kind is LinkKind.Vxlan or LinkKind.Veth))
+            {
+                LinkMessage.Delete(batch, link.Index);
+            }
+
+            Netlink.Execute(batch);
+        }
+        catch (KernelException)
+        {
+            // The namespace is about to be closed; its end takes the devices too, only later.
+        }
     }
 
     public void Forget(string name) => linksByName.Remove(name);

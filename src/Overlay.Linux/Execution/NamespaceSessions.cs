@@ -23,6 +23,11 @@ internal sealed class NamespaceSessions(NamespaceDirectory directory) : IDisposa
             session.Forget();
             if (!name.IsHost && !StillMeans(name, session))
             {
+                if (name.IsOverlay)
+                {
+                    session.TryEmpty();
+                }
+
                 Close(name);
             }
         }

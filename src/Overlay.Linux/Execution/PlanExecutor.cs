@@ -109,7 +109,8 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
 
         if (sessions.TryOpen(name) is { } session)
         {
-            links.Empty(session);
+            session.TryEmpty();
+            sessions.ForgetLinks();
         }
 
         return new(sessions.Delete(name), null);

@@ -30,7 +30,7 @@ internal sealed class Observer(NamespaceSessions sessions)
             Neighbours = [.. vxlans.SelectMany(link => Neighbours(netlink, link))],
             Routes = [.. Routes(netlink, Af.Inet, names), .. Routes(netlink, Af.Inet6, names)],
             Sysctls = Sysctls(sysctls),
-            NftTable = session.NftHere().List(),
+            NftTable = NftTable(session),
         };
     }
 
@@ -136,6 +136,22 @@ internal sealed class Observer(NamespaceSessions sessions)
             {
                 yield return new(route.Destination, route.Gateway, name, route.Metric);
             }
+        }
+    }
+
+    /// <summary>
+    /// A table that cannot be listed counts as absent: nothing else must wait for nft, and the operation that then
+    /// replaces the table tells what is wrong.
+    /// </summary>
+    private static string? NftTable(NamespaceSession session)
+    {
+        try
+        {
+            return session.NftHere().List();
+        }
+        catch (KernelException)
+        {
+            return null;
         }
     }
 

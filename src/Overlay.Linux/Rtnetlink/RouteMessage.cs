@@ -13,12 +13,6 @@ internal readonly record struct RouteRecord(
 /// <summary>Requests about routes of the main table, and their parsing.</summary>
 internal static class RouteMessage
 {
-    /// <summary>
-    /// The kernel gives IPv6 routes this metric where none is asked for; an entry of metric 0 means it, so that wish
-    /// and observation agree.
-    /// </summary>
-    private const int DefaultMetric6 = 1024;
-
     /// <param name="family">One family; the filters of the kernel work on one only.</param>
     /// <param name="protocol">0: all.</param>
     public static void Dump(MessageBuilder batch, byte family, byte protocol)
@@ -81,7 +75,6 @@ internal static class RouteMessage
             }
         }
 
-        metric = ipv6 && metric == DefaultMetric6 ? 0 : metric;
         if (header.DestinationLength > (ipv6 ? 128 : 32)
             || (destination.AddressFamily == AddressFamily.InterNetworkV6) != ipv6
             || !TryMakeNetwork(destination, header.DestinationLength, out IPNetwork network))
@@ -136,10 +129,9 @@ internal static class RouteMessage
             batch.Put(Rta.Device, index);
         }
 
-        int metric = ipv6 && entry.Metric == 0 ? DefaultMetric6 : entry.Metric;
-        if (metric > 0)
+        if (entry.Metric > 0)
         {
-            batch.Put(Rta.Priority, metric);
+            batch.Put(Rta.Priority, entry.Metric);
         }
 
         batch.End();

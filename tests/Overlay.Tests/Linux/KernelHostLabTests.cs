@@ -174,7 +174,7 @@ public sealed class KernelHostLabTests : IDisposable
         [
             new(IPNetwork.Parse("0.0.0.0/0"), IPAddress.Parse("10.0.0.254"), "br0", 0),
             new(IPNetwork.Parse("10.9.0.0/16"), null, "br0", 5),
-            new(IPNetwork.Parse("::/0"), IPAddress.Parse("fd00::fe"), "br0", 0),
+            new(IPNetwork.Parse("::/0"), IPAddress.Parse("fd00::fe"), "br0", 1024),
             new(IPNetwork.Parse("fd01::/48"), null, "br0", 7),
         ];
         Operation[] plan =

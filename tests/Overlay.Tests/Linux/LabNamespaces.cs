@@ -38,6 +38,13 @@ public sealed class LabNamespaces : IDisposable
         return new(full);
     }
 
+    /// <summary>Removes the namespace of this name at the end.</summary>
+    public void Overlay(NamespaceName name) => made.Add(name.Value);
+
+    /// <summary>Names of namespaces that are the agent's own, there or not.</summary>
+    public IEnumerable<NamespaceName> Overlays =>
+        made.Select(name => new NamespaceName(name)).Where(name => name.IsOverlay);
+
     /// <summary>A namespace made by iproute2, as others would.</summary>
     public string Make(string name)
     {

@@ -60,7 +60,7 @@ public sealed class NetlinkParseTests
         IEnumerable<string> ours = all.Where(route => route.Protocol == RouteEntry.Protocol)
             .Select(route => $"{route.Destination} {route.Gateway} {route.Metric} {route.Table}");
         Assert.Equal(
-            ["0.0.0.0/0 10.0.0.254 0 254", "10.9.0.0/16 10.0.0.254 5 254", "fd01::/48 fd00::fe 0 254"], ours);
+            ["0.0.0.0/0 10.0.0.254 0 254", "10.9.0.0/16 10.0.0.254 5 254", "fd01::/48 fd00::fe 1024 254"], ours);
     }
 
     [Fact]
