@@ -11,7 +11,7 @@ namespace Overlay.Daemon.Configuration;
 /// Left to itself it takes the only IPv4 address of the host, or the only IPv6 address if there is no IPv4 one. Loopback,
 /// link-local and multicast addresses and the devices of overlays, bridges and virtual machines are never taken unasked.
 /// </remarks>
-internal static class AddressSelection
+internal static partial class AddressSelection
 {
     /// <summary>Devices that container runtimes, hypervisors and overlays make; their addresses mean nothing elsewhere.</summary>
     private static readonly string[] DerivedDevices =
@@ -20,13 +20,19 @@ internal static class AddressSelection
         "lxdbr", "incusbr", "weave", "kube-", "nerdctl", "tailscale", "wg",
     ];
 
-    public static AddressChoice Choose(AddressUse use, string request, IReadOnlyList<HostAddress> host)
+    /// <summary>Chooses an address of <paramref name="host"/>.</summary>
+    /// <param name="use">What it is wanted for.</param>
+    /// <param name="request">What the user wrote; empty: nothing.</param>
+    /// <param name="host">The addresses there are.</param>
+    /// <param name="preferred">Decides between several possible ones; null: they are listed in a refusal.</param>
+    public static AddressChoice Choose(
+        AddressUse use, string request, IReadOnlyList<HostAddress> host, IPAddress? preferred = null)
     {
         if (request.Length == 0)
         {
             return use == AddressUse.Listen
                 ? new AddressChoice.Chosen(Unspecified(host), 0)
-                : ChooseAmong(use, 0, [.. host.Where(IsCandidate)], "this host");
+                : ChooseAmong(use, 0, [.. host.Where(IsCandidate)], "this host", preferred);
         }
 
         if (!AddressRequest.TryParse(request, out AddressRequest parsed))
@@ -41,7 +47,7 @@ internal static class AddressSelection
 
         return parsed.Address is { } address
             ? ChooseAddress(use, address, parsed.Port, host)
-            : ChooseInterface(use, parsed.Interface!, parsed.Port, host);
+            : ChooseInterface(use, parsed.Interface!, parsed.Port, host, preferred);
     }
 
     public static string FlagOf(AddressUse use) => use switch
@@ -66,7 +72,8 @@ internal static class AddressSelection
         return Refuse(use, why, Candidates(use, host));
     }
 
-    private static AddressChoice ChooseInterface(AddressUse use, string name, int port, IReadOnlyList<HostAddress> host)
+    private static AddressChoice ChooseInterface(
+        AddressUse use, string name, int port, IReadOnlyList<HostAddress> host, IPAddress? preferred)
     {
         List<HostAddress> own = [.. host.Where(a => a.Interface == name)];
         if (own.Count == 0)
@@ -78,11 +85,17 @@ internal static class AddressSelection
         return usable.Count == 0
             ? Refuse(use, $"interface {name} has only {string.Join(", ", own.Select(static a => a.Address))}",
                 Candidates(use, host))
-            : ChooseAmong(use, port, usable, $"interface {name}");
+            : ChooseAmong(use, port, usable, $"interface {name}", preferred);
     }
 
-    private static AddressChoice ChooseAmong(AddressUse use, int port, IReadOnlyList<HostAddress> candidates, string owner)
+    private static AddressChoice ChooseAmong(
+        AddressUse use, int port, IReadOnlyList<HostAddress> candidates, string owner, IPAddress? wanted)
     {
+        if (wanted is not null && candidates.Any(a => a.Address.Equals(wanted)))
+        {
+            return new AddressChoice.Chosen(wanted, port);
+        }
+
         List<HostAddress> v4 = [.. candidates.Where(static a => a.Address.AddressFamily == AddressFamily.InterNetwork)];
         IReadOnlyList<HostAddress> preferred = v4.Count > 0 ? v4 : candidates;
         return preferred.Count switch

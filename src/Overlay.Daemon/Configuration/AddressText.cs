@@ -51,6 +51,22 @@ internal static class AddressText
         return true;
     }
 
+    /// <summary>
+    /// "10.1.0.0/24" or "fd00:1::/64", with no bits set after the length: "10.1.0.7/24" may be meant in two ways, and the
+    /// framework's parser would silently drop the 7.
+    /// </summary>
+    public static bool TryParsePrefix(string text, out IPNetwork prefix)
+    {
+        int slash = text.IndexOf('/', StringComparison.Ordinal);
+        prefix = default;
+        return slash > 0
+            && text.Length - slash is 2 or 3 or 4
+            && text.AsSpan(slash + 1).IndexOfAnyExceptInRange('0', '9') < 0
+            && TryParse(text[..slash], out IPAddress address)
+            && IPNetwork.TryParse(text, out prefix)
+            && prefix.BaseAddress.Equals(address);
+    }
+
     public static bool TryParsePort(ReadOnlySpan<char> text, out int port) =>
         int.TryParse(text, NumberStyles.None, CultureInfo.InvariantCulture, out port) && port is >= 1 and <= 65535;
 

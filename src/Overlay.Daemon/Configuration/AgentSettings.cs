@@ -9,10 +9,10 @@ internal sealed record AgentSettings
     public required string ConfigurationFile { get; init; }
 
     /// <summary>Absolute path: certificates, keys, the managers' log. Survives a boot.</summary>
-    public required string StateDirectory { get; init; }
+    public required string StateFolder { get; init; }
 
     /// <summary>Absolute path: sockets. Need not survive a boot.</summary>
-    public required string RuntimeDirectory { get; init; }
+    public required string RuntimeFolder { get; init; }
 
     /// <summary>Path of the Unix socket of the Admin service.</summary>
     public required string SocketPath { get; init; }

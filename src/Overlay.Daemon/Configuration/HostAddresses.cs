@@ -1,4 +1,6 @@
+using System.Net;
 using System.Net.NetworkInformation;
+using System.Net.Sockets;
 
 namespace Overlay.Daemon.Configuration;
 
@@ -18,5 +20,21 @@ internal static class HostAddresses
         }
 
         return all;
+    }
+
+    /// <summary>The address that packets to a peer would leave from, by the kernel's routes; null if there is no route.</summary>
+    public static IPAddress? SourceTowards(IPEndPoint peer)
+    {
+        try
+        {
+            // Connecting a datagram socket sends nothing; it only looks the route up.
+            using Socket probe = new(peer.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+            probe.Connect(peer);
+            return (probe.LocalEndPoint as IPEndPoint)?.Address;
+        }
+        catch (SocketException)
+        {
+            return null;
+        }
     }
 }

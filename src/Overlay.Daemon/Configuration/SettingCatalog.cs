@@ -17,11 +17,11 @@ internal static class SettingCatalog
         SettingText.AbsolutePath)
     { DefaultTexts = [DefaultConfigurationFile] };
 
-    public static readonly Setting<string> StateDirectory = new(
+    public static readonly Setting<string> StateFolder = new(
         "state-dir", "DIR", "Where certificates, keys and the managers' log are kept", SettingText.AbsolutePath)
     { DefaultTexts = ["/var/lib/overlayd"] };
 
-    public static readonly Setting<string> RuntimeDirectory = new(
+    public static readonly Setting<string> RuntimeFolder = new(
         "runtime-dir", "DIR", "Where sockets and files live that need not survive a boot", SettingText.AbsolutePath)
     { DefaultTexts = ["/run/overlayd"] };
 
@@ -99,7 +99,7 @@ internal static class SettingCatalog
     /// <summary>In the order of help texts. The configuration file cannot name itself.</summary>
     public static readonly IReadOnlyList<Setting> All =
     [
-        ConfigurationFile, StateDirectory, RuntimeDirectory, Socket, SocketGroup, HostName,
+        ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
         GatewayPools, DnsServers, ReconcileInterval, LogLevel, LogFormat,
     ];

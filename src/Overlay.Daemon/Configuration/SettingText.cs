@@ -118,7 +118,7 @@ internal static class SettingText
     /// <summary>An IPv4 prefix with room for a bridge and its endpoints: /8 to /24.</summary>
     public static bool Pool(string text, out IPNetwork pool, out string why)
     {
-        if (!IPNetwork.TryParse(text, out pool))
+        if (!AddressText.TryParsePrefix(text, out pool))
         {
             why = $"is '{text}', which is not a prefix: write it like 172.26.0.0/16, with no bits set after the length";
             return false;

@@ -117,7 +117,7 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
 
     private void DeriveDefaults()
     {
-        string socket = Path.Join((string)values[SettingCatalog.RuntimeDirectory.Name], "overlayd.sock");
+        string socket = Path.Join((string)values[SettingCatalog.RuntimeFolder.Name], "overlayd.sock");
         Derive(SettingCatalog.Socket, socket);
         Derive(SettingCatalog.HostName, hostName);
     }
@@ -143,10 +143,10 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
                 SettingCatalog.MetricsAddress, metrics.Port, SettingCatalog.ManagerPort, Get(SettingCatalog.ManagerPort), "TCP");
         }
 
-        string state = Get(SettingCatalog.StateDirectory);
-        if (state == Get(SettingCatalog.RuntimeDirectory))
+        string state = Get(SettingCatalog.StateFolder);
+        if (state == Get(SettingCatalog.RuntimeFolder))
         {
-            problems.Add(new(Place(SettingCatalog.StateDirectory), $"is {state}, and so is runtime-dir: use two directories"));
+            problems.Add(new(Place(SettingCatalog.StateFolder), $"is {state}, and so is runtime-dir: use two directories"));
         }
 
         // sockaddr_un of linux/un.h holds 108 bytes with the terminating zero.
@@ -186,8 +186,8 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
     private AgentSettings Build() => new()
     {
         ConfigurationFile = Get(SettingCatalog.ConfigurationFile),
-        StateDirectory = Get(SettingCatalog.StateDirectory),
-        RuntimeDirectory = Get(SettingCatalog.RuntimeDirectory),
+        StateFolder = Get(SettingCatalog.StateFolder),
+        RuntimeFolder = Get(SettingCatalog.RuntimeFolder),
         SocketPath = Get(SettingCatalog.Socket),
         SocketGroup = Get(SettingCatalog.SocketGroup),
         HostName = Get(SettingCatalog.HostName),

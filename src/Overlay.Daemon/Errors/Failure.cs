@@ -1,9 +1,8 @@
 namespace Overlay.Daemon.Errors;
 
 /// <summary>
-/// A failure as a person is told of it. <see cref="What"/> and <see cref="Why"/> are clauses in lower case without a full
-/// stop ("cannot create network blue", "a network of that name exists"); <see cref="Next"/> is a sentence that says what to
-/// type, or empty.
+/// A failure as a person is told of it: what failed, why, and what to type next (or nothing). Each part may be a clause
+/// ("cannot create network blue") or a sentence ("Network blue was not created."); <see cref="Sentence"/> makes one line.
 /// </summary>
 internal sealed record Failure(string What, string Why, string Next, int ExitCode)
 {
@@ -12,16 +11,28 @@ internal sealed record Failure(string What, string Why, string Next, int ExitCod
     {
         get
         {
-            string reason = Why.Length == 0 ? Line(What) : $"{Line(What)}: {Line(Why)}";
-            string ended = reason.EndsWith('.') ? reason : reason + ".";
-            return Next.Length == 0 ? ended : $"{ended} {Ended(Capitalised(Line(Next)))}";
+            string what = Clause(What);
+            string why = Clause(Why);
+            string reason = Ended(why.Length == 0 ? what : $"{what}: {why}");
+            string next = Line(Next);
+            return next.Length == 0 ? reason : $"{reason} {Ended(Capitalised(next))}";
         }
     }
 
-    private static string Ended(string sentence) => sentence[^1] is '.' or '?' or '`' ? sentence : sentence + ".";
+    private static string Clause(string text)
+    {
+        string line = Line(text).TrimEnd('.', ' ');
+
+        // "The name is taken", but not "VNI 7 is taken".
+        bool capital = line.Length > 1 && char.IsAsciiLetterUpper(line[0]) && (char.IsAsciiLetterLower(line[1]) || line[1] == ' ');
+        return capital ? string.Concat([char.ToLowerInvariant(line[0])], line.AsSpan(1)) : line;
+    }
+
+    private static string Ended(string sentence) =>
+        sentence.Length > 0 && sentence[^1] is '.' or '?' ? sentence : sentence + ".";
 
     private static string Capitalised(string sentence) =>
-        sentence.Length > 0 && char.IsAsciiLetterLower(sentence[0])
+        char.IsAsciiLetterLower(sentence[0])
             ? string.Concat([char.ToUpperInvariant(sentence[0])], sentence.AsSpan(1))
             : sentence;
 

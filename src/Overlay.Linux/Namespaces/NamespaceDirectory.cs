@@ -135,15 +135,7 @@ public sealed class NamespaceDirectory(
     /// </summary>
     private void Prepare()
     {
-        try
-        {
-            Directory.CreateDirectory(Root);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new KernelException($"cannot make the folder {Root}", Errno.Access, e.Message);
-        }
-
+        Directory.CreateDirectory(Root);
         if (Libc.Mount("", Root, "none", Libc.MountShared | Libc.MountRecursive, null) == 0)
         {
             return;

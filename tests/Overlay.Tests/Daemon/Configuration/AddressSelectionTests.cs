@@ -98,6 +98,27 @@ public sealed class AddressSelectionTests
     }
 
     [Fact]
+    public void The_way_to_a_peer_decides_between_several_but_not_against_the_user()
+    {
+        IPAddress second = IPAddress.Parse("192.168.1.6");
+        Assert.Equal(new AddressChoice.Chosen(second, 0), AddressSelection.Choose(AddressUse.Advertise, "", TwoHomes, second));
+        Assert.Equal(
+            new AddressChoice.Chosen(IPAddress.Parse("10.0.0.5"), 0),
+            AddressSelection.Choose(AddressUse.Advertise, "eth0", TwoHomes, second));
+        Assert.IsType<AddressChoice.Refused>(
+            AddressSelection.Choose(AddressUse.Advertise, "", TwoHomes, IPAddress.Parse("172.17.0.1")));
+    }
+
+    [Fact]
+    public void This_host_listens_where_it_is_told()
+    {
+        Assert.Equal(new IPEndPoint(IPAddress.Any, 2377), AddressSelection.SelectEndPoint("--listen-addr", "0.0.0.0", 2377).Value);
+        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 99), AddressSelection.SelectEndPoint("--listen-addr", "127.0.0.1:99", 2377).Value);
+        Assert.True(AddressSelection.Select("--advertise-addr", "nosuchdev0").IsRefused);
+        Assert.Equal(IPAddress.Loopback, HostAddresses.SourceTowards(new IPEndPoint(IPAddress.Loopback, 1)));
+    }
+
+    [Fact]
     public void This_host_can_be_listed() =>
         Assert.Contains(HostAddresses.Current(), static a => a.Interface == "lo" && IPAddress.IsLoopback(a.Address));
 

@@ -16,7 +16,7 @@ public sealed class SettingsReaderTests
     {
         AgentSettings settings = Read();
 
-        Assert.Equal("/var/lib/overlayd", settings.StateDirectory);
+        Assert.Equal("/var/lib/overlayd", settings.StateFolder);
         Assert.Equal("/run/overlayd/overlayd.sock", settings.SocketPath);
         Assert.Equal("host-a", settings.HostName);
         Assert.Equal(7946, settings.GossipPort);

@@ -54,6 +54,21 @@ public sealed class TextFormTests
     [InlineData(":80")]
     public void An_address_with_a_port_has_both(string text) => Assert.False(AddressText.TryParseWithPort(text, out _));
 
+    [Theory]
+    [InlineData("10.1.0.0/24", true)]
+    [InlineData("fd00:1::/64", true)]
+    [InlineData("0.0.0.0/0", true)]
+    [InlineData("10.1.0.7/24", false)]
+    [InlineData("fd00:1::1/64", false)]
+    [InlineData("10.1.0.0/33", false)]
+    [InlineData("10.1.0.0/", false)]
+    [InlineData("10.1.0.0", false)]
+    [InlineData("10.1/16", false)]
+    [InlineData("10.1.0.0/+24", false)]
+    [InlineData("10.1.0.0/255.255.255.0", false)]
+    public void A_prefix_has_no_bits_after_its_length(string text, bool valid) =>
+        Assert.Equal(valid, AddressText.TryParsePrefix(text, out _));
+
     [Fact]
     public void An_address_with_a_port_is_read()
     {
@@ -86,6 +101,7 @@ public sealed class TextFormTests
             });
             _ = DurationText.TryParse(text, out _);
             _ = AddressText.TryParseWithPort(text, out _);
+            _ = AddressText.TryParsePrefix(text, out _);
             _ = AddressRequest.TryParse(text, out _);
             _ = SettingText.Pool(text, out _, out _);
             _ = SettingText.HostName(text, out _, out _);

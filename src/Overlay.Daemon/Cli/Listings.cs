@@ -1,0 +1,117 @@
+using System.Globalization;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Cli;
+
+/// <summary>The tables of the CLI.</summary>
+internal static class Listings
+{
+    public static Listing<NodeView> Nodes => new()
+    {
+        Noun = "nodes",
+        Key = static node => node.Id,
+        Columns =
+        [
+            new("ID", static (node, _) => node.Self ? node.Id + " *" : node.Id),
+            new("HOSTNAME", static (node, _) => node.Hostname),
+            new("STATUS", static (node, _) => node.Status, IsState: true),
+            new("SINCE", static (node, now) => ElapsedText.Ago(node.StatusSinceUnixMs, now)),
+            new("ROLE", static (node, _) => RoleText.Of(node.Role)),
+            new("ADDRESS", static (node, _) => node.GossipAddress),
+            new("DATA PATH", static (node, _) => node.DataPathAddress),
+            new("ENDPOINTS", static (node, _) => Number(node.Endpoints)),
+            new("VERSION", static (node, _) => node.AgentVersion),
+        ],
+        Filters = new SortedDictionary<string, Func<NodeView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["id"] = static (node, value) => Match.Id(node.Id, value),
+            ["name"] = static (node, value) => Match.Name(node.Hostname, value),
+            ["role"] = static (node, value) => Match.Word(RoleText.Of(node.Role), value),
+            ["status"] = static (node, value) => Match.Word(node.Status, value),
+            ["label"] = static (node, value) => Match.Label(node.Labels, value),
+        },
+    };
+
+    public static Listing<NetworkView> Networks => new()
+    {
+        Noun = "networks",
+        Key = static view => view.Network.Id,
+        Columns =
+        [
+            new("ID", static (view, _) => view.Network.Id),
+            new("NAME", static (view, _) => view.Network.Name),
+            new("SUBNETS", static (view, _) => string.Join(", ", Subnets(view.Network))),
+            new("VNI", static (view, _) => string.Join(", ", view.Network.Segments.Select(static s => Number(s.Vni)))),
+            new("MTU", static (view, _) => view.EffectiveMtu == 0 ? "-" : Number(view.EffectiveMtu)),
+            new("OPTIONS", static (view, _) => Options(view.Network)),
+            new("CREATED", static (view, now) => ElapsedText.Ago(view.Network.CreatedUnixMs, now)),
+        ],
+        Filters = new SortedDictionary<string, Func<NetworkView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["id"] = static (view, value) => Match.Id(view.Network.Id, value),
+            ["name"] = static (view, value) => Match.Name(view.Network.Name, value),
+            ["label"] = static (view, value) => Match.Label(view.Network.Labels, value),
+            ["internal"] = static (view, value) => Match.Word(view.Network.Internal ? "true" : "false", value),
+            ["attachable"] = static (view, value) => Match.Word(view.Network.Attachable ? "true" : "false", value),
+        },
+    };
+
+    public static Listing<SandboxView> Sandboxes => new()
+    {
+        Noun = "sandboxes",
+        Key = static sandbox => sandbox.Name,
+        Columns =
+        [
+            new("NAME", static (sandbox, _) => sandbox.Name),
+            new("NAMESPACE", static (sandbox, _) => sandbox.Path),
+            new("NETWORKS", static (sandbox, _) => string.Join(", ", sandbox.Endpoints.Select(static e => e.Network))),
+            new("ADDRESSES", static (sandbox, _) => string.Join(", ", sandbox.Endpoints.SelectMany(Addresses))),
+        ],
+        Filters = new SortedDictionary<string, Func<SandboxView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["name"] = static (sandbox, value) => Match.Name(sandbox.Name, value),
+            ["network"] = static (sandbox, value) => sandbox.Endpoints.Any(e => e.Network == value || e.NetworkId == value),
+        },
+    };
+
+    public static Listing<EndpointView> Endpoints => new()
+    {
+        Noun = "endpoints",
+        Key = static endpoint => endpoint.Id,
+        Columns =
+        [
+            new("ID", static (endpoint, _) => endpoint.Id),
+            new("NAME", static (endpoint, _) => endpoint.Name),
+            new("NETWORK", static (endpoint, _) => endpoint.Network),
+            new("NODE", static (endpoint, _) => endpoint.Node),
+            new("IPV4", static (endpoint, _) => endpoint.Ipv4),
+            new("IPV6", static (endpoint, _) => endpoint.Ipv6),
+            new("INTERFACE", static (endpoint, _) => endpoint.Interface),
+            new("STATE", static (endpoint, _) => endpoint.State, IsState: true),
+            new("CREATED", static (endpoint, now) => ElapsedText.Ago(endpoint.CreatedUnixMs, now)),
+        ],
+        Filters = new SortedDictionary<string, Func<EndpointView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["id"] = static (endpoint, value) => Match.Id(endpoint.Id, value),
+            ["name"] = static (endpoint, value) => Match.Name(endpoint.Name, value),
+            ["network"] = static (endpoint, value) => endpoint.Network == value || endpoint.NetworkId == value,
+            ["node"] = static (endpoint, value) => endpoint.Node == value || Match.Id(endpoint.NodeId, value),
+            ["sandbox"] = static (endpoint, value) => endpoint.Sandbox == value,
+            ["status"] = static (endpoint, value) => Match.Word(endpoint.State, value),
+        },
+    };
+
+    private static IEnumerable<string> Subnets(NetworkObject network) =>
+        network.Segments
+            .SelectMany(static segment => new[] { segment.Ipv4?.Subnet, segment.Ipv6?.Subnet })
+            .Where(static subnet => !string.IsNullOrEmpty(subnet))
+            .Select(static subnet => subnet!);
+
+    private static IEnumerable<string> Addresses(EndpointView endpoint) =>
+        new[] { endpoint.Ipv4, endpoint.Ipv6 }.Where(static address => address.Length > 0);
+
+    private static string Options(NetworkObject network) => string.Join(
+        ", ", new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "" }.Where(static o => o.Length > 0));
+
+    private static string Number(uint number) => number.ToString(CultureInfo.InvariantCulture);
+}
