@@ -20,8 +20,10 @@ public sealed class KernelEventsLabTests : IAsyncDisposable
     {
         overlay = lab.Overlay("a");
         events = new(lab.Kernel.Namespaces);
+        // Without IPv6: the kernel tells of its own link-local addresses whenever it is done with them.
         lab.Apply(
             new Operation.CreateNamespace(overlay),
+            new Operation.SetSysctl(overlay, "net/ipv6/conf/default/disable_ipv6", "1"),
             new Operation.CreateLink(overlay, new()
             {
                 Name = "vxlan0",
