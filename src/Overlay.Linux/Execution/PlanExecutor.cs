@@ -149,22 +149,18 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
             return;
         }
 
-        int master = 0;
-        if (operation is Operation.ChangeLink { Master.Length: > 0 } change)
+        string bridge = (operation as Operation.ChangeLink)?.Master ?? "";
+        if (bridge.Length > 0 && session.Known(bridge) is null)
         {
-            if (session.Known(change.Master) is null)
-            {
-                Flush();
-            }
+            Flush();
+        }
 
-            if (session.Find(change.Master) is not { } bridge)
-            {
-                string text = $"there is no bridge {change.Master} in {operation.Namespace}";
-                results[index] = Result(operation, new(Errno.NoDevice, text));
-                return;
-            }
-
-            master = bridge.Index;
+        int master = bridge.Length > 0 ? session.Find(bridge)?.Index ?? -1 : 0;
+        if (master < 0)
+        {
+            string text = $"there is no bridge {bridge} in {operation.Namespace}";
+            results[index] = Result(operation, new(Errno.NoDevice, text));
+            return;
         }
 
         pendingIn = session;
