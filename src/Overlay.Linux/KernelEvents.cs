@@ -38,7 +38,7 @@ public sealed class KernelEvents(NamespaceDirectory directory) : IAsyncDisposabl
         }
 
         await UnwatchAsync(name);
-        watches[name] = NamespaceWatch.Start(handle, () => Report(name));
+        watches[name] = NamespaceWatch.Start(handle, () => Report(name), e => signal.Writer.TryComplete(e));
     }
 
     /// <summary>Ends the watch, and with it our hold on the namespace.</summary>
@@ -55,6 +55,7 @@ public sealed class KernelEvents(NamespaceDirectory directory) : IAsyncDisposabl
     }
 
     /// <summary>Waits until something changed, and names the namespaces where it did since the last call.</summary>
+    /// <exception cref="ChannelClosedException">A socket failed; its error is inside.</exception>
     public async ValueTask<IReadOnlyList<NamespaceName>> WaitAsync(CancellationToken cancellationToken)
     {
         while (true)

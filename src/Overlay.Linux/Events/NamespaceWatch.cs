@@ -21,23 +21,26 @@ internal sealed class NamespaceWatch : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly Task listening;
 
-    private NamespaceWatch(NamespaceIdentity identity, Socket route, Socket netfilter, Action changed)
+    private NamespaceWatch(
+        NamespaceIdentity identity, Socket route, Socket netfilter, Action changed, Action<Exception> failed)
     {
         Identity = identity;
         this.route = route;
         this.netfilter = netfilter;
         listening = Task.WhenAll(
-            ListenAsync(route, changed, stop.Token), ListenAsync(netfilter, changed, stop.Token));
+            ListenAsync(route, changed, failed, stop.Token), ListenAsync(netfilter, changed, failed, stop.Token));
     }
 
     public NamespaceIdentity Identity { get; }
 
     /// <param name="handle">The namespace; need not stay open: the sockets hold it.</param>
     /// <param name="changed">Called from any thread, at once and without waiting.</param>
+    /// <param name="failed">Called where the socket fails, which ends the listening.</param>
     /// <param name="receiveBytes">How much may wait unread before the kernel drops notifications and says so.</param>
     /// <exception cref="KernelException">The namespace cannot be entered or listened to.</exception>
     public static NamespaceWatch Start(
-        NamespaceHandle handle, Action changed, int receiveBytes = NetlinkSocket.ReceiveBufferBytes)
+        NamespaceHandle handle, Action changed, Action<Exception> failed,
+        int receiveBytes = NetlinkSocket.ReceiveBufferBytes)
     {
         (Socket route, Socket netfilter) = InNamespace.Run(handle, () =>
         {
@@ -52,7 +55,7 @@ internal sealed class NamespaceWatch : IAsyncDisposable
                 throw;
             }
         });
-        return new(handle.Identity, route, netfilter, changed);
+        return new(handle.Identity, route, netfilter, changed, failed);
     }
 
     public async ValueTask DisposeAsync()
@@ -70,7 +73,8 @@ internal sealed class NamespaceWatch : IAsyncDisposable
         return new(new SafeSocketHandle(descriptor.Release(), ownsHandle: true));
     }
 
-    private static async Task ListenAsync(Socket socket, Action changed, CancellationToken cancellationToken)
+    private static async Task ListenAsync(
+        Socket socket, Action changed, Action<Exception> failed, CancellationToken cancellationToken)
     {
         byte[] buffer = new byte[BufferBytes];
         while (true)
@@ -92,6 +96,12 @@ internal sealed class NamespaceWatch : IAsyncDisposable
             {
                 // ENOBUFS: the kernel had more to say than fits. Anything may have changed.
                 changed();
+            }
+            catch (SocketException e)
+            {
+                // No other error is known of such a socket: whoever waits for changes must hear of it.
+                failed(e);
+                return;
             }
         }
     }

@@ -93,6 +93,11 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
 
     private NetlinkReply CreateNamespace(NamespaceName name)
     {
+        if (name.IsHost || name.Value.StartsWith('/'))
+        {
+            return new(Errno.Invalid, $"a new namespace needs a name, not {name}");
+        }
+
         NamespaceSession session = sessions.Create(name);
         MessageBuilder request = session.Netlink.NewBatch();
         const int Loopback = 1;

@@ -135,7 +135,15 @@ public sealed class NamespaceDirectory(
     /// </summary>
     private void Prepare()
     {
-        Directory.CreateDirectory(Root);
+        try
+        {
+            Directory.CreateDirectory(Root);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new KernelException($"cannot make the folder {Root}", Errno.Access, e.Message);
+        }
+
         if (Libc.Mount("", Root, "none", Libc.MountShared | Libc.MountRecursive, null) == 0)
         {
             return;

@@ -93,7 +93,7 @@ public sealed class KernelEventsLabTests : IAsyncDisposable
         TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using NamespaceHandle handle = lab.Kernel.Namespaces.Open(overlay);
         await using NamespaceWatch watch = NamespaceWatch.Start(
-            handle, () => changed.TrySetResult(), receiveBytes: 4096);
+            handle, () => changed.TrySetResult(), e => changed.TrySetException(e), receiveBytes: 4096);
         lab.Apply(
         [
             .. Enumerable.Range(0, 1000).Select(i => new Operation.ReplaceNeighbour(

@@ -324,6 +324,31 @@ public sealed class KernelHostLabTests : IDisposable
         Assert.Equal(2, lab.Observe(overlay).Fdb.Count);
     }
 
+    [Fact]
+    public void A_batch_of_which_everything_fails_tells_so_of_each()
+    {
+        MakeVxlan(new(5009));
+        IReadOnlyList<OperationResult> results = lab.Kernel.Execute(
+        [
+            .. Enumerable.Range(0, 3000).Select(i => new Operation.ReplaceFdb(
+                overlay, new("vxlan0", new(0x0242_0a00_0000UL + (ulong)i), IPAddress.Parse("2001:db8::9")))),
+        ]);
+        Assert.Equal(3000, results.Count);
+        Assert.All(results, result => Assert.Equal(97, result.Errno));
+        Assert.Empty(lab.Observe(overlay).Fdb);
+    }
+
+    [Fact]
+    public void Only_a_name_can_be_made_a_namespace()
+    {
+        foreach (string name in new[] { "", "/run/netns/ovt-x", "a/b", ".." })
+        {
+            Assert.Equal(22, lab.Kernel.Execute([new Operation.CreateNamespace(new(name))])[0].Errno);
+        }
+
+        Assert.False(File.Exists("/run/netns/ovt-x"));
+    }
+
     private static LinkState Vxlan(string name, Vni vni) => new()
     {
         Name = name,

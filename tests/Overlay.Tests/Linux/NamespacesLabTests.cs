@@ -107,6 +107,30 @@ public sealed class NamespacesLabTests : IDisposable
     }
 
     [Fact]
+    public void The_folder_of_names_is_made_where_it_is_missing()
+    {
+        string root = $"/run/ovt-{Environment.ProcessId}-netns";
+        NamespaceName name = new("ov-fresh");
+        try
+        {
+            using KernelHost kernel = new(new NamespaceDirectory(root));
+            Assert.True(kernel.Execute([new Operation.CreateNamespace(name)])[0].Succeeded);
+            Assert.Equal([name], kernel.Namespaces.List());
+            Assert.Contains("lo", kernel.Observe([name], []).Namespaces[name].Links.Keys);
+            string mounts = LabNamespaces.Run($"grep {root} /proc/self/mountinfo");
+            Assert.Contains("shared:", mounts, StringComparison.Ordinal);
+            Assert.True(kernel.Execute([new Operation.DeleteNamespace(name)])[0].Succeeded);
+            Assert.Empty(kernel.Namespaces.List());
+        }
+        finally
+        {
+            LabNamespaces.TryRun($"umount -l {root}/{name}");
+            LabNamespaces.TryRun($"umount -l {root}");
+            Directory.Delete(root, recursive: true);
+        }
+    }
+
+    [Fact]
     public void The_hosts_network_is_read()
     {
         string host = lab.HostName;

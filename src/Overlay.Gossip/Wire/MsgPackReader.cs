@@ -1,0 +1,220 @@
+using System.Buffers.Binary;
+using System.Text;
+
+namespace Overlay.Gossip.Wire;
+
+/// <summary>
+/// Reads the part of MessagePack that go-msgpack's old dialect uses, and the newer forms it accepts. Every read is
+/// checked against the end; the first that fails leaves <see cref="Failed"/> set and later ones return nothing.
+/// </summary>
+internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
+{
+    private const int MaxSkipDepth = 16;
+    private ReadOnlySpan<byte> rest = bytes;
+
+    public bool Failed { get; private set; }
+
+    public readonly int Remaining => rest.Length;
+
+    public int ReadMapHeader()
+    {
+        byte tag = ReadByte();
+        return tag switch
+        {
+            >= 0x80 and <= 0x8f => tag & 0x0f,
+            0xde => ReadUInt16(),
+            0xdf => Count(ReadUInt32()),
+            0xc0 => 0,
+            _ => Fail(),
+        };
+    }
+
+    public int ReadArrayHeader()
+    {
+        byte tag = ReadByte();
+        return tag switch
+        {
+            >= 0x90 and <= 0x9f => tag & 0x0f,
+            0xdc => ReadUInt16(),
+            0xdd => Count(ReadUInt32()),
+            0xc0 => 0,
+            _ => Fail(),
+        };
+    }
+
+    /// <summary>Strings and byte slices share one family; nil is empty.</summary>
+    public ReadOnlySpan<byte> ReadRaw()
+    {
+        byte tag = ReadByte();
+        int length = tag switch
+        {
+            >= 0xa0 and <= 0xbf => tag & 0x1f,
+            0xd9 or 0xc4 => ReadByte(),
+            0xda or 0xc5 => ReadUInt16(),
+            0xdb or 0xc6 => Count(ReadUInt32()),
+            0xc0 => 0,
+            _ => Fail(),
+        };
+        return Take(length);
+    }
+
+    public string ReadString(int maxBytes)
+    {
+        ReadOnlySpan<byte> raw = ReadRaw();
+        if (raw.Length > maxBytes)
+        {
+            Fail();
+            return "";
+        }
+
+        return Encoding.UTF8.GetString(raw);
+    }
+
+    public byte[] ReadBytes(int maxBytes)
+    {
+        ReadOnlySpan<byte> raw = ReadRaw();
+        if (raw.Length > maxBytes)
+        {
+            Fail();
+            return [];
+        }
+
+        return raw.ToArray();
+    }
+
+    /// <summary>Any integer form; a negative one fails.</summary>
+    public ulong ReadUnsigned()
+    {
+        byte tag = ReadByte();
+        long signed = tag switch
+        {
+            0xd0 => (sbyte)ReadByte(),
+            0xd1 => (short)ReadUInt16(),
+            0xd2 => (int)ReadUInt32(),
+            0xd3 => (long)ReadUInt64(),
+            >= 0xe0 => (sbyte)tag,
+            _ => 0,
+        };
+        if (signed < 0)
+        {
+            Fail();
+            return 0;
+        }
+
+        return tag switch
+        {
+            <= 0x7f => tag,
+            0xcc => ReadByte(),
+            0xcd => ReadUInt16(),
+            0xce => ReadUInt32(),
+            0xcf => ReadUInt64(),
+            >= 0xd0 and <= 0xd3 => (ulong)signed,
+            0xc0 => 0,
+            _ => (ulong)Fail(),
+        };
+    }
+
+    public uint ReadUInt32Value() => ReadUnsigned() is var value && value <= uint.MaxValue ? (uint)value : (uint)Fail();
+
+    public ushort ReadUInt16Value() => ReadUnsigned() is var value && value <= ushort.MaxValue ? (ushort)value : (ushort)Fail();
+
+    public bool ReadBool()
+    {
+        byte tag = ReadByte();
+        return tag switch
+        {
+            0xc3 => true,
+            0xc2 or 0xc0 => false,
+            _ => Fail() != 0,
+        };
+    }
+
+    /// <summary>Passes over one value of any type: unknown keys are other versions' extensions.</summary>
+    public void Skip(int depth = 0)
+    {
+        if (Failed || depth > MaxSkipDepth)
+        {
+            Fail();
+            return;
+        }
+
+        byte tag = rest.IsEmpty ? (byte)0xc1 : rest[0];
+        switch (tag)
+        {
+            case >= 0x80 and <= 0x8f or 0xde or 0xdf:
+                SkipMany(2L * ReadMapHeader(), depth);
+                break;
+            case >= 0x90 and <= 0x9f or 0xdc or 0xdd:
+                SkipMany(ReadArrayHeader(), depth);
+                break;
+            case >= 0xa0 and <= 0xbf or 0xd9 or 0xda or 0xdb or 0xc4 or 0xc5 or 0xc6:
+                ReadRaw();
+                break;
+            case 0xca:
+                Take(5);
+                break;
+            case 0xcb:
+                Take(9);
+                break;
+            case 0xc0 or 0xc2 or 0xc3:
+                Take(1);
+                break;
+            case >= 0xd0 and <= 0xd3:
+                Take(1 + (1 << (tag - 0xd0)));
+                break;
+            case >= 0xcc and <= 0xcf:
+                Take(1 + (1 << (tag - 0xcc)));
+                break;
+            case <= 0x7f or >= 0xe0:
+                Take(1);
+                break;
+            default:
+                Fail();
+                break;
+        }
+    }
+
+    /// <summary>Takes bytes that are not MessagePack: payloads that follow a header.</summary>
+    public ReadOnlySpan<byte> Take(int length)
+    {
+        if (Failed || length < 0 || length > rest.Length)
+        {
+            Fail();
+            return [];
+        }
+
+        ReadOnlySpan<byte> taken = rest[..length];
+        rest = rest[length..];
+        return taken;
+    }
+
+    private void SkipMany(long count, int depth)
+    {
+        for (long i = 0; i < count && !Failed; i++)
+        {
+            Skip(depth + 1);
+        }
+    }
+
+    private byte ReadByte()
+    {
+        ReadOnlySpan<byte> one = Take(1);
+        return one.IsEmpty ? (byte)0xc1 : one[0];
+    }
+
+    private ushort ReadUInt16() => Take(2) is { IsEmpty: false } two ? BinaryPrimitives.ReadUInt16BigEndian(two) : (ushort)0;
+
+    private uint ReadUInt32() => Take(4) is { IsEmpty: false } four ? BinaryPrimitives.ReadUInt32BigEndian(four) : 0;
+
+    private ulong ReadUInt64() => Take(8) is { IsEmpty: false } eight ? BinaryPrimitives.ReadUInt64BigEndian(eight) : 0;
+
+    /// <summary>A count cannot exceed the bytes that are left: each item has at least one.</summary>
+    private int Count(uint value) => value <= (uint)rest.Length ? (int)value : Fail();
+
+    private int Fail()
+    {
+        Failed = true;
+        rest = [];
+        return 0;
+    }
+}

@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip.Wire;
+
+/// <summary>
+/// memberlist's encryption (security.go): AES-GCM with a random 96-bit nonce and a 128-bit tag; version 1 as it is,
+/// version 0 padded to the block. A random nonce is unique enough for far more packets than a key sees in its life.
+/// </summary>
+internal static class Sealing
+{
+    public const int NonceBytes = 12;
+    public const int TagBytes = 16;
+
+    /// <summary>Version byte, nonce and tag.</summary>
+    public const int Overhead = 1 + NonceBytes + TagBytes;
+    private const byte Padded = 0;
+    private const byte Plain = 1;
+    private const int Block = 16;
+
+    public static void Seal(
+        ReadOnlySpan<byte> plaintext, byte[] key, ReadOnlySpan<byte> associated, Prng nonces, Span<byte> sealedBytes)
+    {
+        Invariant.Holds(sealedBytes.Length == plaintext.Length + Overhead, "a sealed unit has its overhead");
+        sealedBytes[0] = Plain;
+        Span<byte> nonce = sealedBytes.Slice(1, NonceBytes);
+        nonces.Fill(nonce);
+        using AesGcm aes = new(key, TagBytes);
+        aes.Encrypt(
+            nonce, plaintext, sealedBytes.Slice(1 + NonceBytes, plaintext.Length), sealedBytes[^TagBytes..], associated);
+    }
+
+    /// <summary>Tries each key of the ring. False: none opens it, and nothing of it is known to be true.</summary>
+    public static bool TryOpen(ReadOnlySpan<byte> sealedBytes, Keyring keys, ReadOnlySpan<byte> associated, out byte[] plaintext)
+    {
+        plaintext = [];
+        if (sealedBytes.Length < Overhead || sealedBytes[0] > Plain)
+        {
+            return false;
+        }
+
+        byte[] opened = new byte[sealedBytes.Length - Overhead];
+        foreach (byte[] key in keys.Keys)
+        {
+            if (!TryOpenWith(sealedBytes, key, associated, opened))
+            {
+                continue;
+            }
+
+            if (sealedBytes[0] == Plain)
+            {
+                plaintext = opened;
+                return true;
+            }
+
+            int padding = opened.Length == 0 ? 0 : opened[^1];
+            if (padding is 0 or > Block || padding > opened.Length)
+            {
+                return false;
+            }
+
+            plaintext = opened[..^padding];
+            return true;
+        }
+
+        return false;
+    }
+
+    public static bool IsPadded(ReadOnlySpan<byte> sealedBytes) => !sealedBytes.IsEmpty && sealedBytes[0] == Padded;
+
+    private static bool TryOpenWith(ReadOnlySpan<byte> sealedBytes, byte[] key, ReadOnlySpan<byte> associated, byte[] opened)
+    {
+        try
+        {
+            using AesGcm aes = new(key, TagBytes);
+            aes.Decrypt(
+                sealedBytes.Slice(1, NonceBytes), sealedBytes[(1 + NonceBytes)..^TagBytes], sealedBytes[^TagBytes..], opened,
+                associated);
+            return true;
+        }
+        catch (AuthenticationTagMismatchException)
+        {
+            // The platform's only way to say that this key does not fit.
+            return false;
+        }
+    }
+}
