@@ -14,10 +14,15 @@ public static class AssignmentBuilder
     public static Assignment For(Store store, NodeId node, ulong sinceVersion)
     {
         string nodeId = node.ToString();
-        return sinceVersion != 0 && store.ChangesSince(sinceVersion) is { } changes && store.State.Node(nodeId) is not null
+        return sinceVersion != 0 && store.ChangesSince(sinceVersion) is { } changes
+            && store.State.Node(nodeId) is not null && !Joined(changes, nodeId)
             ? Delta(store.State, changes, nodeId)
             : Complete(store.State, nodeId);
     }
+
+    /// <summary>Before it joined it was told nothing, so changes are not enough.</summary>
+    private static bool Joined(ImmutableArray<StoreChange> changes, string nodeId) => changes.Any(change =>
+        change.Actions.Any(action => action.Create?.Node?.Id == nodeId));
 
     /// <summary>The whole view; for a node that does not belong to the cluster it is empty.</summary>
     private static Assignment Complete(ClusterState state, string nodeId)

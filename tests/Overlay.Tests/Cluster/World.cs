@@ -1,0 +1,161 @@
+using Google.Protobuf;
+using Overlay.Cluster;
+using Overlay.Cluster.Addresses;
+using Overlay.Cluster.Intents;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Tests.Cluster;
+
+/// <summary>A store with a clock, to which intents are applied as they are accepted.</summary>
+internal sealed class World
+{
+    public const long Quarantine = 60_000;
+
+    private ulong index;
+    private ulong lastId = 100;
+
+    public World(params string[] pools)
+    {
+        BootstrapSpec spec = Spec(pools);
+        Do(new Intent(Store.State, "", Now).Bootstrap(spec));
+    }
+
+    public Store Store { get; } = new();
+
+    public ClusterState State => Store.State;
+
+    public long Now { get; set; } = 1_000_000;
+
+    public List<Transaction> Log { get; } = [];
+
+    public Intent Intent => new(State, "", Now);
+
+    public static BootstrapSpec Spec(params string[] pools) => new()
+    {
+        ClusterId = "cluster1",
+        CaCertificate = ByteString.CopyFromUtf8("certificate"),
+        CaKey = ByteString.CopyFromUtf8("the root's key"),
+        WorkerSecret = Bytes(16, 1),
+        ManagerSecret = Bytes(16, 2),
+        GossipKey = Bytes(32, 3),
+        FirstManager = Node(1, NodeRole.Manager),
+        DefaultPools = [.. pools],
+    };
+
+    public static ByteString Bytes(int count, byte value) => ByteString.CopyFrom([.. Enumerable.Repeat(value, count)]);
+
+    public static string NodeIdOf(ulong number) => new NodeId(number).ToString();
+
+    public static NodeObject Node(ulong number, NodeRole role = NodeRole.Worker) => new()
+    {
+        Id = NodeIdOf(number),
+        Hostname = $"host{number}",
+        Role = role,
+        GossipAddress = $"192.0.2.{number}:7946",
+        DataPathAddress = $"192.0.2.{number}",
+        ControlAddress = role == NodeRole.Manager ? $"192.0.2.{number}:2377" : "",
+        AgentVersion = "1.0",
+    };
+
+    public static HostRoute Route(string destination, string device = "eth0") =>
+        new() { Destination = destination, Device = device };
+
+    public NetworkSpec Network(string name, params string[] subnets) =>
+        new() { Id = new NetworkId(++lastId).ToString(), Name = name, Subnets = [.. subnets] };
+
+    public T Do<T>(Outcome<Proposal<T>> outcome)
+        where T : notnull
+    {
+        Assert.False(outcome.IsRefused, outcome.Refusal?.ToString());
+        Apply(outcome.Value.Transaction);
+        return outcome.Value.Result;
+    }
+
+    public StoreChange Apply(Transaction transaction)
+    {
+        Log.Add(transaction);
+        return Store.Apply(++index, transaction);
+    }
+
+    public NetworkObject Create(NetworkSpec spec) => Do(Intent.CreateNetwork(spec));
+
+    public NetworkObject Create(string name, params string[] subnets) => Create(Network(name, subnets));
+
+    public NodeObject AddNode(ulong number, params HostRoute[] routes)
+    {
+        NodeObject node = Node(number);
+        node.Routes.AddRange(routes);
+        return Do(Intent.AddNode(node));
+    }
+
+    public LeaseObject[] LeasesOf(NetworkObject network, string? nodeId = null) =>
+        [.. State.LeasesOf(network.Id).Where(lease => nodeId is null || lease.NodeId == nodeId)];
+
+    /// <summary>The refusal, after checking that it is fit to be shown.</summary>
+    public static Refusal Refused<T>(Outcome<T> outcome, RefusalKind kind, params string[] fragments)
+        where T : notnull
+    {
+        Assert.True(outcome.IsRefused, "should have been refused");
+        Refusal refusal = outcome.Refusal!;
+        Assert.Equal(kind, refusal.Kind);
+        foreach (string sentence in new[] { refusal.What, refusal.Why, refusal.Next })
+        {
+            Assert.EndsWith(".", sentence, StringComparison.Ordinal);
+            Assert.True(sentence.Length is > 5 and < 1000);
+            Assert.DoesNotContain(sentence, char.IsControl);
+        }
+
+        foreach (string fragment in fragments)
+        {
+            Assert.Contains(fragment, refusal.ToString(), StringComparison.Ordinal);
+        }
+
+        return refusal;
+    }
+
+    /// <summary>What must hold of every state: no address and no VNI has two owners.</summary>
+    public static void Check(ClusterState state)
+    {
+        SortedSet<uint> vnis = [];
+        List<Prefix> subnets = [];
+        foreach (NetworkObject network in state.Networks)
+        {
+            foreach (Segment segment in network.Segments)
+            {
+                Assert.True(vnis.Add(segment.Vni), $"VNI {segment.Vni} has two owners");
+                subnets.AddRange(new[] { segment.Ipv4, segment.Ipv6 }
+                    .Where(range => range is not null).Select(range => Prefix.Parse(range.Subnet)));
+            }
+        }
+
+        Disjoint(subnets);
+        foreach (NetworkObject network in state.Networks)
+        {
+            List<Prefix> blocks = [.. state.LeasesOf(network.Id).Select(lease => Prefix.Parse(lease.Block))];
+            foreach (LeaseObject lease in state.LeasesOf(network.Id))
+            {
+                Prefix block = Prefix.Parse(lease.Block);
+                AddressPlan plan = AddressPlan.Of(network.Segments[(int)lease.Segment], block.IsIpv6)!;
+                Assert.True(plan.Range.Contains(block));
+                Assert.True(plan.Usable(block) > 0);
+                Assert.True(lease.ReleasedUnixMs != 0 || state.Node(lease.NodeId) is not null, "a held lease has an owner");
+            }
+
+            blocks.AddRange(state.ReservationsOf(network.Id).Select(reservation => Address.Parse(reservation.Address))
+                .Select(address => Prefix.Around(address, address.IsIpv6 ? 128 : 32)));
+            Disjoint(blocks);
+        }
+
+        Assert.All(state.Leases, lease => Assert.NotNull(state.Network(lease.NetworkId)));
+    }
+
+    private static void Disjoint(List<Prefix> prefixes)
+    {
+        prefixes.Sort();
+        for (int i = 1; i < prefixes.Count; i++)
+        {
+            Assert.False(prefixes[i - 1].Overlaps(prefixes[i]), $"{prefixes[i - 1]} and {prefixes[i]} overlap");
+        }
+    }
+}
