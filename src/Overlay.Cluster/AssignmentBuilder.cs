@@ -10,7 +10,9 @@ namespace Overlay.Cluster;
 /// </summary>
 public static class AssignmentBuilder
 {
-    /// <param name="sinceVersion">What the node has applied; 0: nothing. A past that is compacted gives a complete view.</param>
+    /// <param name="sinceVersion">
+    /// What the node has applied; 0: nothing. A past that is compacted gives a complete view.
+    /// </param>
     public static Assignment For(Store store, NodeId node, ulong sinceVersion)
     {
         string nodeId = node.ToString();
@@ -34,7 +36,8 @@ public static class AssignmentBuilder
         }
 
         assignment.Cluster = ViewOf(state.Cluster);
-        assignment.Upserts.AddRange(state.Objects.Where(item => MayKnow(item, nodeId)).Select(item => Shown(item, nodeId)));
+        assignment.Upserts.AddRange(
+            state.Objects.Where(item => MayKnow(item, nodeId)).Select(item => Shown(item, nodeId)));
         return assignment;
     }
 

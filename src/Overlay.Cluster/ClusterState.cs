@@ -100,7 +100,9 @@ public sealed class ClusterState
         _ => null,
     };
 
-    /// <summary>Objects whose last change was made by the transaction of that version: the answer to a repeated request.</summary>
+    /// <summary>
+    /// Objects whose last change was made by the transaction of that version: the answer to a repeated request.
+    /// </summary>
     public IEnumerable<StoreObject> ChangedAt(ulong version) =>
         Objects.Where(item => ObjectKey.VersionOf(item) == version);
 

@@ -18,7 +18,8 @@ internal static class Lookup
         if (string.IsNullOrEmpty(text))
         {
             return new Refusal(
-                RefusalKind.Invalid, $"No {noun} was named.", "The name is empty.", $"Type `overlayd {noun} ls` to see the names.");
+                RefusalKind.Invalid, $"No {noun} was named.", "The name is empty.",
+                $"Type `overlayd {noun} ls` to see the names.");
         }
 
         if (objects.TryGetValue(text, out T? exact))

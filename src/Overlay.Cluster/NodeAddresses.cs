@@ -132,7 +132,8 @@ public sealed class NodeAddresses(NodeId node)
             return new(null, SegmentUnknown(network, segment, address.IsIpv6));
         }
 
-        if (!StaticAddress.Read(networks[network], address.ToString(), what).TryGet(out StaticAddress? found, out Refusal? refusal))
+        if (!StaticAddress.Read(networks[network], address.ToString(), what)
+            .TryGet(out StaticAddress? found, out Refusal? refusal))
         {
             return new(null, refusal);
         }
@@ -172,7 +173,9 @@ public sealed class NodeAddresses(NodeId node)
         }
     }
 
-    /// <summary>Where less than a quarter of what is leased is free: another lease should be asked for ahead of need.</summary>
+    /// <summary>
+    /// Where less than a quarter of what is leased is free: another lease should be asked for ahead of need.
+    /// </summary>
     public IEnumerable<(NetworkId Network, int Segment, bool Ipv6)> LowWater()
     {
         foreach ((var key, LeasedPool pool) in pools)
@@ -220,7 +223,9 @@ public sealed class NodeAddresses(NodeId node)
             ? AddressPlan.Of(network.Segments[key.Segment], key.Ipv6)
             : null;
 
-    /// <summary>Where the search goes on after a restart: behind the address released last, or the highest in use.</summary>
+    /// <summary>
+    /// Where the search goes on after a restart: behind the address released last, or the highest in use.
+    /// </summary>
     private Address? NewestOf(NetworkId network, List<Prefix> blocks)
     {
         bool Inside((NetworkId Network, Address Address) each) =>

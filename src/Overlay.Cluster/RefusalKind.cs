@@ -1,6 +1,8 @@
 namespace Overlay.Cluster;
 
-/// <summary>Why something was not done, as far as a caller acts on it: exit codes and gRPC status codes follow from it.</summary>
+/// <summary>
+/// Why something was not done, as far as a caller acts on it: exit codes and gRPC status codes follow from it.
+/// </summary>
 public enum RefusalKind
 {
     /// <summary>What was asked is malformed, whatever the state.</summary>

@@ -30,7 +30,9 @@ public sealed class Store
     /// <summary>The log index of the last transaction, applied or duplicate; 0: none yet.</summary>
     public ulong Version => State.Version;
 
-    /// <param name="index">The transaction's place in the log; places rise, and may skip entries of other kinds.</param>
+    /// <param name="index">
+    /// The transaction's place in the log; places rise, and may skip entries of other kinds.
+    /// </param>
     /// <param name="transaction">Applied whole. One that does not fit the state is a bug of the proposer.</param>
     public StoreChange Apply(ulong index, Transaction transaction)
     {

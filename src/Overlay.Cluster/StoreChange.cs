@@ -15,6 +15,8 @@ public sealed record StoreChange
     /// <summary>The actions as applied: objects carry their version. Read only.</summary>
     public ImmutableArray<StoreAction> Actions { get; init; } = [];
 
-    /// <summary>What each action replaced or deleted, in the order of <see cref="Actions"/>; null where it created.</summary>
+    /// <summary>
+    /// What each action replaced or deleted, in the order of <see cref="Actions"/>; null where it created.
+    /// </summary>
     public ImmutableArray<StoreObject?> Previous { get; init; } = [];
 }

@@ -47,7 +47,9 @@ public sealed class AddressPlan
         return range is null ? null : new(range);
     }
 
-    /// <summary>Whether no endpoint may have it: the gateway, the network's own address, the broadcast address.</summary>
+    /// <summary>
+    /// Whether no endpoint may have it: the gateway, the network's own address, the broadcast address.
+    /// </summary>
     public bool IsSpecial(Address address) =>
         address == Gateway || address == Subnet.First || address == broadcast;
 

@@ -106,7 +106,9 @@ internal sealed class BlockLedger
         return null;
     }
 
-    /// <summary>The block of the same size that begins after an address which ends a block of that size or a larger one.</summary>
+    /// <summary>
+    /// The block of the same size that begins after an address which ends a block of that size or a larger one.
+    /// </summary>
     private static bool Next(Prefix block, Address last, out Prefix next)
     {
         next = block;

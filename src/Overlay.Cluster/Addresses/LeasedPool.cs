@@ -1,6 +1,8 @@
 namespace Overlay.Cluster.Addresses;
 
-/// <summary>The blocks that one node has leased of one range, and where the search for a free address goes on.</summary>
+/// <summary>
+/// The blocks that one node has leased of one range, and where the search for a free address goes on.
+/// </summary>
 internal sealed class LeasedPool
 {
     private AddressPlan plan;

@@ -39,6 +39,7 @@ public sealed record StaticAddress(Address Address, int Segment)
         RefusalKind.Invalid, what,
         address == plan.Gateway
             ? $"{address} is the gateway of {plan.Subnet}."
-            : $"{address} is the {(address == plan.Subnet.First ? "network's own" : "broadcast")} address of {plan.Subnet}.",
+            : $"{address} is the {(address == plan.Subnet.First ? "network's own" : "broadcast")} address of "
+                + $"{plan.Subnet}.",
         "Choose another address of the subnet.");
 }

@@ -120,7 +120,9 @@ internal static class AddressChanges
         return draft.Finish(resting);
     }
 
-    /// <summary>A removed node's addresses rest: its endpoints may still be running, and others may still send to them.</summary>
+    /// <summary>
+    /// A removed node's addresses rest: its endpoints may still be running, and others may still send to them.
+    /// </summary>
     public static void ReleaseAllOf(ClusterState state, string nodeId, Draft draft)
     {
         foreach (LeaseObject lease in state.Leases.Where(lease => lease.NodeId == nodeId && lease.ReleasedUnixMs == 0))
@@ -207,7 +209,7 @@ internal static class AddressChanges
             : new(
                 RefusalKind.Conflict, what,
                 $"It lies in the block {lease.Block} that {NodeName(state, lease.NodeId)} has leased.",
-                "Choose an address outside the leased blocks; `overlayd network inspect` lists them. An `--ip-range` keeps the rest of a subnet free of them.");
+                "Choose an address outside the leased blocks, which `overlayd network inspect` lists.");
     }
 
     private static Refusal Resting(ClusterState state, string what, string nodeId, long restMs) => new(
@@ -231,8 +233,8 @@ internal static class AddressChanges
 
         List<string> holders =
         [
-            .. blocks.OrderByDescending(pair => pair.Value).Take(Limits.NamesInRefusal)
-                .Select(pair => $"{NodeName(state, pair.Key)} holds {pair.Value} {(pair.Value == 1 ? "block" : "blocks")}"),
+            .. blocks.OrderByDescending(pair => pair.Value).Take(Limits.NamesInRefusal).Select(pair =>
+                $"{NodeName(state, pair.Key)} holds {pair.Value} {(pair.Value == 1 ? "block" : "blocks")}"),
         ];
         if (blocks.Count > Limits.NamesInRefusal)
         {

@@ -4,7 +4,9 @@ using Overlay.V1;
 
 namespace Overlay.Cluster.Intents;
 
-/// <summary>All that a new cluster begins with. Numbers that are 0, and an empty list of pools, mean the default.</summary>
+/// <summary>
+/// All that a new cluster begins with. Numbers that are 0, and an empty list of pools, mean the default.
+/// </summary>
 public sealed record BootstrapSpec
 {
     public const string StandardPool = "10.0.0.0/8";

@@ -161,7 +161,8 @@ internal static class ClusterChanges
                     RefusalKind.Invalid, NotMade, $"No subnet of length {longest} fits into the pool {pool}.",
                     pool.IsIpv6
                         ? $"Give an IPv6 pool of length {LongestPool6} or shorter."
-                        : $"Give a larger pool, or `--default-pool-prefix {Math.Min(pool.Length + 4, LongestPoolPrefix)}`.");
+                        : "Give a larger pool, or "
+                            + $"`--default-pool-prefix {Math.Min(pool.Length + 4, LongestPoolPrefix)}`.");
             }
 
             if (pools.Any(pool.Overlaps))

@@ -9,7 +9,7 @@ namespace Overlay.Cluster.Intents;
 /// <param name="state">What the transaction will be applied to.</param>
 /// <param name="requestId">
 /// The same for a repetition of the same request, so that it is applied once; empty: not deduplicated. Ask
-/// <see cref="Store.VersionOfRequest"/> first: a repeated request is answered from <see cref="ClusterState.ChangedAt"/>.
+/// <see cref="Store.VersionOfRequest"/> first: <see cref="ClusterState.ChangedAt"/> answers a repeated request.
 /// </param>
 /// <param name="unixMs">The proposer's wall clock.</param>
 public sealed class Intent(ClusterState state, string requestId, long unixMs)
@@ -46,7 +46,9 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<NetworkObject>> CreateNetwork(NetworkSpec spec) =>
         Fault() is { } fault ? fault : NetworkChanges.Create(state, spec, NewDraft());
 
-    /// <summary>Removes the network with its leases and reservations. Whether it is in use is the caller's to know.</summary>
+    /// <summary>
+    /// Removes the network with its leases and reservations. Whether it is in use is the caller's to know.
+    /// </summary>
     /// <param name="network">Id, name, or the beginning of an id.</param>
     public Outcome<Proposal<NetworkObject>> RemoveNetwork(string network) =>
         Fault() is { } fault ? fault : NetworkChanges.Remove(state, network, NewDraft());

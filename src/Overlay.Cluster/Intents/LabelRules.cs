@@ -10,9 +10,11 @@ internal static class LabelRules
         {
             string? why =
                 key.Length is 0 or > Limits.LabelKeyCharacters || key.Any(c => char.IsControl(c) || c is '=' or ' ')
-                    ? $"{Refusal.Quote(key)} is not a label's key: 1 to {Limits.LabelKeyCharacters} characters, no space or '='."
+                    ? $"{Refusal.Quote(key)} is not a label's key, which has 1 to {Limits.LabelKeyCharacters} "
+                        + "characters, no space and no '='."
                 : value.Length > Limits.LabelValueCharacters || value.Any(char.IsControl)
-                    ? $"The value of label {Refusal.Quote(key)} is longer than {Limits.LabelValueCharacters} characters or not plain text."
+                    ? $"The value of label {Refusal.Quote(key)} is longer than {Limits.LabelValueCharacters} "
+                        + "characters or not plain text."
                 : !seen.Add(key) ? $"The label {Refusal.Quote(key)} is given twice."
                 : seen.Count > Limits.Labels ? $"There are more than {Limits.Labels} labels."
                 : null;

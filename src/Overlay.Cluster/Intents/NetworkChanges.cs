@@ -41,7 +41,8 @@ internal static class NetworkChanges
         VniChoice vnis = new(state, what);
         for (int i = 0; i < segments.Length; i++)
         {
-            if ((i == 0 && spec.Vni != 0 ? vnis.Given(spec.Vni, segments[i]) : vnis.Automatic(segments[i])) is { } inVni)
+            bool given = i == 0 && spec.Vni != 0;
+            if ((given ? vnis.Given(spec.Vni, segments[i]) : vnis.Automatic(segments[i])) is { } inVni)
             {
                 return inVni;
             }
@@ -111,7 +112,8 @@ internal static class NetworkChanges
         {
             return new(
                 RefusalKind.Invalid, what,
-                $"A network's name has 1 to {MostNameCharacters} letters, digits, '_', '.' or '-', and begins with a letter or digit.",
+                $"A network's name has 1 to {MostNameCharacters} letters, digits, '_', '.' or '-', "
+                    + "and begins with a letter or digit.",
                 "Choose such a name, for example `overlayd network create blue`.");
         }
 
@@ -136,7 +138,7 @@ internal static class NetworkChanges
             ? null
             : new(
                 RefusalKind.Invalid, what,
-                $"The MTU {mtu} is outside {least} to {MostMtu}{(ipv6 ? " (IPv6 needs at least 1280, RFC 8200)" : "")}.",
+                $"The MTU {mtu} is outside {least} to {MostMtu}{(ipv6 ? ", and IPv6 needs at least 1280" : "")}.",
                 "Choose `--mtu` in that range, or leave it out to follow the underlay.");
     }
 }

@@ -10,7 +10,9 @@ public sealed record NetworkSpec
 
     public required string Name { get; init; }
 
-    /// <summary>Prefixes; empty: cut from the default pools. The n-th IPv4 shares a segment with the n-th IPv6.</summary>
+    /// <summary>
+    /// Prefixes; empty: cut from the default pools. The n-th IPv4 shares a segment with the n-th IPv6.
+    /// </summary>
     public ImmutableArray<string> Subnets { get; init; } = [];
 
     /// <summary>Each belongs to the subnet that contains it; a subnet without one gets its first address.</summary>

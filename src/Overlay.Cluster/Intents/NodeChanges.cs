@@ -81,7 +81,7 @@ internal static class NodeChanges
         if (node.Role == NodeRole.Manager && state.Nodes.Count(each => each.Role == NodeRole.Manager) == 1)
         {
             return new Refusal(
-                RefusalKind.Conflict, what, "It is the only manager, and a cluster without one cannot be changed again.",
+                RefusalKind.Conflict, what, "It is the only manager, and a cluster without one can never be changed.",
                 "Type `overlayd leave --force` on it if you mean to give the cluster up.");
         }
 
@@ -124,6 +124,6 @@ internal static class NodeChanges
                 other.GossipAddress == node.GossipAddress
                     ? $"Node {other.Hostname} ({other.Id}) has the address {node.GossipAddress} already."
                     : $"Node {other.Hostname} ({other.Id}) has the data path address {node.DataPathAddress} already.",
-                $"Type `overlayd node rm --force {other.Id}` on a manager if that node is gone, or choose another address.");
+                $"Type `overlayd node rm --force {other.Id}` if that node is gone, or choose another address.");
     }
 }

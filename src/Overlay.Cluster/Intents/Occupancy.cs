@@ -13,7 +13,9 @@ namespace Overlay.Cluster.Intents;
 /// </summary>
 internal sealed class Occupancy
 {
-    /// <summary>The device of the node's own gateway bridge begins so; its prefix follows the networks, not they it.</summary>
+    /// <summary>
+    /// The device of the node's own gateway bridge begins so; its prefix follows the networks, not they it.
+    /// </summary>
     private const string OwnDevices = "ovg";
 
     /// <summary>A route this short is a default route, or the half of one that tunnels install.</summary>
@@ -59,7 +61,9 @@ internal sealed class Occupancy
         return candidate;
     }
 
-    /// <summary>The cluster's own IPv6 pool: a unique local prefix (RFC 4193) of its id, the same on every manager.</summary>
+    /// <summary>
+    /// The cluster's own IPv6 pool: a unique local prefix (RFC 4193) of its id, the same on every manager.
+    /// </summary>
     public static Prefix UniqueLocalPool(string clusterId)
     {
         byte[] hash = SHA256.HashData(Encoding.UTF8.GetBytes($"overlayd unique local prefix v1 {clusterId}"));

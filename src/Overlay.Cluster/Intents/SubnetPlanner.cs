@@ -4,7 +4,9 @@ using Overlay.V1;
 
 namespace Overlay.Cluster.Intents;
 
-/// <summary>The subnets of a new network, with their gateways and ranges: as asked for, or cut from the pools.</summary>
+/// <summary>
+/// The subnets of a new network, with their gateways and ranges: as asked for, or cut from the pools.
+/// </summary>
 internal sealed class SubnetPlanner(ClusterState state, NetworkSpec spec, string what)
 {
     private const int SubnetLength6 = 64;
@@ -127,19 +129,22 @@ internal sealed class SubnetPlanner(ClusterState state, NetworkSpec spec, string
         {
             if (!Address.TryParse(text, out Address gateway))
             {
-                return Invalid($"The gateway {Refusal.Quote(text)} is not an address.", "Give it as `--gateway 10.1.0.1`.");
+                return Invalid(
+                    $"The gateway {Refusal.Quote(text)} is not an address.", "Give it as `--gateway 10.1.0.1`.");
             }
 
             if (All.FirstOrDefault(range => Prefix.Parse(range.Subnet).Contains(gateway)) is not { } owner)
             {
-                return Invalid($"The gateway {gateway} is in none of the subnets {SubnetNames}.", "Choose one inside a subnet.");
+                return Invalid(
+                    $"The gateway {gateway} is in none of the subnets {SubnetNames}.", "Choose one inside a subnet.");
             }
 
             Prefix subnet = Prefix.Parse(owner.Subnet);
             if (gateway == subnet.First || (!subnet.IsIpv6 && gateway == subnet.Last))
             {
                 return Invalid(
-                    $"The gateway {gateway} is the {(gateway == subnet.First ? "network's own" : "broadcast")} address of {subnet}.",
+                    $"The gateway {gateway} is the "
+                        + $"{(gateway == subnet.First ? "network's own" : "broadcast")} address of {subnet}.",
                     $"Leave it out to get {FirstHost(subnet)}.");
             }
 
@@ -170,7 +175,8 @@ internal sealed class SubnetPlanner(ClusterState state, NetworkSpec spec, string
 
             if (All.FirstOrDefault(range => Prefix.Parse(range.Subnet).Contains(inner)) is not { } owner)
             {
-                return Invalid($"The range {inner} lies in none of the subnets {SubnetNames}.", "Choose one inside a subnet.");
+                return Invalid(
+                    $"The range {inner} lies in none of the subnets {SubnetNames}.", "Choose one inside a subnet.");
             }
 
             if (owner.Range.Length > 0)

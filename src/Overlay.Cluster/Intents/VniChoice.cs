@@ -19,7 +19,8 @@ internal sealed class VniChoice(ClusterState state, string what)
         if (!new Vni(vni).IsValid)
         {
             return new(
-                RefusalKind.Invalid, what, $"{vni} is not a VNI.", $"Give `--vni` from 1 to {Vni.Max}, or leave it out.");
+                RefusalKind.Invalid, what, $"{vni} is not a VNI.",
+                $"Give `--vni` from 1 to {Vni.Max}, or leave it out.");
         }
 
         if (taken.TryGetValue(vni, out string? holder))

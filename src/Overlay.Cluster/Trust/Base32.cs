@@ -1,6 +1,8 @@
 namespace Overlay.Cluster.Trust;
 
-/// <summary>RFC 4648 base 32 in lower case without padding: no case to mistake, no character that a shell minds.</summary>
+/// <summary>
+/// RFC 4648 base 32 in lower case without padding: no case to mistake, no character that a shell minds.
+/// </summary>
 internal static class Base32
 {
     private const string Alphabet = "abcdefghijklmnopqrstuvwxyz234567";

@@ -144,6 +144,7 @@ public class AddressIntentTests
             world.Intent.ReserveAddress(blue.Id, "10.0.0.200", NodeIdOf(1), Endpoint), RefusalKind.Conflict,
             "rests for 60 s more", NodeIdOf(2));
         Refused(
-            world.Intent.ReserveAddress(blue.Id, "10.0.0.20", NodeIdOf(1), Endpoint), RefusalKind.Conflict, "rests for 60 s");
+            world.Intent.ReserveAddress(blue.Id, "10.0.0.20", NodeIdOf(1), Endpoint), RefusalKind.Conflict,
+            "rests for 60 s");
     }
 }

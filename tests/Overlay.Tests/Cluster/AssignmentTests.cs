@@ -139,8 +139,10 @@ public class AssignmentTests
         assignment.Upserts.Add(new StoreObject());
         assignment.Upserts.Add(new StoreObject { Cluster = new() { Id = "c" } });
         assignment.Upserts.Add(new StoreObject { Node = new() { Id = "not an id" } });
-        assignment.Upserts.Add(new StoreObject { Lease = new() { Id = "x", NetworkId = bad.Id, Block = "10.0.0.1/28" } });
-        assignment.Upserts.Add(new StoreObject { Reservation = new() { Id = "y", NetworkId = "?", Address = "10.0.0.1" } });
+        LeaseObject lease = new() { Id = "x", NetworkId = bad.Id, Block = "10.0.0.1/28" };
+        ReservationObject reservation = new() { Id = "y", NetworkId = "?", Address = "10.0.0.1" };
+        assignment.Upserts.Add(new StoreObject { Lease = lease });
+        assignment.Upserts.Add(new StoreObject { Reservation = reservation });
         assignment.Upserts.Add(new StoreObject { Node = Node(1) });
         assignment.Deletes.Add(new ObjectRef { Kind = (ObjectKind)99, Id = "z" });
         AssignmentView view = new();

@@ -197,7 +197,8 @@ public class CreateNetworkTests
     {
         World world = new();
         Refused(
-            world.Intent.CreateNetwork(world.Network("x") with { Mtu = mtu, Ipv6 = ipv6 }), RefusalKind.Invalid, fragment);
+            world.Intent.CreateNetwork(world.Network("x") with { Mtu = mtu, Ipv6 = ipv6 }), RefusalKind.Invalid,
+            fragment);
     }
 
     [Theory]
@@ -215,13 +216,16 @@ public class CreateNetworkTests
     {
         World world = new();
         void Invalid(string fragment, params KeyValuePair<string, string>[] labels) => Refused(
-            world.Intent.CreateNetwork(world.Network("x") with { Labels = [.. labels] }), RefusalKind.Invalid, fragment);
+            world.Intent.CreateNetwork(world.Network("x") with { Labels = [.. labels] }), RefusalKind.Invalid,
+            fragment);
 
         Invalid("'' is not a label's key", new KeyValuePair<string, string>("", "x"));
         Invalid("not a label's key", new KeyValuePair<string, string>("a=b", "x"));
         Invalid("given twice", new("a", "1"), new("a", "2"));
         Invalid("longer than", new KeyValuePair<string, string>("a", new string('x', 1025)));
-        Invalid("more than 64", [.. Enumerable.Range(0, 65).Select(i => new KeyValuePair<string, string>($"k{i}", ""))]);
+        Invalid(
+            "more than 64",
+            [.. Enumerable.Range(0, 65).Select(i => new KeyValuePair<string, string>($"k{i}", ""))]);
     }
 
     [Fact]
@@ -250,7 +254,9 @@ public class CreateNetworkTests
     {
         World world = new();
         world.Create(world.Network("blue") with { Vni = 7 });
-        Refused(world.Intent.CreateNetwork(world.Network("x") with { Vni = 7 }), RefusalKind.Conflict, "'blue' has the VNI 7");
+        Refused(
+            world.Intent.CreateNetwork(world.Network("x") with { Vni = 7 }), RefusalKind.Conflict,
+            "'blue' has the VNI 7");
         Refused(world.Intent.CreateNetwork(world.Network("x") with { Vni = 1 << 24 }), RefusalKind.Invalid, "16777215");
     }
 

@@ -62,8 +62,10 @@ public class NodeAddressesTests
         NodeAddresses addresses = Make("10.0.0.8/29");
         IPAddress nine = IPAddress.Parse("10.0.0.9");
         Assert.Equal(nine, addresses.Claim(Blue, 0, nine, 0).Address);
-        World.Refused<IPAddress>(addresses.Claim(Blue, 0, nine, 0).Refusal!, RefusalKind.Conflict, "An endpoint of this node");
-        Assert.DoesNotContain("10.0.0.9", Enumerable.Range(0, 7).Select(_ => $"{addresses.Allocate(Blue, 0, false, 0).Address}"));
+        World.Refused<IPAddress>(
+            addresses.Claim(Blue, 0, nine, 0).Refusal!, RefusalKind.Conflict, "An endpoint of this node");
+        Assert.DoesNotContain(
+            nine, Enumerable.Range(0, 7).Select(_ => addresses.Allocate(Blue, 0, false, 0).Address!));
 
         // It rests for others, but not for the one who names it.
         addresses.Release(Blue, nine, 1000);

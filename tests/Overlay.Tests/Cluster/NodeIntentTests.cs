@@ -209,7 +209,8 @@ public class NodeIntentTests
         world.Do(world.Intent.RotateSecret(NodeRole.Manager, Bytes(16, 8).Span));
         Assert.Equal(Bytes(16, 9), world.State.Cluster!.WorkerSecret);
         Assert.Equal(Bytes(16, 8), world.State.Cluster.ManagerSecret);
-        Refused(world.Intent.RotateSecret(NodeRole.Unspecified, Bytes(16, 9).Span), RefusalKind.Invalid, "token rotate");
+        Refused(
+            world.Intent.RotateSecret(NodeRole.Unspecified, Bytes(16, 9).Span), RefusalKind.Invalid, "token rotate");
 
         for (byte i = 10; i < 14; i++)
         {

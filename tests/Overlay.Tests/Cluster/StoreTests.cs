@@ -190,7 +190,9 @@ public class StoreTests
     public void Lookup_goes_by_id_then_name_then_beginning_of_the_id()
     {
         Store store = new();
-        store.Apply(1, Creating("", Node("abc", "one"), Node("abd", "two"), Node("one", "abc"), Node("x1", "twin"), Node("x2", "twin")));
+        NodeObject[] nodes =
+            [Node("abc", "one"), Node("abd", "two"), Node("one", "abc"), Node("x1", "twin"), Node("x2", "twin")];
+        store.Apply(1, Creating("", nodes));
 
         Assert.Equal("abc", store.State.FindNode("abc").Value.Id);
         Assert.Equal("one", store.State.FindNode("one").Value.Id);

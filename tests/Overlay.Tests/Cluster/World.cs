@@ -139,7 +139,8 @@ internal sealed class World
                 AddressPlan plan = AddressPlan.Of(network.Segments[(int)lease.Segment], block.IsIpv6)!;
                 Assert.True(plan.Range.Contains(block));
                 Assert.True(plan.Usable(block) > 0);
-                Assert.True(lease.ReleasedUnixMs != 0 || state.Node(lease.NodeId) is not null, "a held lease has an owner");
+                bool owned = lease.ReleasedUnixMs != 0 || state.Node(lease.NodeId) is not null;
+                Assert.True(owned, "a held lease has an owner");
             }
 
             blocks.AddRange(state.ReservationsOf(network.Id).Select(reservation => Address.Parse(reservation.Address))
