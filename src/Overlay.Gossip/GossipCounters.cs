@@ -1,0 +1,40 @@
+namespace Overlay.Gossip;
+
+/// <summary>Totals since the start.</summary>
+public sealed class GossipCounters
+{
+    public long DatagramsSent { get; internal set; }
+
+    public long DatagramBytesSent { get; internal set; }
+
+    public long DatagramsReceived { get; internal set; }
+
+    /// <summary>Packets and streams that are not well-formed, or not sealed with a key of the keyring.</summary>
+    public long Rejected { get; internal set; }
+
+    /// <summary>Well-formed messages that break a rule: limits, a name that is not ours, a taken name.</summary>
+    public long Refused { get; internal set; }
+
+    /// <summary>Well-formed news that was already outdated; repeated packets end here.</summary>
+    public long Stale { get; internal set; }
+
+    public long ProbesSent { get; internal set; }
+
+    public long ProbesFailed { get; internal set; }
+
+    /// <summary>Members that answered by TCP only.</summary>
+    public long TcpFallbacks { get; internal set; }
+
+    /// <summary>Times that this node objected to what others said of it.</summary>
+    public long Refutations { get; internal set; }
+
+    public long PushPulls { get; internal set; }
+
+    public long StreamsFailed { get; internal set; }
+
+    /// <summary>Table differences applied.</summary>
+    public long DeltasApplied { get; internal set; }
+
+    /// <summary>Differences sent because a peer was behind, beyond the eager spread.</summary>
+    public long DeltasRepaired { get; internal set; }
+}

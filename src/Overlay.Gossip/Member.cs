@@ -1,0 +1,22 @@
+using System.Net;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>One member as this node sees it.</summary>
+/// <param name="Incarnation">Raised by the member alone, to outdate what others say about it.</param>
+/// <param name="Since">When this node saw the state begin.</param>
+/// <param name="BootId">Grows with every start of the member; 0 for foreign implementations.</param>
+public sealed record Member(
+    string Name,
+    IPEndPoint Address,
+    ReadOnlyMemory<byte> Meta,
+    uint Incarnation,
+    MemberState State,
+    Instant Since,
+    ulong BootId)
+{
+    /// <summary>Alive or suspect: what it says of itself still counts.</summary>
+    public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
+}

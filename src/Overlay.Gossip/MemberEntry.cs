@@ -1,0 +1,59 @@
+using System.Net;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>What is known of one member.</summary>
+internal sealed class MemberEntry(string name, IPEndPoint address)
+{
+    private Instant conflictQuietUntil;
+
+    public string Name { get; } = name;
+
+    public IPEndPoint Address { get; set; } = address;
+
+    public byte[] Meta { get; set; } = [];
+
+    public byte[] Versions { get; set; } = Protocol.Versions;
+
+    /// <summary>The highest incarnation that anyone spoke of. It never goes down.</summary>
+    public uint Incarnation { get; set; }
+
+    /// <summary>The incarnation of the last description in this life of the member; at most the one above.</summary>
+    public uint Described { get; set; }
+
+    public MemberState State { get; set; } = MemberState.Dead;
+
+    public Instant Since { get; set; }
+
+    public ulong BootId { get; set; }
+
+    /// <summary>Runs while the state is suspect.</summary>
+    public Suspicion? Suspicion { get; set; }
+
+    public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
+
+    /// <summary>Speaks our extensions.</summary>
+    public bool IsOurs => BootId != 0;
+
+    public bool AnswersStreamPings => Versions[1] >= 3;
+
+    public bool SendsNacks => Versions[1] >= 4;
+
+    public Member ToMember() => new(Name, Address, Meta, Incarnation, State, Since, BootId);
+
+    public GossipMessage.Alive ToAlive() => new(Incarnation, Name, Address, Meta, Versions, BootId);
+
+    public PushPullNode ToPushPull() => new(Name, Address, Meta, Incarnation, State, Versions, BootId);
+
+    /// <summary>Tells that somebody else uses the name, once a minute.</summary>
+    public void ReportConflict(IPEndPoint claimed, Instant now, GossipEffects e)
+    {
+        if (now >= conflictQuietUntil)
+        {
+            conflictQuietUntil = now + TimeSpan.FromMinutes(1);
+            e.Events.Add(new GossipEvent.NameConflict(Name, Address, claimed));
+        }
+    }
+}

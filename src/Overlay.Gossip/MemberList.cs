@@ -1,0 +1,366 @@
+using System.Diagnostics.CodeAnalysis;
+using System.Net;
+using System.Text;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>
+/// The members and the rules by which news changes them (memberlist's, with stored incarnations that never go down,
+/// boot ids, and a fresh suspicion for a higher incarnation). The order of news about one incarnation is
+/// alive &lt; suspect &lt; dead &lt; left; a higher incarnation outdates a lower; a higher boot outdates everything.
+/// </summary>
+internal sealed class MemberList(
+    MemberEntry self,
+    BroadcastQueue rumours,
+    SwimOptions options,
+    Prng prng,
+    Awareness awareness,
+    GossipCounters counters)
+{
+    private readonly SortedDictionary<string, MemberEntry> others = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, MemberEntry> suspects = new(StringComparer.Ordinal);
+
+    /// <summary>This node and its answers to what is said of it.</summary>
+    public Reputation Own { get; } = new(self, rumours, awareness, counters);
+
+    public MemberEntry Self => Own.Self;
+
+    public ProbeRing Ring { get; } = new(prng);
+
+    public BroadcastQueue Rumours => rumours;
+
+    public Obituaries Obituaries { get; } = new();
+
+    /// <summary>Names whose liveness or boot changed since the reader last looked; it clears them.</summary>
+    public List<string> Changed { get; } = [];
+
+    /// <summary>Live members, this one included.</summary>
+    public int LiveCount { get; private set; } = 1;
+
+    public int TransmitLimit => BroadcastQueue.TransmitLimit(options.RetransmitMultiplier, LiveCount);
+
+    public Instant NextDeadline =>
+        suspects.Values.Select(s => s.Suspicion!.Deadline).DefaultIfEmpty(Instant.Never).Min();
+
+    public IEnumerable<MemberEntry> Others => others.Values;
+
+    public MemberEntry? Find(string name) =>
+        string.Equals(name, Self.Name, StringComparison.Ordinal) ? Self : others.GetValueOrDefault(name);
+
+    public bool IsSelf(string name) => string.Equals(name, Self.Name, StringComparison.Ordinal);
+
+    public void Apply(GossipMessage.Alive news, Instant now, GossipEffects e)
+    {
+        if (!IsAcceptable(news.Node, news.Address, news.Meta, news.Versions))
+        {
+            counters.Refused++;
+        }
+        else if (IsSelf(news.Node))
+        {
+            Own.Hear(news, now, e);
+        }
+        else if (Obituaries.Refuses(news.Node, news.BootId, news.Incarnation))
+        {
+            counters.Stale++;
+        }
+        else
+        {
+            HearAlive(news, now, e);
+        }
+    }
+
+    public void Apply(GossipMessage.Suspect news, Instant now, GossipEffects e)
+    {
+        if (!Heard(news.Node, news.Incarnation, out MemberEntry? member))
+        {
+            return;
+        }
+
+        if (ReferenceEquals(member, Self))
+        {
+            Own.Refute(news.Incarnation);
+        }
+        else if (member.State == MemberState.Alive)
+        {
+            BeginSuspicion(member, news, now, e);
+        }
+        else if (member.Suspicion is null)
+        {
+            counters.Stale++;
+        }
+        else if (news.Incarnation > member.Incarnation)
+        {
+            // The suspect objected to the running suspicion already; this is a new one, with its own time.
+            BeginSuspicion(member, news, now, e);
+        }
+        else if (member.Suspicion.Confirm(news.From))
+        {
+            Rumours.Add(member.Name, news);
+        }
+        else
+        {
+            counters.Stale++;
+        }
+
+        member.Incarnation = Math.Max(member.Incarnation, news.Incarnation);
+    }
+
+    public void Apply(GossipMessage.Dead news, Instant now, GossipEffects e)
+    {
+        if (!Heard(news.Node, news.Incarnation, out MemberEntry? member))
+        {
+            return;
+        }
+
+        if (ReferenceEquals(member, Self))
+        {
+            Own.Refute(news.Incarnation);
+            return;
+        }
+
+        MemberState state = string.Equals(news.From, news.Node, StringComparison.Ordinal)
+            ? MemberState.Left
+            : MemberState.Dead;
+        member.Incarnation = Math.Max(member.Incarnation, news.Incarnation);
+        if (member.State >= state)
+        {
+            counters.Stale++;
+            return;
+        }
+
+        Rumours.Add(member.Name, news);
+        Change(member, state, now, e);
+    }
+
+    /// <summary>One line of a peer's push/pull. Its dead are suspected only, so that a live one can object.</summary>
+    public void Apply(PushPullNode line, Instant now, GossipEffects e)
+    {
+        if (IsSelf(line.Name) && line.BootId > Self.BootId && line.State >= MemberState.Dead)
+        {
+            // A former life with a later clock, at an address that may be another one.
+            Own.OutbidBootId = Math.Max(Own.OutbidBootId, line.BootId);
+        }
+
+        switch (line.State)
+        {
+            case MemberState.Alive:
+                Apply(new GossipMessage.Alive(
+                    line.Incarnation, line.Name, line.Address, line.Meta, line.Versions, line.BootId), now, e);
+                break;
+            case MemberState.Left:
+                if (!IsOldLife(line))
+                {
+                    Apply(new GossipMessage.Dead(line.Incarnation, line.Name, line.Name), now, e);
+                }
+
+                break;
+            default:
+                if (!IsOldLife(line))
+                {
+                    Apply(new GossipMessage.Suspect(line.Incarnation, line.Name, Self.Name), now, e);
+                }
+
+                break;
+        }
+    }
+
+    /// <summary>Suspects whose time is up are dead.</summary>
+    public void Advance(Instant now, GossipEffects e)
+    {
+        List<MemberEntry> due = [.. suspects.Values.Where(s => s.Suspicion!.Deadline <= now)];
+        foreach (MemberEntry member in due)
+        {
+            Apply(new GossipMessage.Dead(member.Incarnation, member.Name, Self.Name), now, e);
+        }
+    }
+
+    /// <summary>Removes the member without remembering its removal.</summary>
+    public bool Remove(string name, GossipEffects e)
+    {
+        if (!others.Remove(name, out MemberEntry? member))
+        {
+            return false;
+        }
+
+        suspects.Remove(name);
+        LiveCount -= member.IsLive ? 1 : 0;
+        member.State = MemberState.Dead;
+        member.Suspicion = null;
+        Ring.Remove(member);
+        Rumours.Remove(name);
+        Changed.Add(name);
+        e.Events.Add(new GossipEvent.MemberForgotten(name));
+        return true;
+    }
+
+    private void HearAlive(GossipMessage.Alive news, Instant now, GossipEffects e)
+    {
+        if (!others.TryGetValue(news.Node, out MemberEntry? member))
+        {
+            if (others.Count >= options.MaxMembers)
+            {
+                counters.Refused++;
+                return;
+            }
+
+            member = new(news.Node, news.Address) { Since = now };
+            others.Add(news.Node, member);
+            Ring.Insert(member);
+            Adopt(member, news, news.Incarnation, null, now, e);
+            return;
+        }
+
+        bool newLife = news.BootId > member.BootId;
+        if (IsStale(member, news, newLife))
+        {
+            counters.Stale++;
+            return;
+        }
+
+        if (!newLife && !member.Address.Equals(news.Address) && !MayMove(member, news, now))
+        {
+            counters.Refused++;
+            member.ReportConflict(news.Address, now, e);
+            return;
+        }
+
+        // What was said of the former life must not hit the new one, which counts from one again.
+        uint incarnation = newLife ? Math.Max(news.Incarnation, member.Incarnation + 1) : news.Incarnation;
+        Adopt(member, news, Math.Max(incarnation, member.Incarnation), member.State, now, e);
+    }
+
+    private static bool IsStale(MemberEntry member, GossipMessage.Alive news, bool newLife)
+    {
+        if (newLife)
+        {
+            return false;
+        }
+
+        if (news.BootId != 0 && news.BootId < member.BootId)
+        {
+            return true;
+        }
+
+        // A description below the accusations of a former life is news as long as nobody accuses this one.
+        uint known = member.State == MemberState.Alive ? member.Described : member.Incarnation;
+        return news.Incarnation <= known || news.Incarnation > (ulong)member.Incarnation + Protocol.MaxIncarnationStep;
+    }
+
+    private bool MayMove(MemberEntry member, GossipMessage.Alive news, Instant now) =>
+        (news.BootId != 0 && news.BootId == member.BootId)
+        || member.State == MemberState.Left
+        || (member.State == MemberState.Dead && now - member.Since >= options.GossipToTheDead);
+
+    private void Adopt(
+        MemberEntry member,
+        GossipMessage.Alive news,
+        uint incarnation,
+        MemberState? previous,
+        Instant now,
+        GossipEffects e)
+    {
+        bool visible = previous != MemberState.Alive
+            || member.BootId != news.BootId
+            || !member.Address.Equals(news.Address)
+            || !member.Meta.AsSpan().SequenceEqual(news.Meta);
+        bool wasLive = previous is not null && member.IsLive;
+        bool reborn = member.BootId != news.BootId;
+        member.Address = news.Address;
+        member.Meta = news.Meta;
+        member.Versions = news.Versions;
+        member.BootId = Math.Max(member.BootId, news.BootId);
+        member.Described = news.Incarnation;
+        member.Incarnation = incarnation;
+        member.Suspicion = null;
+        suspects.Remove(member.Name);
+        Rumours.Add(member.Name, news);
+        if (member.State != MemberState.Alive)
+        {
+            member.State = MemberState.Alive;
+            member.Since = now;
+        }
+
+        if (!wasLive)
+        {
+            LiveCount++;
+        }
+
+        if (!wasLive || reborn)
+        {
+            Changed.Add(member.Name);
+        }
+
+        if (visible)
+        {
+            e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), previous));
+        }
+    }
+
+    private void BeginSuspicion(MemberEntry member, GossipMessage.Suspect news, Instant now, GossipEffects e)
+    {
+        member.Incarnation = news.Incarnation;
+        member.Suspicion = new(options, LiveCount, news.From, now);
+        suspects[member.Name] = member;
+        Rumours.Add(member.Name, news);
+        if (member.State != MemberState.Suspect)
+        {
+            Change(member, MemberState.Suspect, now, e);
+        }
+    }
+
+    private void Change(MemberEntry member, MemberState state, Instant now, GossipEffects e)
+    {
+        MemberState previous = member.State;
+        bool wasLive = member.IsLive;
+        member.State = state;
+        member.Since = now;
+        if (state != MemberState.Suspect)
+        {
+            member.Suspicion = null;
+            suspects.Remove(member.Name);
+        }
+
+        if (wasLive != member.IsLive)
+        {
+            LiveCount += member.IsLive ? 1 : -1;
+            Changed.Add(member.Name);
+        }
+
+        e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), previous));
+    }
+
+    /// <summary>The common beginning of an accusation: of a known member, and not of an outdated incarnation.</summary>
+    private bool Heard(string name, uint incarnation, [NotNullWhen(true)] out MemberEntry? member)
+    {
+        member = Find(name);
+        if (member is null || (ReferenceEquals(member, Self) && Own.HasLeft))
+        {
+            member = null;
+        }
+        else if (incarnation < member.Incarnation)
+        {
+            counters.Stale++;
+            member = null;
+        }
+        else if (incarnation > (ulong)member.Incarnation + Protocol.MaxIncarnationStep)
+        {
+            counters.Refused++;
+            member = null;
+        }
+
+        return member is not null;
+    }
+
+    private bool IsOldLife(PushPullNode line) =>
+        Find(line.Name) is { } member && line.BootId != 0 && line.BootId < member.BootId
+        && (!ReferenceEquals(member, Self) || line.Incarnation < Self.Incarnation);
+
+    private bool IsAcceptable(string name, IPEndPoint address, byte[] meta, byte[] versions) =>
+        name.Length > 0
+        && Encoding.UTF8.GetByteCount(name) <= options.MaxNameBytes
+        && address.Port != 0
+        && meta.Length <= options.MaxMetaBytes
+        && Protocol.IsUsable(versions);
+}

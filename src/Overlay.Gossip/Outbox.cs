@@ -1,0 +1,78 @@
+using System.Net;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>Seals messages into datagrams and streams, and counts them.</summary>
+internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters)
+{
+    /// <summary>The length prefix of a part of a compound packet.</summary>
+    public const int PartOverhead = 2;
+
+    /// <summary>A compound packet counts its parts in one byte.</summary>
+    public const int MaxParts = 255;
+
+    /// <summary>No message is smaller; a packet with less room is full.</summary>
+    public const int SmallestPart = 12;
+
+    private const int CompoundHeader = 2;
+
+    private long nextExchange = 1;
+
+    public Keyring Keyring { get; private set; } = keyring;
+
+    /// <summary>Bytes for parts, their prefixes included.</summary>
+    public int Budget { get; private set; } = PacketCodec.BudgetFor(keyring) - CompoundHeader;
+
+    public void SetKeyring(Keyring keys)
+    {
+        Keyring = keys;
+        Budget = PacketCodec.BudgetFor(keys) - CompoundHeader;
+    }
+
+    public void Send(GossipEffects e, IPEndPoint to, GossipMessage message) => Seal(e, to, [message]);
+
+    /// <summary>Sends in order, in as many packets as the messages need.</summary>
+    public void Send(GossipEffects e, IPEndPoint to, IReadOnlyList<GossipMessage> messages)
+    {
+        List<GossipMessage> packet = [];
+        int room = Budget;
+        foreach (GossipMessage message in messages)
+        {
+            int cost = PacketCodec.Measure(message) + PartOverhead;
+            if (packet.Count > 0 && (cost > room || packet.Count == MaxParts))
+            {
+                Seal(e, to, packet);
+                packet = [];
+                room = Budget;
+            }
+
+            packet.Add(message);
+            room -= cost;
+        }
+
+        if (packet.Count > 0)
+        {
+            Seal(e, to, packet);
+        }
+    }
+
+    public long Dial(GossipEffects e, IPEndPoint to, GossipMessage request, TimeSpan timeout, bool expectsReply)
+    {
+        long id = nextExchange++;
+        e.Dials.Add(new(id, to, StreamCodec.Encode(request, Keyring, prng), timeout, expectsReply));
+        return id;
+    }
+
+    public void Reply(GossipEffects e, long exchangeId, GossipMessage response) =>
+        e.Replies.Add(new(exchangeId, StreamCodec.Encode(response, Keyring, prng)));
+
+    private void Seal(GossipEffects e, IPEndPoint to, List<GossipMessage> packet)
+    {
+        byte[] payload = PacketCodec.Encode(packet, Keyring, prng, crc: !Keyring.IsEncrypted && packet.Count > 1);
+        counters.DatagramsSent++;
+        counters.DatagramBytesSent += payload.Length;
+        e.Datagrams.Add(new(to, payload));
+    }
+}

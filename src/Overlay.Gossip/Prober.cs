@@ -1,0 +1,216 @@
+using System.Net;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>
+/// SWIM's failure detector with Lifeguard's nacks: one member at a time is pinged, then through relays and by a
+/// stream; who answers none of these is suspected.
+/// </summary>
+internal sealed class Prober(
+    SwimOptions options, MemberList members, Awareness awareness, Outbox outbox, Prng prng, GossipCounters counters)
+{
+    private readonly Relays relays = new(options, members, outbox, counters);
+    private uint sequence = (uint)prng.NextUInt64();
+    private Instant nextStart = Instant.Never;
+    private Probe? probe;
+
+    public Instant NextDeadline => Instant.Min(
+        relays.NextDeadline,
+        probe is null ? nextStart : probe.AskedRelays ? probe.End : probe.RelaysAt);
+
+    public void Start(Instant firstProbe) => nextStart = firstProbe;
+
+    public void Stop()
+    {
+        nextStart = Instant.Never;
+        probe = null;
+    }
+
+    public void Advance(Instant now, GossipEffects e)
+    {
+        relays.Advance(now, e);
+        if (probe is { AskedRelays: false } && now >= probe.RelaysAt)
+        {
+            AskRelays(probe, now, e);
+        }
+
+        if (probe is not null && now >= probe.End)
+        {
+            Fail(probe, now, e);
+        }
+
+        if (probe is null && now >= nextStart)
+        {
+            Begin(now, e);
+        }
+    }
+
+    public void Receive(GossipMessage.Ping ping, IPEndPoint from, GossipEffects e)
+    {
+        if (ping.Node.Length > 0 && !members.IsSelf(ping.Node))
+        {
+            counters.Refused++;
+            return;
+        }
+
+        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, [])];
+        if (members.Find(ping.SourceNode) is { State: MemberState.Suspect or MemberState.Dead } accused)
+        {
+            answer.Add(Accuse(accused));
+        }
+
+        SendWithRumours(e, ping.Source ?? from, answer);
+    }
+
+    public void Receive(GossipMessage.IndirectPing request, IPEndPoint from, Instant now, GossipEffects e) =>
+        relays.Begin(request, ++sequence, from, now, e);
+
+    public void Receive(GossipMessage.Ack ack, Instant now, GossipEffects e)
+    {
+        if (probe is not null && probe.Sequence == ack.SequenceNumber)
+        {
+            awareness.Add(-1);
+            Finish(now);
+        }
+        else if (!relays.Answered(ack.SequenceNumber, e))
+        {
+            counters.Stale++;
+        }
+    }
+
+    public void Receive(GossipMessage.Nack nack)
+    {
+        if (probe is not null && probe.Sequence == nack.SequenceNumber && probe.NacksMissing > 0)
+        {
+            probe.NacksMissing--;
+        }
+        else
+        {
+            counters.Stale++;
+        }
+    }
+
+    /// <summary>The stream ping was answered: false where it belongs to no running probe.</summary>
+    public bool StreamAnswered(long exchangeId, uint answered)
+    {
+        if (probe is null || probe.ExchangeId != exchangeId)
+        {
+            return false;
+        }
+
+        probe.AnsweredByStream = probe.Sequence == answered;
+        return true;
+    }
+
+    /// <summary>A packet with as many rumours as fit behind its own messages.</summary>
+    public void SendWithRumours(GossipEffects e, IPEndPoint to, List<GossipMessage> messages)
+    {
+        int room = outbox.Budget;
+        foreach (GossipMessage message in messages)
+        {
+            room -= PacketCodec.Measure(message) + Outbox.PartOverhead;
+        }
+
+        members.Rumours.Take(messages, ref room, members.TransmitLimit);
+        outbox.Send(e, to, messages);
+    }
+
+    private static GossipMessage.Ping Ping(uint sequence, MemberEntry target, MemberEntry self) =>
+        new(sequence, target.Name, self.Address, self.Name);
+
+    private GossipMessage Accuse(MemberEntry accused) => accused.State == MemberState.Suspect
+        ? new GossipMessage.Suspect(accused.Incarnation, accused.Name, members.Self.Name)
+        : new GossipMessage.Dead(accused.Incarnation, accused.Name, members.Self.Name);
+
+    private void Begin(Instant now, GossipEffects e)
+    {
+        nextStart = now + options.ProbeInterval;
+        MemberEntry? target = members.Ring.Next();
+        if (target is null)
+        {
+            return;
+        }
+
+        counters.ProbesSent++;
+        probe = new(++sequence, target, now + options.ProbeTimeout, now + awareness.Scale(options.ProbeInterval));
+        List<GossipMessage> packet = [Ping(probe.Sequence, target, members.Self)];
+        if (target.State == MemberState.Suspect)
+        {
+            // Lifeguard's buddy system: the suspect is the first who should know.
+            packet.Add(Accuse(target));
+        }
+
+        SendWithRumours(e, target.Address, packet);
+    }
+
+    private void AskRelays(Probe asking, Instant now, GossipEffects e)
+    {
+        asking.AskedRelays = true;
+        MemberEntry target = asking.Target;
+        MemberEntry self = members.Self;
+        List<MemberEntry> chosen = members.Ring.Pick(
+            options.IndirectChecks, m => m.State == MemberState.Alive && !ReferenceEquals(m, target));
+        foreach (MemberEntry relay in chosen)
+        {
+            asking.NacksMissing += relay.SendsNacks ? 1 : 0;
+            outbox.Send(e, relay.Address, new GossipMessage.IndirectPing(
+                asking.Sequence, target.Address, target.Name, relay.SendsNacks, self.Address, self.Name));
+        }
+
+        asking.NackRelays = asking.NacksMissing;
+        if (target.AnswersStreamPings && asking.End > now)
+        {
+            asking.ExchangeId = outbox.Dial(
+                e, target.Address, Ping(asking.Sequence, target, self), asking.End - now, expectsReply: true);
+        }
+    }
+
+    private void Fail(Probe failed, Instant now, GossipEffects e)
+    {
+        Finish(now);
+        MemberEntry target = failed.Target;
+        if (failed.AnsweredByStream)
+        {
+            counters.TcpFallbacks++;
+            e.Events.Add(new GossipEvent.UdpUnreachable(target.Name, target.Address));
+            return;
+        }
+
+        counters.ProbesFailed++;
+        awareness.Add(failed.NackRelays > 0 ? failed.NacksMissing : 1);
+        if (target.IsLive)
+        {
+            members.Apply(
+                new GossipMessage.Suspect(target.Incarnation, target.Name, members.Self.Name), now, e);
+        }
+    }
+
+    private void Finish(Instant now)
+    {
+        probe = null;
+        nextStart = nextStart < now ? now : nextStart;
+    }
+
+    private sealed class Probe(uint sequence, MemberEntry target, Instant relaysAt, Instant end)
+    {
+        public uint Sequence { get; } = sequence;
+
+        public MemberEntry Target { get; } = target;
+
+        public Instant RelaysAt { get; } = relaysAt;
+
+        public Instant End { get; } = end;
+
+        public bool AskedRelays { get; set; }
+
+        public int NackRelays { get; set; }
+
+        public int NacksMissing { get; set; }
+
+        public long ExchangeId { get; set; } = -1;
+
+        public bool AnsweredByStream { get; set; }
+    }
+}

@@ -1,0 +1,208 @@
+using System.Net;
+using Overlay.Gossip.Tables;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>
+/// Full exchanges by stream: to join, from time to time with a random peer, and with the dead and the seeds that
+/// nobody speaks for, so that a partition of any length heals.
+/// </summary>
+internal sealed class PushPullExchange(
+    SwimOptions options, MemberList members, TableSync tables, Outbox outbox, Prng prng, GossipCounters counters)
+{
+    private const int MaxSeeds = 64;
+    private const int ReconnectsAtOnce = 2;
+
+    private readonly SortedDictionary<long, Exchange> open = [];
+    private readonly List<IPEndPoint> seeds = [];
+    private Instant nextPeriodic = Instant.Never;
+    private Instant nextReconnect = Instant.Never;
+
+    public Instant NextDeadline => Instant.Min(
+        Instant.Min(nextPeriodic, nextReconnect),
+        open.Values.Select(x => x.Deadline).DefaultIfEmpty(Instant.Never).Min());
+
+    /// <summary>memberlist's scaling: one more interval for each doubling above 32 members.</summary>
+    private TimeSpan PeriodicInterval => members.LiveCount <= 32
+        ? options.PushPullInterval
+        : options.PushPullInterval * (Math.Ceiling(Math.Log2(members.LiveCount) - 5) + 1);
+
+    public void Start(Instant now)
+    {
+        nextPeriodic = now + prng.Between(TimeSpan.Zero, options.PushPullInterval);
+        nextReconnect = now + ReconnectDelay();
+    }
+
+    public void Stop()
+    {
+        nextPeriodic = Instant.Never;
+        nextReconnect = Instant.Never;
+        seeds.Clear();
+    }
+
+    public void Join(IReadOnlyList<IPEndPoint> addresses, Instant now, GossipEffects e)
+    {
+        foreach (IPEndPoint seed in addresses)
+        {
+            if (seed.Port == 0 || seed.Equals(members.Self.Address))
+            {
+                continue;
+            }
+
+            if (!seeds.Contains(seed) && seeds.Count < MaxSeeds)
+            {
+                seeds.Add(seed);
+            }
+
+            Dial(seed, join: true, now, e);
+        }
+
+        if (nextReconnect != Instant.Never)
+        {
+            nextReconnect = now + ReconnectDelay();
+        }
+    }
+
+    public void Advance(Instant now, GossipEffects e)
+    {
+        foreach (long id in open.Where(x => x.Value.Deadline <= now).Select(x => x.Key).ToList())
+        {
+            Failed(id, e);
+        }
+
+        if (now >= nextPeriodic)
+        {
+            nextPeriodic = now + PeriodicInterval;
+            foreach (MemberEntry peer in members.Ring.Pick(1, m => m.State == MemberState.Alive))
+            {
+                Dial(peer.Address, join: false, now, e);
+            }
+        }
+
+        if (now >= nextReconnect)
+        {
+            Reconnect(now, e);
+        }
+    }
+
+    /// <summary>The acceptor's side. What concerns this node is heard first, so that the answer refutes it.</summary>
+    public void Answer(
+        long exchangeId, GossipMessage.PushPull request, IPEndPoint from, Instant now, GossipEffects e)
+    {
+        counters.PushPulls++;
+        foreach (PushPullNode line in request.Nodes.Where(n => members.IsSelf(n.Name)))
+        {
+            members.Apply(line, now, e);
+        }
+
+        byte[] userState = tables.AnswerUserState(request.UserState);
+        outbox.Reply(e, exchangeId, new GossipMessage.PushPull(false, Lines(), userState));
+        Merge(request, from, now, e);
+    }
+
+    /// <summary>False where the exchange is not one of these.</summary>
+    public bool Completed(long exchangeId, GossipMessage? answer, Instant now, GossipEffects e)
+    {
+        if (!open.Remove(exchangeId, out Exchange exchange))
+        {
+            return false;
+        }
+
+        if (answer is not GossipMessage.PushPull state)
+        {
+            Report(exchange, answer is GossipMessage.Error error ? error.Text : "the answer is no push/pull", e);
+            return true;
+        }
+
+        counters.PushPulls++;
+        Merge(state, exchange.To, now, e);
+        if (exchange.Join)
+        {
+            e.Events.Add(new GossipEvent.Joined(exchange.To, state.Nodes.Count));
+        }
+
+        return true;
+    }
+
+    public bool Failed(long exchangeId, GossipEffects e)
+    {
+        if (!open.Remove(exchangeId, out Exchange exchange))
+        {
+            return false;
+        }
+
+        Report(exchange, $"{exchange.To} does not answer by TCP; it is tried again", e);
+        return true;
+    }
+
+    private void Report(Exchange exchange, string text, GossipEffects e)
+    {
+        counters.StreamsFailed++;
+        if (exchange.Join)
+        {
+            e.Events.Add(new GossipEvent.JoinFailed(exchange.To, text));
+        }
+    }
+
+    private void Dial(IPEndPoint to, bool join, Instant now, GossipEffects e)
+    {
+        if (open.Values.Any(x => x.To.Equals(to)))
+        {
+            return;
+        }
+
+        var request = new GossipMessage.PushPull(join, Lines(), tables.RequestUserState());
+        long id = outbox.Dial(e, to, request, options.TcpTimeout, expectsReply: true);
+        open.Add(id, new(to, join, now + (options.TcpTimeout * 1.5)));
+    }
+
+    private List<PushPullNode> Lines() =>
+        [members.Self.ToPushPull(), .. members.Others.Select(m => m.ToPushPull())];
+
+    private void Merge(GossipMessage.PushPull state, IPEndPoint from, Instant now, GossipEffects e)
+    {
+        foreach (PushPullNode line in state.Nodes.Take(options.MaxMembers))
+        {
+            members.Apply(line, now, e);
+        }
+
+        tables.Receive(state.UserState, from, now, e);
+    }
+
+    private void Reconnect(Instant now, GossipEffects e)
+    {
+        var live = new SortedSet<string>(StringComparer.Ordinal);
+        foreach (MemberEntry member in members.Others.Where(m => m.IsLive))
+        {
+            live.Add(member.Address.ToString());
+        }
+
+        List<IPEndPoint> absent = [.. seeds.Where(s => !live.Contains(s.ToString()))];
+        bool alone = members.LiveCount == 1;
+        foreach (IPEndPoint seed in alone ? absent : [])
+        {
+            Dial(seed, join: true, now, e);
+        }
+
+        absent.AddRange(members.Others
+            .Where(m => m.State == MemberState.Dead && !absent.Contains(m.Address)).Select(m => m.Address));
+        for (int i = 0; i < ReconnectsAtOnce && absent.Count > 0; i++)
+        {
+            int chosen = prng.Next(absent.Count);
+            Dial(absent[chosen], join: false, now, e);
+            absent.RemoveAt(chosen);
+        }
+
+        nextReconnect = now + ReconnectDelay();
+    }
+
+    private TimeSpan ReconnectDelay()
+    {
+        TimeSpan interval = members.LiveCount == 1 ? options.JoinRetryInterval : options.ReconnectInterval;
+        return interval * (0.75 + (0.5 * prng.NextDouble()));
+    }
+
+    private readonly record struct Exchange(IPEndPoint To, bool Join, Instant Deadline);
+}

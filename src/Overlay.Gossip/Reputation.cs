@@ -1,0 +1,77 @@
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>What others say of this node, and what it answers: it alone raises its incarnation.</summary>
+internal sealed class Reputation(
+    MemberEntry self, BroadcastQueue rumours, Awareness awareness, GossipCounters counters)
+{
+    public MemberEntry Self => self;
+
+    /// <summary>Leaving or gone: accusations are true now.</summary>
+    public bool HasLeft { get; private set; }
+
+    /// <summary>Someone said that our boot id is taken: a higher one is needed. Cleared by the reader.</summary>
+    public ulong OutbidBootId { get; set; }
+
+    public void Hear(GossipMessage.Alive news, Instant now, GossipEffects e)
+    {
+        if (HasLeft || news.Incarnation > (ulong)self.Incarnation + Protocol.MaxIncarnationStep)
+        {
+            counters.Refused++;
+        }
+        else if (news.BootId != 0 && news.BootId < self.BootId)
+        {
+            // Our former life: what we say now must outdate what it said.
+            if (news.Incarnation >= self.Incarnation)
+            {
+                self.Incarnation = news.Incarnation;
+                Redescribe();
+            }
+        }
+        else if (!news.Address.Equals(self.Address))
+        {
+            counters.Refused++;
+            self.ReportConflict(news.Address, now, e);
+        }
+        else if (news.BootId > self.BootId)
+        {
+            // A former life with a later clock: only a higher boot id is believed.
+            OutbidBootId = Math.Max(OutbidBootId, news.BootId);
+            self.Incarnation = Math.Max(self.Incarnation, news.Incarnation);
+        }
+        else if (news.Incarnation > self.Incarnation
+            || (news.Incarnation == self.Incarnation && !news.Meta.AsSpan().SequenceEqual(self.Meta)))
+        {
+            Refute(news.Incarnation);
+        }
+    }
+
+    /// <summary>Objects to what is said of this incarnation.</summary>
+    public void Refute(uint accused)
+    {
+        counters.Refutations++;
+        awareness.Add(1);
+        self.Incarnation = Math.Max(self.Incarnation, accused);
+        Redescribe();
+    }
+
+    /// <summary>Says anew what this node is.</summary>
+    public void Redescribe()
+    {
+        self.Incarnation++;
+        self.Described = self.Incarnation;
+        rumours.Add(self.Name, self.ToAlive());
+    }
+
+    public GossipMessage.Dead Leave(Instant now)
+    {
+        HasLeft = true;
+        self.State = MemberState.Left;
+        self.Since = now;
+        var farewell = new GossipMessage.Dead(self.Incarnation, self.Name, self.Name);
+        rumours.Add(self.Name, farewell);
+        return farewell;
+    }
+}

@@ -1,0 +1,362 @@
+using System.Net;
+using Overlay.Gossip.Tables;
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>
+/// One node's gossip: who is a member and alive (SWIM, Das et al. 2002, with Lifeguard; memberlist's protocol), and
+/// tables of opaque entries that each member writes for the networks it is attached to.
+/// </summary>
+/// <remarks>
+/// The caller hands in every packet and stream that is already waiting before it calls <see cref="Advance"/>: a timer
+/// fired before the answer that lies in the queue would accuse a healthy peer. Every method appends to the effects.
+/// </remarks>
+public sealed partial class Swim
+{
+    private readonly SwimOptions options;
+    private readonly Awareness awareness;
+    private readonly MemberList members;
+    private readonly Outbox outbox;
+    private readonly Prober prober;
+    private readonly GossipRounds rounds;
+    private readonly PushPullExchange exchanges;
+    private readonly TableStore store;
+    private readonly TableSync tables;
+    private readonly Prng prng;
+    private readonly List<GossipMessage> inbound = [];
+    private Instant settleAt = Instant.Never;
+    private Instant reapAt = Instant.Never;
+    private Instant leaveBy = Instant.Never;
+    private bool gone;
+
+    /// <param name="name">Unique in the cluster.</param>
+    /// <param name="address">Where others reach this node by UDP and TCP.</param>
+    /// <param name="bootId">Grows with every start of the node, for instance the time; never 0.</param>
+    public Swim(
+        string name,
+        IPEndPoint address,
+        ReadOnlyMemory<byte> meta,
+        ulong bootId,
+        SwimOptions options,
+        Keyring keyring,
+        Prng prng)
+    {
+        Invariant.Holds(name.Length > 0 && bootId != 0 && meta.Length <= options.MaxMetaBytes);
+        this.options = options;
+        this.prng = prng;
+        awareness = new(options.AwarenessMaxMultiplier);
+        var self = new MemberEntry(name, address)
+        {
+            Meta = meta.ToArray(),
+            Incarnation = 1,
+            Described = 1,
+            State = MemberState.Alive,
+            BootId = bootId,
+        };
+        members = new(self, new(), options, prng, awareness, Counters);
+        outbox = new(keyring, prng, Counters);
+        prober = new(options, members, awareness, outbox, prng, Counters);
+        rounds = new(options, members, outbox);
+        store = new(options, members);
+        tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
+        exchanges = new(options, members, tables, outbox, prng, Counters);
+    }
+
+    public GossipCounters Counters { get; } = new();
+
+    /// <summary>Lifeguard's local health: 0 is healthy.</summary>
+    public int HealthScore => awareness.Score;
+
+    /// <summary>Sorted by name, this node included.</summary>
+    public IReadOnlyCollection<Member> Members =>
+        [.. members.Others.Append(members.Self).OrderBy(m => m.Name, StringComparer.Ordinal).Select(m => m.ToMember())];
+
+    /// <summary>When <see cref="Advance"/> is due at the latest; a moment in the past is due now.</summary>
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Min(rounds.NextDeadline, leaveBy);
+            next = Instant.Min(next, Instant.Min(settleAt, reapAt));
+            next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
+            return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
+        }
+    }
+
+    public Member? Find(string name) => members.Find(name)?.ToMember();
+
+    public void Start(Instant now, GossipEffects e)
+    {
+        members.Self.Since = now;
+        members.Rumours.Add(members.Self.Name, members.Self.ToAlive());
+        prober.Start(now + prng.Between(TimeSpan.Zero, options.ProbeInterval));
+        exchanges.Start(now);
+        tables.Start(now);
+        settleAt = now + options.SettleTime;
+        reapAt = now + TimeSpan.FromMinutes(1);
+        e.Events.Add(new GossipEvent.MemberChanged(members.Self.ToMember(), null));
+    }
+
+    /// <summary>Exchanges everything with each seed. Seeds are remembered: whenever nobody at a seed's address is
+    /// alive, it is tried again.</summary>
+    public void Join(IReadOnlyList<IPEndPoint> seeds, Instant now, GossipEffects e) => exchanges.Join(seeds, now, e);
+
+    /// <summary>Says goodbye; the event <see cref="GossipEvent.Left"/> tells when that is done.</summary>
+    public void Leave(Instant now, GossipEffects e)
+    {
+        if (members.Own.HasLeft)
+        {
+            return;
+        }
+
+        GossipMessage.Dead farewell = members.Own.Leave(now);
+        foreach (MemberEntry peer in members.Ring.Pick(options.DirectFanout, m => m.IsLive))
+        {
+            outbox.Send(e, peer.Address, farewell);
+        }
+
+        prober.Stop();
+        exchanges.Stop();
+        leaveBy = now + options.LeaveTimeout;
+        EndIfTold(now, e);
+    }
+
+    public void Receive(IPEndPoint from, ReadOnlySpan<byte> datagram, Instant now, GossipEffects e)
+    {
+        if (gone)
+        {
+            return;
+        }
+
+        Counters.DatagramsReceived++;
+        inbound.Clear();
+        if (!PacketCodec.TryDecode(datagram, outbox.Keyring, inbound, out _))
+        {
+            Counters.Rejected++;
+            return;
+        }
+
+        foreach (GossipMessage message in inbound)
+        {
+            Hear(message, from, now, e);
+        }
+
+        FollowUp(now, e);
+    }
+
+    /// <summary>The acceptor's side of a stream; without a reply in the effects the connection is closed.</summary>
+    /// <param name="exchangeId">The shell's number of the connection, given back in the reply.</param>
+    public void ReceiveStream(
+        long exchangeId, IPEndPoint from, ReadOnlySpan<byte> unit, Instant now, GossipEffects e)
+    {
+        if (gone)
+        {
+            return;
+        }
+
+        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out _))
+        {
+            Counters.Rejected++;
+            return;
+        }
+
+        switch (message)
+        {
+            case GossipMessage.PushPull state:
+                exchanges.Answer(exchangeId, state, from, now, e);
+                break;
+            case GossipMessage.Ping ping when ping.Node.Length == 0 || members.IsSelf(ping.Node):
+                outbox.Reply(e, exchangeId, new GossipMessage.Ack(ping.SequenceNumber, []));
+                break;
+            case GossipMessage.User user:
+                tables.Receive(user.Payload, from, now, e);
+                break;
+            default:
+                Counters.Refused++;
+                break;
+        }
+
+        FollowUp(now, e);
+    }
+
+    /// <summary>A dial of ours is done.</summary>
+    /// <param name="unit">The answer; empty where none was expected.</param>
+    public void StreamCompleted(long exchangeId, ReadOnlySpan<byte> unit, Instant now, GossipEffects e)
+    {
+        if (gone || unit.IsEmpty)
+        {
+            return;
+        }
+
+        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out _))
+        {
+            Counters.Rejected++;
+            StreamFailed(exchangeId, now, e);
+            return;
+        }
+
+        if (message is GossipMessage.Ack ack && prober.StreamAnswered(exchangeId, ack.SequenceNumber))
+        {
+            return;
+        }
+
+        if (!exchanges.Completed(exchangeId, message, now, e))
+        {
+            Counters.Stale++;
+        }
+
+        FollowUp(now, e);
+    }
+
+    /// <summary>A dial of ours failed, or its time was up.</summary>
+    public void StreamFailed(long exchangeId, Instant now, GossipEffects e)
+    {
+        if (!gone && !exchanges.Failed(exchangeId, e))
+        {
+            Counters.StreamsFailed++;
+        }
+
+        FollowUp(now, e);
+    }
+
+    public void Advance(Instant now, GossipEffects e)
+    {
+        if (gone)
+        {
+            return;
+        }
+
+        members.Advance(now, e);
+        prober.Advance(now, e);
+        exchanges.Advance(now, e);
+        FollowUp(now, e);
+        if (now >= settleAt)
+        {
+            Settle(now, e);
+        }
+
+        if (now >= reapAt)
+        {
+            Reap(now, e);
+        }
+
+        rounds.Advance(now, e);
+        tables.Advance(now, e);
+        EndIfTold(now, e);
+    }
+
+    /// <summary>Later packets are sealed with the first key and opened with any.</summary>
+    public void SetKeyring(Keyring keys) => outbox.SetKeyring(keys);
+
+    public void SetMeta(ReadOnlyMemory<byte> meta)
+    {
+        Invariant.Holds(meta.Length <= options.MaxMetaBytes, "meta is within its limit");
+        members.Self.Meta = meta.ToArray();
+        members.Own.Redescribe();
+    }
+
+    /// <summary>
+    /// Removes the member and all its entries for good; what is gossiped of the life that was removed is refused.
+    /// </summary>
+    public void Forget(string name, Instant now, GossipEffects e)
+    {
+        if (members.IsSelf(name))
+        {
+            return;
+        }
+
+        if (members.Find(name) is { } member)
+        {
+            members.Obituaries.Add(name, member.BootId, member.Incarnation);
+            members.Remove(name, e);
+        }
+
+        store.Forget(name, e);
+        FollowUp(now, e);
+    }
+
+    private void Hear(GossipMessage message, IPEndPoint from, Instant now, GossipEffects e)
+    {
+        switch (message)
+        {
+            case GossipMessage.Ping ping:
+                prober.Receive(ping, from, e);
+                break;
+            case GossipMessage.IndirectPing request:
+                prober.Receive(request, from, now, e);
+                break;
+            case GossipMessage.Ack ack:
+                prober.Receive(ack, now, e);
+                break;
+            case GossipMessage.Nack nack:
+                prober.Receive(nack);
+                break;
+            case GossipMessage.Suspect suspect:
+                members.Apply(suspect, now, e);
+                break;
+            case GossipMessage.Alive alive:
+                members.Apply(alive, now, e);
+                break;
+            case GossipMessage.Dead dead:
+                members.Apply(dead, now, e);
+                break;
+            case GossipMessage.User user:
+                tables.Receive(user.Payload, from, now, e);
+                break;
+            default:
+                Counters.Refused++;
+                break;
+        }
+    }
+
+    /// <summary>Lets the tables follow what the members' part learnt, and answers a claim on our boot id.</summary>
+    private void FollowUp(Instant now, GossipEffects e)
+    {
+        if (members.Changed.Count > 0)
+        {
+            foreach (string name in members.Changed.Distinct(StringComparer.Ordinal).ToList())
+            {
+                store.OwnerChanged(name, e);
+            }
+
+            members.Changed.Clear();
+            tables.NoticePeers(now, e);
+        }
+
+        ulong taken = Math.Max(members.Own.OutbidBootId, tables.OutbidBootId);
+        members.Own.OutbidBootId = 0;
+        tables.OutbidBootId = 0;
+        if (taken >= members.Self.BootId && taken < long.MaxValue)
+        {
+            members.Self.BootId = taken + 1;
+            members.Own.Redescribe();
+            store.Renew(members.Self.BootId, now);
+        }
+    }
+
+    private void Reap(Instant now, GossipEffects e)
+    {
+        reapAt = now + TimeSpan.FromMinutes(1);
+        foreach (string name in members.Others
+            .Where(m => !m.IsLive && now - m.Since >= options.DeadRetention).Select(m => m.Name).ToList())
+        {
+            members.Remove(name, e);
+            store.Forget(name, e);
+        }
+
+        members.Changed.Clear();
+    }
+
+    private void EndIfTold(Instant now, GossipEffects e)
+    {
+        bool told = !members.Rumours.Contains(members.Self.Name) || members.LiveCount <= 1;
+        if (members.Own.HasLeft && !gone && (told || now >= leaveBy))
+        {
+            gone = true;
+            tables.Stop();
+            e.Events.Add(new GossipEvent.Left());
+        }
+    }
+}
