@@ -112,7 +112,7 @@ internal sealed class PushPullExchange(
 
         if (answer is not GossipMessage.PushPull state)
         {
-            Report(exchange, answer is GossipMessage.Error error ? error.Text : "the answer is no push/pull", e);
+            Report(exchange, answer is GossipMessage.Error error ? error.Text : $"{exchange.To} answered something else", e);
             return true;
         }
 
@@ -133,7 +133,11 @@ internal sealed class PushPullExchange(
             return false;
         }
 
-        Report(exchange, $"{exchange.To} does not answer by TCP; it is tried again", e);
+        Report(
+            exchange,
+            $"No answer from {exchange.To} by TCP: the agent there may be down, the port filtered, or the gossip key "
+            + "another one. It is tried again.",
+            e);
         return true;
     }
 

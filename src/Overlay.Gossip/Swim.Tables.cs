@@ -29,7 +29,7 @@ public sealed partial class Swim
     /// <summary>Deletes this node's entries of the network and forgets the others'.</summary>
     public void Unsubscribe(string network, Instant now, GossipEffects e) => tables.Unsubscribe(network, now, e);
 
-    /// <summary>Writes an entry and sends it to the network's holders at once.</summary>
+    /// <summary>Writes an entry and sends it to the network's holders at once; an equal one is no write.</summary>
     public PutOutcome Put(string network, string key, ReadOnlyMemory<byte> value, Instant now, GossipEffects e) =>
         Put(network, [KeyValuePair.Create(key, value)], now, e);
 
@@ -48,6 +48,11 @@ public sealed partial class Swim
             if (outcome != PutOutcome.Done)
             {
                 break;
+            }
+
+            if (store.OwnValue(network, key) is { } old && old.Span.SequenceEqual(value.Span))
+            {
+                continue;
             }
 
             store.Write(network, key, value.ToArray(), now, e);

@@ -26,6 +26,7 @@ public sealed partial class Swim
     private readonly TableSync tables;
     private readonly Prng prng;
     private readonly List<GossipMessage> inbound = [];
+    private readonly SortedDictionary<string, Instant> strangers = new(StringComparer.Ordinal);
     private Instant settleAt = Instant.Never;
     private Instant reapAt = Instant.Never;
     private Instant leaveBy = Instant.Never;
@@ -267,13 +268,7 @@ public sealed partial class Swim
             return;
         }
 
-        if (members.Find(name) is { } member)
-        {
-            members.Obituaries.Add(name, member.BootId, member.Incarnation);
-            members.Remove(name, e);
-        }
-
-        store.Forget(name, e);
+        Bury(name, isFinal: true, e);
         FollowUp(now, e);
     }
 
@@ -336,17 +331,38 @@ public sealed partial class Swim
         }
     }
 
+    /// <summary>Removes members that are dead for long, and entries of owners that never were members here.</summary>
     private void Reap(Instant now, GossipEffects e)
     {
         reapAt = now + TimeSpan.FromMinutes(1);
-        foreach (string name in members.Others
-            .Where(m => !m.IsLive && now - m.Since >= options.DeadRetention).Select(m => m.Name).ToList())
+        List<string> old = [.. members.Others
+            .Where(m => !m.IsLive && now - m.Since >= options.DeadRetention).Select(m => m.Name)];
+        SortedSet<string> unknown = new(store.Strangers, StringComparer.Ordinal);
+        foreach (string name in strangers.Keys.Where(s => !unknown.Contains(s)).ToList())
         {
-            members.Remove(name, e);
-            store.Forget(name, e);
+            strangers.Remove(name);
         }
 
-        members.Changed.Clear();
+        foreach (string name in unknown)
+        {
+            strangers.TryAdd(name, now);
+        }
+
+        old.AddRange(strangers.Where(s => now - s.Value >= options.DeadRetention).Select(s => s.Key));
+        foreach (string name in old)
+        {
+            Bury(name, isFinal: false, e);
+        }
+    }
+
+    private void Bury(string name, bool isFinal, GossipEffects e)
+    {
+        MemberEntry? member = members.Find(name);
+        ulong life = Math.Max(member?.BootId ?? 0, store.EpochOf(name));
+        members.Obituaries.Add(name, life, member?.Incarnation ?? 0, isFinal);
+        members.Remove(name, e);
+        store.Forget(name, e);
+        strangers.Remove(name);
     }
 
     private void EndIfTold(Instant now, GossipEffects e)

@@ -113,8 +113,10 @@ internal sealed class TableStore
         Publish(networks[network], members.Self.Name, [key], e);
     }
 
-    public bool HasOwn(string network, string key) =>
-        network.Length > 0 && IsHeld(network) && OwnTable(network).Find(key) is not null;
+    public bool HasOwn(string network, string key) => OwnValue(network, key) is not null;
+
+    public ReadOnlyMemory<byte>? OwnValue(string network, string key) =>
+        network.Length > 0 && IsHeld(network) ? OwnTable(network).Find(key) : default(ReadOnlyMemory<byte>?);
 
     public TableMessage.Delta LastWrite(string network, string key)
     {
@@ -179,7 +181,7 @@ internal sealed class TableStore
         }
 
         if (!networks.TryGetValue(delta.Network, out NetworkTable? table) || !table.Subscribed
-            || members.Obituaries.Refuses(delta.Owner, delta.Epoch))
+            || Refuses(delta.Owner, delta.Epoch))
         {
             return MergeOutcome.Nothing;
         }
@@ -230,6 +232,21 @@ internal sealed class TableStore
             PublishAll(table, owner, e);
         }
     }
+
+    /// <summary>Whether the owner's life of this epoch is over.</summary>
+    public bool Refuses(string owner, ulong epoch) =>
+        members.Obituaries.RefusesTable(owner, epoch, members.Find(owner) is not null);
+
+    /// <summary>The newest life of the owner that wrote anything here; 0: none did.</summary>
+    public ulong EpochOf(string owner) => networks.Values
+        .Select(n => n.Records.TryGetValue(owner, out OwnerRecord? record) ? record.Table.Epoch : 0)
+        .Max();
+
+    /// <summary>Owners of entries that are not members.</summary>
+    public IEnumerable<string> Strangers => networks.Values
+        .SelectMany(n => n.Records.Keys)
+        .Where(o => members.Find(o) is null)
+        .Distinct(StringComparer.Ordinal);
 
     public void Forget(string owner, GossipEffects e)
     {

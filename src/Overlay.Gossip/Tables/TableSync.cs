@@ -264,7 +264,7 @@ internal sealed class TableSync(
 
         DigestLine mine = Mine(table, theirs.Owner);
         return !members.IsSelf(theirs.Owner)
-            && !members.Obituaries.Refuses(theirs.Owner, theirs.Epoch)
+            && !store.Refuses(theirs.Owner, theirs.Epoch)
             && (theirs.Epoch > mine.Epoch || (theirs.Epoch == mine.Epoch && theirs.Version > mine.Version));
     }
 

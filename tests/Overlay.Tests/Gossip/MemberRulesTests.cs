@@ -302,7 +302,7 @@ public sealed class MemberRulesTests
     public void The_removed_life_of_a_member_is_refused_and_a_new_one_is_not()
     {
         Alive(3, bootId: 7);
-        list.Obituaries.Add("x", 7, 3);
+        list.Obituaries.Add("x", 7, 3, isFinal: true);
         Assert.True(list.Remove("x", effects));
         Alive(99, bootId: 7);
         Assert.Null(list.Find("x"));

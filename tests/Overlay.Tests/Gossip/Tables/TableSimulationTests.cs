@@ -292,6 +292,40 @@ public sealed class TableSimulationTests
         Assert.All(cluster.Live, n => Assert.DoesNotContain(n.Swim.Summarize(Net)!.Owners, o => o.Owner == "node-02"));
     }
 
+    [Fact]
+    public void Dead_for_too_long_is_forgotten_by_all_and_may_still_come_back()
+    {
+        SwimOptions options = SwimOptions.Lan with { DeadRetention = TimeSpan.FromMinutes(10) };
+        GossipCluster cluster = Attached(4, seed: 16, options);
+        cluster.Put(3, Net, "web", "a");
+        cluster.Run(Second * 2);
+        cluster.Reachable = (a, b) => a == b || (a != "node-03" && b != "node-03");
+        cluster.Run(TimeSpan.FromMinutes(9));
+        cluster.Start(4, 0);
+        cluster.Do(4, (s, now, e) => s.Subscribe(Net, now, e));
+        cluster.Run(TimeSpan.FromMinutes(14));
+        Assert.All(cluster.Live.Where(n => n.Name != "node-03"), n =>
+        {
+            Assert.Null(n.Swim.Find("node-03"));
+            Assert.DoesNotContain(n.Swim.Summarize(Net)!.Owners, o => o.Owner == "node-03");
+        });
+        cluster.Reachable = (_, _) => true;
+        cluster.RunUntil(TimeSpan.FromSeconds(40), () => cluster.AllAgree()
+            && cluster.Live.All(n => n.Table(Net) == "node-03/web=a"));
+    }
+
+    [Fact]
+    public void Writing_the_same_again_is_no_write()
+    {
+        GossipCluster cluster = Attached(2, seed: 17);
+        cluster.Put(0, Net, "web", "a");
+        cluster.Run(Second * 2);
+        ulong before = cluster[1].Swim.Summarize(Net)!.Fingerprint;
+        cluster.Put(0, Net, "web", "a");
+        cluster.Run(Second * 2);
+        Assert.Equal(before, cluster[1].Swim.Summarize(Net)!.Fingerprint);
+    }
+
     internal static GossipCluster Attached(int count, ulong seed, SwimOptions? options = null)
     {
         GossipCluster cluster = GossipCluster.Of(count, seed, options);
