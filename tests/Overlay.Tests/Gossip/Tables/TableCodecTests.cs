@@ -132,7 +132,7 @@ public sealed class TableCodecTests
             version += 1 + (ulong)prng.Next(3);
             byte[] value = new byte[prng.Next(60)];
             prng.Fill(value);
-            items.Add(new($"k{i}", version, prng.Chance(0.3) ? null : value));
+            items.Add(new($"k{i}", version, prng.Chance(0.3) ? default(ReadOnlyMemory<byte>?) : value));
         }
 
         ulong to = version + 1;
