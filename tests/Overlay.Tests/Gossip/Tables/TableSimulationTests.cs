@@ -21,6 +21,15 @@ public sealed class TableSimulationTests
     }
 
     [Fact]
+    public void A_write_reaches_a_large_network_by_rumour_within_a_second()
+    {
+        GossipCluster cluster = Attached(30, seed: 18);
+        cluster.Put(0, Net, "web", "a");
+        TimeSpan took = cluster.RunUntil(Second, () => cluster.Live.All(n => n.Table(Net) == "node-00/web=a"));
+        Assert.True(took <= TimeSpan.FromMilliseconds(800), $"{took}");
+    }
+
+    [Fact]
     public void Attach_and_first_write_reach_the_others_in_one_packet_time()
     {
         GossipCluster cluster = Attached(4, seed: 2);
