@@ -8,7 +8,7 @@ namespace Overlay.Gossip;
 internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters)
 {
     /// <summary>The length prefix of a part of a compound packet.</summary>
-    public const int PartOverhead = 2;
+    public const int PartOverhead = PacketCodec.PartOverhead;
 
     /// <summary>A compound packet counts its parts in one byte.</summary>
     public const int MaxParts = 255;
@@ -16,19 +16,17 @@ internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters
     /// <summary>No message is smaller; a packet with less room is full.</summary>
     public const int SmallestPart = 12;
 
-    private const int CompoundHeader = 2;
-
     private long nextExchange = 1;
 
     public Keyring Keyring { get; private set; } = keyring;
 
     /// <summary>Bytes for parts, their prefixes included.</summary>
-    public int Budget { get; private set; } = PacketCodec.BudgetFor(keyring) - CompoundHeader;
+    public int Budget { get; private set; } = PacketCodec.BudgetFor(keyring);
 
     public void SetKeyring(Keyring keys)
     {
         Keyring = keys;
-        Budget = PacketCodec.BudgetFor(keys) - CompoundHeader;
+        Budget = PacketCodec.BudgetFor(keys);
     }
 
     public void Send(GossipEffects e, IPEndPoint to, GossipMessage message) => Seal(e, to, [message]);
