@@ -263,6 +263,32 @@ public sealed class MembershipSimulationTests
     }
 
     [Fact]
+    public void Keys_are_rotated_without_a_lost_packet_and_a_stranger_gets_no_word_in()
+    {
+        byte[] old = GossipCluster.Keys.Keys[0];
+        byte[] fresh = [.. Enumerable.Repeat((byte)7, 32)];
+        GossipCluster cluster = GossipCluster.Of(4, seed: 16);
+        cluster.RunUntil(TimeSpan.FromSeconds(5), cluster.AllAgree);
+        foreach (Keyring step in (Keyring[])[new([old, fresh]), new([fresh, old]), new([fresh])])
+        {
+            for (int i = 0; i < 4; i++)
+            {
+                cluster[i].Swim.SetKeyring(step);
+                cluster.Run(TimeSpan.FromSeconds(3));
+            }
+        }
+
+        cluster.Run(Minute);
+        Assert.True(cluster.AllAgree());
+        Assert.All(cluster.Live, n => Assert.Equal(0, n.Swim.Counters.Rejected + n.Swim.Counters.ProbesFailed));
+        cluster.Start(4, 0);
+        cluster.Run(Minute);
+        Assert.Contains(cluster[4].Events, x => x is GossipEvent.JoinFailed);
+        Assert.Null(cluster[0].Swim.Find("node-04"));
+        Assert.Single(cluster[4].Swim.Members);
+    }
+
+    [Fact]
     public void Garbage_is_counted_and_changes_nothing()
     {
         GossipCluster cluster = GossipCluster.Of(2, seed: 15);
