@@ -1,3 +1,4 @@
+using Grpc.AspNetCore.Server;
 using Microsoft.AspNetCore.Http;
 
 namespace Grpc.Core;
@@ -5,13 +6,11 @@ namespace Grpc.Core;
 /// <summary>From a served call to the HTTP request that carries it.</summary>
 public static class ServerCallContextExtensions
 {
-    internal static readonly object HttpContextKey = new();
-
     public static HttpContext GetHttpContext(this ServerCallContext serverCallContext)
     {
         ArgumentNullException.ThrowIfNull(serverCallContext);
-        return serverCallContext.UserState.TryGetValue(HttpContextKey, out object? context)
-            ? (HttpContext)context
+        return serverCallContext is HttpCallContext context
+            ? context.HttpContext
             : throw new InvalidOperationException("This call does not come from an HTTP request.");
     }
 }

@@ -1,5 +1,10 @@
 using System.Diagnostics.CodeAnalysis;
+using Grpc.AspNetCore.Server;
+using Grpc.Core;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Routing.Patterns;
+using Microsoft.Extensions.DependencyInjection;
 
 namespace Microsoft.AspNetCore.Builder;
 
@@ -13,6 +18,19 @@ public static class GrpcEndpointRouteBuilderExtensions
         where TService : class
     {
         ArgumentNullException.ThrowIfNull(builder);
-        throw new NotSupportedException("Serving over HTTP/2 is not built yet.");
+        UnknownMethods unknown = builder.ServiceProvider.GetService<UnknownMethods>()
+            ?? throw new InvalidOperationException("gRPC is not set up: call services.AddGrpc() first.");
+        ServiceBinder<TService> binder = new(builder.ServiceProvider);
+        binder.Bind();
+        List<IEndpointConventionBuilder> endpoints = [];
+        foreach ((IMethod method, RequestDelegate handler) in binder.Methods)
+        {
+            endpoints.Add(builder.Map(RoutePatternFactory.Parse(method.FullName), handler)
+                .WithDisplayName($"gRPC - {method.FullName}")
+                .WithMetadata(new GrpcMethodMetadata(typeof(TService), method), new HttpMethodMetadata(["POST"])));
+        }
+
+        unknown.Map(builder, [.. binder.Methods.Select(entry => entry.Method.ServiceName).Distinct()]);
+        return new GrpcServiceEndpointConventionBuilder(endpoints);
     }
 }
