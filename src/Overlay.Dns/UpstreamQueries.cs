@@ -40,13 +40,8 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         UpstreamEffects effects)
     {
         Invariant.Holds(!pending.ContainsKey(ticket), "a ticket is used once");
-        Span<byte> name = stackalloc byte[WireName.MaxLength];
-        int end = WireName.HeaderLength;
-        Invariant.Holds(
-            query.Length >= end && WireName.TryRead(query, ref end, name, out _) && query.Length >= end + 4,
-            "a forwarded query was parsed before");
         PendingQuestion question = new(
-            ticket, client, query.ToArray(), end + 4, [.. servers.Take(options.MaxServers)], tcp, udpLimit,
+            ticket, client, query.ToArray(), QuestionEnd(query), [.. servers.Take(options.MaxServers)], tcp, udpLimit,
             now + options.TotalTimeout);
         int share = byClient.GetValueOrDefault(client);
         if (servers.IsEmpty || pending.Count >= options.MaxPending || share >= options.MaxPendingPerClient)
@@ -60,6 +55,11 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         byClient[client] = share + 1;
         AskNext(question, now, effects);
     }
+
+    /// <summary>The response that says SERVFAIL to a parsed query, for a shell that can not even start it.</summary>
+    public static byte[] ServerFailure(ReadOnlySpan<byte> query) =>
+        new PendingQuestion(0, 0, query.ToArray(), QuestionEnd(query), [], false, 0, Instant.Never)
+            .Failure(ResponseCode.ServerFailure);
 
     /// <summary>A packet arrived on an attempt's socket.</summary>
     public void Receive(
@@ -115,6 +115,16 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
                 AskNext(question, now, effects);
             }
         }
+    }
+
+    private static int QuestionEnd(ReadOnlySpan<byte> query)
+    {
+        Span<byte> name = stackalloc byte[WireName.MaxLength];
+        int end = WireName.HeaderLength;
+        Invariant.Holds(
+            query.Length >= end && WireName.TryRead(query, ref end, name, out _) && query.Length >= end + 4,
+            "a forwarded query was parsed before");
+        return end + 4;
     }
 
     private void ServerFailed(

@@ -91,7 +91,7 @@ internal sealed class Instruments : IDisposable
 
     public Histogram<double> GrpcDuration { get; }        // method
 
-    private static string InformationalVersion { get; } =
+    private static string InformationalVersion =>
         typeof(Instruments).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
         ?? "0";
 
