@@ -11,6 +11,9 @@ internal sealed class ClientCall<TRequest, TResponse> : IAsyncStreamReader<TResp
     where TRequest : class
     where TResponse : class
 {
+    private static readonly Status s_noMessage = new(
+        StatusCode.Unimplemented, "The server answered OK without a message.");
+
     private readonly GrpcChannel _channel;
     private readonly Method<TRequest, TResponse> _method;
     private readonly string? _host;
@@ -80,9 +83,10 @@ internal sealed class ClientCall<TRequest, TResponse> : IAsyncStreamReader<TResp
     /// <summary>Reads the response of a call that has exactly one.</summary>
     public async Task<TResponse> ReadOnlyMessageAsync()
     {
-        if (!await MoveNextAsync())
+        if (!await MoveNextAsync(s_noMessage))
         {
-            throw Fail(new Status(StatusCode.Unimplemented, "The server answered OK without a message."));
+            // Only a trailers-only answer of OK ends up here: its status was decided before anyone could object.
+            throw Error(s_noMessage);
         }
 
         TResponse response = Current;
@@ -180,7 +184,8 @@ internal sealed class ClientCall<TRequest, TResponse> : IAsyncStreamReader<TResp
         }
     }
 
-    private async Task<bool> MoveNextAsync()
+    /// <summary>Reads the next message; at an end that is OK, the status becomes the one given, if any.</summary>
+    private async Task<bool> MoveNextAsync(Status? atSuccess = null)
     {
         await _opened;
         if (_end.Status is null)
@@ -192,9 +197,10 @@ internal sealed class ClientCall<TRequest, TResponse> : IAsyncStreamReader<TResp
                     return true;
                 }
 
+                Status ended = CallFailure.OfFields(_response!.TrailingHeaders)
+                    ?? new Status(StatusCode.Unknown, "The server ended the call without a status.");
                 Finish(
-                    CallFailure.OfFields(_response!.TrailingHeaders)
-                        ?? new Status(StatusCode.Unknown, "The server ended the call without a status."),
+                    ended.StatusCode == StatusCode.OK ? atSuccess ?? ended : ended,
                     ReadFields(_response.TrailingHeaders));
             }
 #pragma warning disable CA1031 // As above: the status is where the caller sees it.
