@@ -1,7 +1,6 @@
 using Overlay.Daemon;
+using Overlay.Daemon.Agent;
 using Overlay.Daemon.Cli;
-using Overlay.Daemon.Configuration;
-using Overlay.Daemon.Errors;
 
 // Asked for by scripts and at every prompt: answered before a parser is loaded.
 if (args is ["version"] or ["--version"])
@@ -10,7 +9,4 @@ if (args is ["version"] or ["--version"])
     return 0;
 }
 
-return await CommandLine.RunAsync(args, Terminal.OfProcess(), RunAgentAsync, CancellationToken.None);
-
-static Task<int> RunAgentAsync(AgentSettings settings, CancellationToken stop) =>
-    throw new FailureException("cannot run the agent", "this build has none", "", ExitCode.Failure);
+return await CommandLine.RunAsync(args, Terminal.OfProcess(), AgentProcess.RunAsync, CancellationToken.None);

@@ -53,6 +53,22 @@ internal static class RefusalStatus
         return Create(code, refusal.What, refusal.Why, refusal.Next, exitCode);
     }
 
+    /// <summary>The refusal that a peer answered with; null where it sent none.</summary>
+    public static Refusal? FromException(RpcException error) => TryRead(error, out Failure failure)
+        ? new(KindOf(error.StatusCode, failure.ExitCode), failure.What, failure.Why, failure.Next)
+        : null;
+
+    private static RefusalKind KindOf(StatusCode code, int exitCode) => code switch
+    {
+        StatusCode.InvalidArgument => RefusalKind.Invalid,
+        StatusCode.NotFound => RefusalKind.NotFound,
+        StatusCode.AlreadyExists => RefusalKind.Conflict,
+        StatusCode.ResourceExhausted => RefusalKind.Exhausted,
+        StatusCode.PermissionDenied => RefusalKind.NotPermitted,
+        StatusCode.FailedPrecondition => RefusalKind.NotInCluster,
+        _ => exitCode == ExitCode.NoQuorum ? RefusalKind.NoQuorum : RefusalKind.Unavailable,
+    };
+
     internal static (StatusCode Code, int ExitCode) CodesOf(RefusalKind kind) => kind switch
     {
         RefusalKind.Invalid => (StatusCode.InvalidArgument, ExitCode.Usage),

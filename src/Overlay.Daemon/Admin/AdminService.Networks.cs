@@ -1,0 +1,91 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Overlay.Cluster;
+using Overlay.Cluster.Intents;
+using Overlay.Daemon.Agent;
+using Overlay.Daemon.Errors;
+using Overlay.Daemon.Manager;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Admin;
+
+internal sealed partial class AdminService
+{
+    public override async Task<NetworkView> CreateNetwork(CreateNetworkRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("create a network");
+        string id = new NetworkId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString();
+        NetworkSpec spec = SpecOf(id, request);
+        Outcome<NetworkObject> created = await manager.Loop.ProposeAsync(
+            intent => intent.CreateNetwork(spec), request.RequestId, context.CancellationToken);
+        NetworkObject network = RefusalStatus.Require(created);
+        return await host.Current!.ReadAsync(node => NetworkViews.Of(network, node, verbose: false), context.CancellationToken);
+    }
+
+    public override async Task<ListNetworksResponse> ListNetworks(ListNetworksRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("list networks");
+        ListNetworksResponse response = new();
+        response.Networks.AddRange(await current.ReadAsync(
+            node => NetworksOf(current, node).Select(n => NetworkViews.Of(n, node, verbose: false)).ToArray(), context.CancellationToken));
+        return response;
+    }
+
+    public override async Task<NetworkView> InspectNetwork(InspectNetworkRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("inspect a network");
+        NetworkView view = await current.ReadAsync(
+            node => NetworkViews.Of(
+                RefusalStatus.Require(current.Manager?.Loop.State.FindNetwork(request.Network) ?? node.Intent.FindNetwork(request.Network)),
+                node, verbose: true),
+            context.CancellationToken);
+        if (current.Manager is { } manager)
+        {
+            view.Leases.Clear();
+            view.Leases.AddRange(manager.Loop.State.LeasesOf(view.Network.Id));
+        }
+
+        return view;
+    }
+
+    public override async Task<RemoveNetworkResponse> RemoveNetwork(RemoveNetworkRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("remove a network");
+        NetworkObject network = RefusalStatus.Require(manager.Loop.State.FindNetwork(request.Network));
+        NetworkId id = NetworkId.Parse(network.Id);
+        string[] names = await host.Current!.ReadAsync(
+            node => node.Endpoints.Where(e => e.Network == id).Select(static e => e.Name)
+                .Concat(node.RemotesOn(id).Select(static r => r.Name)).ToArray(),
+            context.CancellationToken);
+        if (names.Length > 0)
+        {
+            throw RefusalStatus.ToException(new(
+                RefusalKind.Conflict, $"Network {network.Name} is not removed.",
+                $"It has {names.Length} endpoints: {string.Join(", ", names.Take(5))}{(names.Length > 5 ? ", …" : "")}.",
+                $"Detach them first; see where they are with `overlayd endpoint ls --network {network.Name}`."));
+        }
+
+        Outcome<NetworkObject> removed = await manager.Loop.ProposeAsync(
+            intent => intent.RemoveNetwork(network.Id), "", context.CancellationToken);
+        return new() { Id = RefusalStatus.Require(removed).Id };
+    }
+
+    private static NetworkSpec SpecOf(string id, CreateNetworkRequest request) => new()
+    {
+        Id = id,
+        Name = request.Name,
+        Subnets = [.. request.Subnets],
+        Gateways = [.. request.Gateways],
+        Ranges = [.. request.IpRanges],
+        Vni = request.Vni,
+        Mtu = request.Mtu,
+        Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
+        Internal = request.Internal,
+        Attachable = request.Attachable,
+        Ipv6 = request.Ipv6,
+    };
+
+    private static IEnumerable<NetworkObject> NetworksOf(Membership current, Node.Node node) =>
+        current.Manager?.Loop.State.Networks ?? node.Intent.Networks;
+}

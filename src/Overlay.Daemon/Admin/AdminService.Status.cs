@@ -1,0 +1,109 @@
+using Grpc.Core;
+using Overlay.Daemon.Agent;
+using Overlay.Daemon.Names;
+using Overlay.Gossip;
+using Overlay.Gossip.Wire;
+using Overlay.Node;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Admin;
+
+internal sealed partial class AdminService
+{
+    public override async Task<StatusResponse> GetStatus(GetStatusRequest request, ServerCallContext context)
+    {
+        ReconcilerStatus dataplane = host.Services.Reconciler.Status;
+        StatusResponse response = new()
+        {
+            Version = AgentVersion.Text,
+            Hostname = host.Services.Settings.HostName,
+            State = "not in a cluster",
+            StartedUnixMs = host.Services.StartedUnixMs,
+            Dataplane = new()
+            {
+                LoadBalancer = "none",
+                Repairs = (ulong)dataplane.Repairs.Values.Sum(),
+                Failures = (ulong)dataplane.Failures,
+                PendingOperations = (uint)dataplane.Pending,
+                LastError = dataplane.LastError,
+                LastReconcileUnixMs = dataplane.LastRoundUnixMs,
+            },
+        };
+        if (host.Current is not { } current)
+        {
+            return response;
+        }
+
+        response.ClusterId = current.Record.ClusterId;
+        response.NodeId = current.Record.NodeId;
+        response.Role = current.Identity.Role;
+        response.AdvertiseAddress = current.Record.GossipAddress;
+        response.DataPathAddress = current.Record.DataPathAddress;
+        response.CertificateExpiresUnixMs = current.Identity.NotAfter.ToUnixTimeMilliseconds();
+        response.Manager = new()
+        {
+            Connected = current.Session.Current.Client is not null,
+            Address = current.Session.Current.Address,
+            AppliedVersion = current.Session.AppliedVersion,
+            LastError = current.Session.Current.LastError,
+        };
+        await current.ReadAsync(
+            node =>
+            {
+                Describe(response, node);
+                return true;
+            },
+            context.CancellationToken);
+        response.Problems.AddRange(Problems(response, dataplane));
+        response.State = response.Problems.Count == 0 ? "ready" : "degraded";
+        return response;
+    }
+
+    private static void Describe(StatusResponse response, Node.Node node)
+    {
+        IReadOnlyCollection<Member> members = node.Gossip.Members;
+        uint Count(MemberState state) => (uint)members.Count(m => m.State == state);
+        response.Gossip = new()
+        {
+            Alive = Count(MemberState.Alive),
+            Suspect = Count(MemberState.Suspect),
+            Dead = Count(MemberState.Dead),
+            Left = Count(MemberState.Left),
+            HealthScore = (uint)node.Gossip.HealthScore,
+        };
+        response.Dataplane.UnderlayMtu = (uint)node.Settings.UnderlayMtu;
+        response.Networks = (uint)node.Intent.Networks.Count();
+        response.EndpointsLocal = (uint)node.Endpoints.Count;
+        response.EndpointsTotal = (uint)(node.Endpoints.Count + node.RemoteCount);
+        foreach (EndpointState endpoint in node.Endpoints.Where(static e => e.Status == EndpointStatus.Failed))
+        {
+            response.Problems.Add($"Endpoint {endpoint.Name} is not programmed: {endpoint.Error}.");
+        }
+
+        foreach (Member member in members.Where(static m => m.State == MemberState.Dead))
+        {
+            response.Problems.Add($"Node {node.Intent.Node(member.Name)?.Hostname ?? member.Name} does not answer.");
+        }
+    }
+
+    private IEnumerable<string> Problems(StatusResponse response, ReconcilerStatus dataplane)
+    {
+        if (!response.Manager.Connected)
+        {
+            yield return $"No session with a manager: {response.Manager.LastError}.";
+        }
+
+        if (dataplane.Pending > 0)
+        {
+            yield return $"{dataplane.Pending} operations failed in the kernel: {dataplane.LastError}.";
+        }
+
+        foreach (SandboxNames sandbox in host.Services.Names.Sandboxes)
+        {
+            if (sandbox.Problem is { } problem)
+            {
+                yield return $"Sandbox {sandbox.Sandbox} has no resolver: {problem}.";
+            }
+        }
+    }
+}

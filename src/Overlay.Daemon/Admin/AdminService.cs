@@ -1,0 +1,110 @@
+using Grpc.Core;
+using Overlay.Cluster;
+using Overlay.Cluster.Trust;
+using Overlay.Daemon.Agent;
+using Overlay.Daemon.Errors;
+using Overlay.Daemon.Manager;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Admin;
+
+/// <summary>The operator's API on the Unix socket: the agent's life, the cluster's intent, and what is attached here.</summary>
+internal sealed partial class AdminService(AgentHost host) : V1.Admin.AdminBase
+{
+    public override async Task<InitResponse> Init(InitRequest request, ServerCallContext context) =>
+        RefusalStatus.Require(await host.InitAsync(request, context.CancellationToken));
+
+    public override async Task<JoinResponse> Join(JoinRequest request, ServerCallContext context) =>
+        RefusalStatus.Require(await host.JoinAsync(request, context.CancellationToken));
+
+    public override async Task<LeaveResponse> Leave(LeaveRequest request, ServerCallContext context) =>
+        await host.LeaveAsync(request.Force, context.CancellationToken) is { } refusal
+            ? throw RefusalStatus.ToException(refusal)
+            : new();
+
+    public override Task<VersionResponse> GetVersion(GetVersionRequest request, ServerCallContext context) =>
+        Task.FromResult(new VersionResponse
+        {
+            Version = AgentVersion.Text,
+            Revision = AgentVersion.Revision,
+            Runtime = System.Runtime.InteropServices.RuntimeInformation.FrameworkDescription,
+        });
+
+    public override Task<TokenResponse> ShowToken(ShowTokenRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("show a join token");
+        return Task.FromResult(TokenOf(manager.Loop.State.Cluster!, request.Role));
+    }
+
+    public override async Task<TokenResponse> RotateToken(RotateTokenRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("rotate a join token");
+        byte[] secret = System.Security.Cryptography.RandomNumberGenerator.GetBytes(16);
+        Outcome<ClusterObject> rotated = await manager.Loop.ProposeAsync(
+            intent => intent.RotateSecret(RoleOf(request.Role), secret), "", context.CancellationToken);
+        return TokenOf(RefusalStatus.Require(rotated), request.Role);
+    }
+
+    public override async Task<ListNodesResponse> ListNodes(ListNodesRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("list nodes");
+        ListNodesResponse response = new();
+        response.Nodes.AddRange(await current.ReadAsync(
+            node => node.Intent.Nodes.Select(n => NodeViews.Of(n, node, host.Services.Clock)).ToArray(), context.CancellationToken));
+        return response;
+    }
+
+    public override async Task<NodeView> InspectNode(InspectNodeRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("inspect a node");
+        string text = request.Node is "" or "self" ? current.Record.NodeId : request.Node;
+        return await current.ReadAsync(
+            node => NodeViews.Of(RefusalStatus.Require(node.Intent.FindNode(text)), node, host.Services.Clock), context.CancellationToken);
+    }
+
+    public override async Task<RemoveNodeResponse> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("remove a node");
+        Membership current = host.Current!;
+        NodeObject target = RefusalStatus.Require(manager.Loop.State.FindNode(request.Node));
+        if (target.Role == NodeRole.Manager)
+        {
+            throw RefusalStatus.ToException(new(
+                RefusalKind.Conflict, $"Node {target.Hostname} cannot be removed.", "It is the cluster's only manager.",
+                "End the whole cluster on that node with `overlayd leave --force`."));
+        }
+
+        string status = await current.ReadAsync(node => NodeViews.StatusOf(target.Id, node), context.CancellationToken);
+        Outcome<NodeObject> removed = await manager.Loop.ProposeAsync(
+            intent => intent.RemoveNode(target.Id, request.Force, status is "alive" or "suspect"), "", context.CancellationToken);
+        return new() { Id = RefusalStatus.Require(removed).Id };
+    }
+
+    public override async Task WatchEvents(WatchEventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
+    {
+        await foreach (Event happened in host.Services.Events.Watch(context.CancellationToken).ReadAllAsync(context.CancellationToken))
+        {
+            await responseStream.WriteAsync(happened, context.CancellationToken);
+        }
+    }
+
+    private Membership RequireMember(string verb) =>
+        host.Current ?? throw RefusalStatus.ToException(AgentHost.NotInCluster(verb));
+
+    private ManagerServer RequireManager(string verb)
+    {
+        Membership current = RequireMember(verb);
+        return current.Manager ?? throw RefusalStatus.ToException(new(
+            RefusalKind.NotPermitted, $"Cannot {verb} here.", "This node is a worker.",
+            $"Type the same command on a manager ({string.Join(", ", current.Record.Managers)})."));
+    }
+
+    private static NodeRole RoleOf(NodeRole role) => role == NodeRole.Unspecified ? NodeRole.Worker : role;
+
+    private TokenResponse TokenOf(ClusterObject cluster, NodeRole role)
+    {
+        byte[] secret = RoleOf(role) == NodeRole.Manager ? cluster.ManagerSecret.ToByteArray() : cluster.WorkerSecret.ToByteArray();
+        string token = JoinToken.For(cluster.CaCertificate.Span, secret).Format();
+        return new() { Token = token, JoinCommand = $"overlayd join --token {token} {host.Current!.Record.ControlAddress}" };
+    }
+}

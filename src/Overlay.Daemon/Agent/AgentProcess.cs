@@ -1,0 +1,120 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Overlay.Daemon.Admin;
+using Overlay.Daemon.Configuration;
+using Overlay.Daemon.Names;
+using Overlay.Daemon.Telemetry;
+using Overlay.Linux;
+using Overlay.Linux.Namespaces;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>
+/// `overlayd run`: composes the agent, goes on where this host left off, says READY, and waits. Ending it stops the
+/// process only: namespaces, tunnels and rules stay, and the next start adopts them.
+/// </summary>
+internal static partial class AgentProcess
+{
+    private const int SocketMode = 0b110_110_000;
+    private static readonly TimeSpan ResolverAge = TimeSpan.FromSeconds(2);
+
+    public static async Task<int> RunAsync(AgentSettings settings, CancellationToken stop)
+    {
+        using ILoggerFactory logs = AgentLogging.Create(settings);
+        ILogger logger = logs.CreateLogger("overlayd");
+        Prepare(settings);
+        MonotonicClock clock = new(TimeProvider.System);
+        using Instruments instruments = new();
+        using PrometheusText metrics = new();
+        using OtlpExport? otlp = OtlpExport.StartIfAsked(settings.HostName);
+        NamespaceDirectory namespaces = new();
+        using KernelHost kernel = new(namespaces);
+        await using KernelEvents kernelEvents = new(namespaces);
+        using Reconciler reconciler = new(kernel, clock, logs.CreateLogger<Reconciler>());
+        KernelWatcher watcher = new(kernelEvents, reconciler.Touch);
+        reconciler.Watch = watcher.Watch;
+        HostResolver resolver = new(HostResolver.DefaultPath, ResolverAge, clock.Time);
+        NameServerOptions nameOptions = new();
+        using Forwarder forwarder = new(
+            () => settings.DnsServers.Count > 0 ? [.. settings.DnsServers] : resolver.Servers, nameOptions.Upstream, instruments,
+            clock.Time, logs.CreateLogger<Forwarder>());
+        using NameServer names = new(
+            new NamespaceSocketFactory(namespaces), forwarder, nameOptions, instruments, clock.Time, logs.CreateLogger<NameServer>());
+        AgentServices services = new(
+            settings, clock, reconciler, names, new(clock.Time), new ResolvConf(), resolver, namespaces,
+            GatewayPool.Choose(settings, namespaces), logs);
+        await using AgentHost host = new(services, logs.CreateLogger<AgentHost>());
+        await using WebApplication application = BuildApi(settings, host, metrics, logs);
+        await forwarder.StartAsync(stop);
+        await names.StartAsync(stop);
+        Task watching = watcher.RunAsync(stop);
+        await host.ResumeAsync(stop);
+        await application.StartAsync(stop);
+        File.SetUnixFileMode(settings.SocketPath, (UnixFileMode)SocketMode);
+        using SystemdNotify systemd = SystemdNotify.FromEnvironment();
+        systemd.Ready(host.Current is { } current ? $"in cluster {current.Record.ClusterId}" : "not in a cluster");
+        LogReady(logger, AgentVersion.Text, settings.SocketPath);
+        Task first = await Task.WhenAny(host.Failure, watching, Task.Delay(Timeout.Infinite, stop));
+        systemd.Stopping();
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(2));
+        await application.StopAsync(limit.Token);
+        await names.StopAsync(limit.Token);
+        await forwarder.StopAsync(limit.Token);
+        if (first is { IsFaulted: true, Exception: { } failure })
+        {
+            LogFailed(logger, failure);
+            return 1;
+        }
+
+        LogStopped(logger);
+        return 0;
+    }
+
+    private static void Prepare(AgentSettings settings)
+    {
+        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
+        Directory.CreateDirectory(settings.StateFolder, Private);
+        Directory.CreateDirectory(settings.RuntimeFolder, Private | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
+            | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
+        File.Delete(settings.SocketPath);
+    }
+
+    private static WebApplication BuildApi(AgentSettings settings, AgentHost host, PrometheusText metrics, ILoggerFactory logs)
+    {
+        // An empty builder: no configuration files, so nothing watches the file system.
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Services.AddSingleton(logs);
+        builder.Services.AddLogging();
+        builder.Services.AddRoutingCore();
+        builder.Services.AddGrpc();
+        builder.Services.AddSingleton(host);
+        builder.Services.AddSingleton<AdminService>();
+        builder.WebHost.UseKestrelCore();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.ListenUnixSocket(settings.SocketPath, static listen => listen.Protocols = HttpProtocols.Http2);
+            if (settings.MetricsAddress is { } metrics)
+            {
+                kestrel.Listen(metrics, static listen => listen.Protocols = HttpProtocols.Http1);
+            }
+        });
+        WebApplication application = builder.Build();
+        application.UseRouting();
+        application.MapGrpcService<AdminService>();
+        application.MapHealth(AgentHealth.Checks(host), metrics);
+        return application;
+    }
+
+    [LoggerMessage(EventId = 810, Level = LogLevel.Information, Message = "overlayd {Version} is ready on {Socket}")]
+    private static partial void LogReady(ILogger logger, string version, string socket);
+
+    [LoggerMessage(EventId = 811, Level = LogLevel.Information, Message = "Stopped; the data plane stays as it is")]
+    private static partial void LogStopped(ILogger logger);
+
+    [LoggerMessage(EventId = 812, Level = LogLevel.Critical, Message = "The agent cannot go on")]
+    private static partial void LogFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,62 @@
+using System.Threading.Channels;
+using Overlay.Node;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>Hands what happens to whoever watches. A watcher that is too slow misses the oldest.</summary>
+internal sealed class EventHub(TimeProvider time)
+{
+    private const int Backlog = 1024;
+
+    private readonly Lock gate = new();
+    private readonly List<Channel<Event>> watchers = [];
+
+    public void Publish(NodeEvent happened)
+    {
+        Event message = happened switch
+        {
+            NodeEvent.MemberChanged m => new() { Kind = "node", Action = m.Status, Id = m.Member, Name = m.Hostname },
+            NodeEvent.EndpointChanged e => new()
+            {
+                Kind = "endpoint",
+                Action = e.Action,
+                Id = e.Id.ToString(),
+                Name = e.Name,
+                Detail = $"{e.Network} {e.Detail}".Trim(),
+            },
+            NodeEvent.NetworkChanged n => new() { Kind = "network", Action = n.Action, Id = n.Id.ToString(), Name = n.Name },
+            NodeEvent.RecordRejected r => new() { Kind = "endpoint", Action = "refuse", Id = r.Owner, Detail = r.Reason },
+            _ => throw new System.Diagnostics.UnreachableException(),
+        };
+        message.UnixMs = time.GetUtcNow().ToUnixTimeMilliseconds();
+        lock (gate)
+        {
+            foreach (Channel<Event> watcher in watchers)
+            {
+                watcher.Writer.TryWrite(message);
+            }
+        }
+    }
+
+    public ChannelReader<Event> Watch(CancellationToken until)
+    {
+        Channel<Event> channel = Channel.CreateBounded<Event>(
+            new BoundedChannelOptions(Backlog) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true });
+        lock (gate)
+        {
+            watchers.Add(channel);
+        }
+
+        until.Register(() =>
+        {
+            lock (gate)
+            {
+                watchers.Remove(channel);
+            }
+
+            channel.Writer.TryComplete();
+        });
+        return channel.Reader;
+    }
+}

@@ -1,0 +1,284 @@
+using System.Buffers;
+using System.Collections.Concurrent;
+using System.Net;
+using System.Net.Sockets;
+using Microsoft.Extensions.Logging;
+using Overlay.Gossip;
+using Overlay.Gossip.Wire;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>
+/// UDP and TCP 7946: bytes in, bytes out. Datagrams go to the node as they come and are dropped, counted, when its
+/// inbox is full; streams are read to one whole unit each, bounded in size, number and time.
+/// </summary>
+internal sealed partial class GossipSockets : IAsyncDisposable
+{
+    private const int MaxDatagram = 65535;
+    private const int MaxConnections = 128;
+    private const int ReceiveBuffer = 2 << 20;
+    private static readonly TimeSpan StreamTimeout = TimeSpan.FromSeconds(10);
+
+    private readonly Socket udp;
+    private readonly Socket listener;
+    private readonly Func<NodeInput, bool> post;
+    private readonly Func<Keyring> keyring;
+    private readonly ILogger logger;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly SemaphoreSlim connections = new(MaxConnections);
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<ReadOnlyMemory<byte>>> replies = new();
+    private readonly Task loops;
+    private long nextAccepted;
+
+    public GossipSockets(
+        IPEndPoint listen, Func<NodeInput, bool> post, Func<Keyring> keyring, ILogger<GossipSockets> logger)
+    {
+        this.post = post;
+        this.keyring = keyring;
+        this.logger = logger;
+        udp = new(listen.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
+        listener = new(listen.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            udp.ReceiveBufferSize = ReceiveBuffer;
+            udp.Bind(listen);
+            listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
+            listener.Bind(listen);
+            listener.Listen(MaxConnections);
+        }
+        catch
+        {
+            udp.Dispose();
+            listener.Dispose();
+            throw;
+        }
+
+        loops = Task.WhenAll(ReceiveDatagramsAsync(stopping.Token), AcceptAsync(stopping.Token));
+    }
+
+    /// <summary>Ends when a loop fails, which only a programming error or a dead socket can cause.</summary>
+    public Task Completion => loops;
+
+    public void Send(in Datagram datagram)
+    {
+        try
+        {
+            udp.SendTo(datagram.Payload.Span, SocketFlags.None, datagram.To);
+            Interlocked.Increment(ref sentDatagrams);
+            Interlocked.Add(ref sentBytes, datagram.Payload.Length);
+        }
+        catch (SocketException e)
+        {
+            // The world said no (no route, refused, full buffer): gossip repeats itself, so it is only counted.
+            Interlocked.Increment(ref sendErrors);
+            LogSendFailed(datagram.To, e.SocketErrorCode);
+        }
+    }
+
+    public void Dial(StreamDial dial) => _ = DialGuardedAsync(dial);
+
+    public void Reply(in StreamReply reply)
+    {
+        if (replies.TryRemove(reply.ExchangeId, out TaskCompletionSource<ReadOnlyMemory<byte>>? waiting))
+        {
+            waiting.TrySetResult(reply.Response);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync();
+        udp.Dispose();
+        listener.Dispose();
+        try
+        {
+            await loops;
+        }
+        catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
+        {
+            // The loops end this way when their sockets are closed under them.
+        }
+
+        stopping.Dispose();
+        connections.Dispose();
+    }
+
+    private long sentDatagrams;
+    private long sentBytes;
+    private long receivedDatagrams;
+    private long receivedBytes;
+    private long sendErrors;
+    private long droppedDatagrams;
+
+    public long SentDatagrams => Interlocked.Read(ref sentDatagrams);
+
+    public long SentBytes => Interlocked.Read(ref sentBytes);
+
+    public long ReceivedDatagrams => Interlocked.Read(ref receivedDatagrams);
+
+    public long ReceivedBytes => Interlocked.Read(ref receivedBytes);
+
+    public long SendErrors => Interlocked.Read(ref sendErrors);
+
+    public long DroppedDatagrams => Interlocked.Read(ref droppedDatagrams);
+
+    private async Task ReceiveDatagramsAsync(CancellationToken cancellationToken)
+    {
+        IPEndPoint any = new(udp.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
+        byte[] scratch = new byte[MaxDatagram];
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            SocketReceiveFromResult received;
+            try
+            {
+                received = await udp.ReceiveFromAsync(scratch, SocketFlags.None, any, cancellationToken);
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionRefused
+                or SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.MessageSize)
+            {
+                // An ICMP error about something sent before; the socket is fine.
+                continue;
+            }
+
+            Interlocked.Increment(ref receivedDatagrams);
+            Interlocked.Add(ref receivedBytes, received.ReceivedBytes);
+            byte[] buffer = ArrayPool<byte>.Shared.Rent(received.ReceivedBytes);
+            scratch.AsSpan(0, received.ReceivedBytes).CopyTo(buffer);
+            if (!post(new DatagramInput((IPEndPoint)received.RemoteEndPoint, buffer, received.ReceivedBytes)))
+            {
+                ArrayPool<byte>.Shared.Return(buffer);
+                Interlocked.Increment(ref droppedDatagrams);
+            }
+        }
+    }
+
+    private async Task AcceptAsync(CancellationToken cancellationToken)
+    {
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            Socket connection = await listener.AcceptAsync(cancellationToken);
+            if (connections.Wait(0, CancellationToken.None))
+            {
+                _ = ServeGuardedAsync(connection, cancellationToken);
+            }
+            else
+            {
+                connection.Dispose();
+            }
+        }
+    }
+
+    private async Task ServeGuardedAsync(Socket connection, CancellationToken cancellationToken)
+    {
+        long exchange = -Interlocked.Increment(ref nextAccepted);
+        using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(StreamTimeout);
+        try
+        {
+            using (connection)
+            {
+                byte[]? unit = await ReadUnitAsync(connection, limit.Token);
+                if (unit is null)
+                {
+                    return;
+                }
+
+                TaskCompletionSource<ReadOnlyMemory<byte>> reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
+                replies[exchange] = reply;
+                if (!post(new StreamInput(exchange, (IPEndPoint)connection.RemoteEndPoint!, unit)))
+                {
+                    return;
+                }
+
+                ReadOnlyMemory<byte> answer = await reply.Task.WaitAsync(limit.Token);
+                await SendAllAsync(connection, answer, limit.Token);
+                connection.Shutdown(SocketShutdown.Send);
+            }
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            // The peer went away or was too slow: it tries again, or its messages needed no answer.
+            LogStreamEnded(exchange, e.Message);
+        }
+        finally
+        {
+            replies.TryRemove(exchange, out _);
+            connections.Release();
+        }
+    }
+
+    private async Task DialGuardedAsync(StreamDial dial)
+    {
+        byte[]? unit = null;
+        try
+        {
+            using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
+            limit.CancelAfter(dial.Timeout);
+            using Socket connection = new(dial.To.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
+            await connection.ConnectAsync(dial.To, limit.Token);
+            await SendAllAsync(connection, dial.Request, limit.Token);
+            unit = dial.ExpectsReply ? await ReadUnitAsync(connection, limit.Token) : [];
+        }
+        catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
+        {
+            LogDialFailed(dial.To, e.Message);
+        }
+
+        post(new StreamCompletedInput(dial.ExchangeId, unit));
+    }
+
+    private async Task<byte[]?> ReadUnitAsync(Socket connection, CancellationToken cancellationToken)
+    {
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
+        int length = 0;
+        try
+        {
+            while (true)
+            {
+                int read = await connection.ReceiveAsync(buffer.AsMemory(length), cancellationToken);
+                if (read == 0)
+                {
+                    return null;
+                }
+
+                length += read;
+                switch (StreamCodec.TryMeasure(buffer.AsSpan(0, length), keyring(), out int total))
+                {
+                    case StreamMeasure.Complete:
+                        return buffer.AsSpan(0, total).ToArray();
+                    case StreamMeasure.Invalid:
+                        return null;
+                }
+
+                if (length == buffer.Length)
+                {
+                    byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
+                    buffer.AsSpan(0, length).CopyTo(larger);
+                    ArrayPool<byte>.Shared.Return(buffer);
+                    buffer = larger;
+                }
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+    }
+
+    private static async Task SendAllAsync(Socket connection, ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken)
+    {
+        while (!bytes.IsEmpty)
+        {
+            bytes = bytes[await connection.SendAsync(bytes, cancellationToken)..];
+        }
+    }
+
+    [LoggerMessage(EventId = 301, Level = LogLevel.Debug, Message = "Could not send gossip to {To}: {Error}")]
+    private partial void LogSendFailed(IPEndPoint to, SocketError error);
+
+    [LoggerMessage(EventId = 302, Level = LogLevel.Debug, Message = "Gossip stream to {To} failed: {Reason}")]
+    private partial void LogDialFailed(IPEndPoint to, string reason);
+
+    [LoggerMessage(EventId = 303, Level = LogLevel.Debug, Message = "Gossip stream {Exchange} ended: {Reason}")]
+    private partial void LogStreamEnded(long exchange, string reason);
+}

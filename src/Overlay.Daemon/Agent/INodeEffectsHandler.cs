@@ -1,0 +1,30 @@
+using System.Collections.Immutable;
+using Overlay.Dataplane;
+using Overlay.Dns;
+using Overlay.Gossip;
+using Overlay.Node;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>Performs what the node asks for. No method may block: each starts work or hands it to its owner.</summary>
+internal interface INodeEffectsHandler
+{
+    void Persist(long revision, LocalState state);
+
+    void Send(in Datagram datagram);
+
+    void Dial(StreamDial dial);
+
+    void Reply(in StreamReply reply);
+
+    void Ask(ManagerRequest request);
+
+    void Reconcile(long revision, DataplaneInputs inputs);
+
+    void PublishZones(ImmutableSortedDictionary<NamespaceName, ImmutableArray<Zone>> zones);
+
+    void Complete(Completion completion);
+
+    void Publish(NodeEvent happened);
+}

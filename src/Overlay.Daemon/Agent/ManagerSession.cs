@@ -1,0 +1,194 @@
+using Grpc.Core;
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Overlay.Cluster;
+using Overlay.Daemon.Errors;
+using Overlay.Daemon.Trust;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>
+/// This agent's line to a manager: one session that brings assignments, and calls for leases and reservations on the
+/// same connection. When it breaks another manager is tried, 100 ms to 8 s apart; the node goes on meanwhile.
+/// </summary>
+internal sealed partial class ManagerSession(
+    NodeIdentity identity, Func<IReadOnlyList<string>> managers, Func<NodeDescription> describe,
+    Func<Assignment, CancellationToken, ValueTask> assigned, Prng prng, TimeProvider time, ILogger<ManagerSession> logger)
+{
+    private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(100);
+    private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
+
+    private volatile SessionState state = new(null, "", "the first session is not open yet");
+    private ulong applied;
+
+    /// <param name="Client">Null: no session is open.</param>
+    public sealed record SessionState(V1.Agent.AgentClient? Client, string Address, string LastError);
+
+    public SessionState Current => state;
+
+    public ulong AppliedVersion => Volatile.Read(ref applied);
+
+    public async Task RunAsync(CancellationToken cancellationToken)
+    {
+        TimeSpan backoff = MinBackoff;
+        int turn = 0;
+        while (!cancellationToken.IsCancellationRequested)
+        {
+            IReadOnlyList<string> addresses = managers();
+            string address = addresses[turn++ % addresses.Count];
+            try
+            {
+                using GrpcChannel channel = ManagerEndpoint.Open(address, identity, time);
+                await HoldSessionAsync(channel, address, () => backoff = MinBackoff, cancellationToken);
+            }
+            catch (Exception e) when (e is RpcException or HttpRequestException or IOException)
+            {
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    return;
+                }
+
+                string reason = e is RpcException rpc ? rpc.Status.Detail : e.Message;
+                if (state.Client is not null || state.LastError != reason)
+                {
+                    LogSessionLost(address, reason);
+                }
+
+                state = new(null, address, reason);
+            }
+
+            await Task.Delay(backoff * (0.5 + prng.NextDouble()), time, cancellationToken);
+            backoff = backoff * 2 < MaxBackoff ? backoff * 2 : MaxBackoff;
+        }
+    }
+
+    /// <summary>Asks a manager for what the node wants; always ends in an answer.</summary>
+    public async Task<GrantInput> AskAsync(ManagerRequest request, CancellationToken cancellationToken)
+    {
+        if (state is not { Client: { } client } open)
+        {
+            return new(request.RequestId, null, null, Unreachable());
+        }
+
+        try
+        {
+            DateTime deadline = time.GetUtcNow().UtcDateTime + CallTimeout;
+            switch (request)
+            {
+                case ManagerRequest.Lease lease:
+                    LeaseBlockResponse leased = await client.LeaseBlockAsync(
+                        new()
+                        {
+                            NetworkId = lease.Network.ToString(),
+                            Segment = (uint)lease.Segment,
+                            Ipv6 = lease.Ipv6,
+                            RequestId = Guid.NewGuid().ToString("N"),
+                        },
+                        deadline: deadline, cancellationToken: cancellationToken);
+                    return new(request.RequestId, leased.Lease, null, null);
+                case ManagerRequest.Reserve reserve:
+                    ReserveAddressResponse reserved = await client.ReserveAddressAsync(
+                        new()
+                        {
+                            NetworkId = reserve.Network.ToString(),
+                            Address = reserve.Address.ToString(),
+                            EndpointId = reserve.Endpoint.ToString(),
+                            RequestId = Guid.NewGuid().ToString("N"),
+                        },
+                        deadline: deadline, cancellationToken: cancellationToken);
+                    return new(request.RequestId, null, reserved.Reservation, null);
+                case ManagerRequest.Release release:
+                    await client.ReleaseAddressAsync(
+                        new() { NetworkId = release.Network.ToString(), Address = release.Address.ToString() },
+                        deadline: deadline, cancellationToken: cancellationToken);
+                    return new(request.RequestId, null, null, null);
+                default:
+                    throw new System.Diagnostics.UnreachableException();
+            }
+        }
+        catch (RpcException e)
+        {
+            return new(request.RequestId, null, null, RefusalStatus.FromException(e) ?? new(
+                RefusalKind.Unavailable, "The manager did not answer.", $"{open.Address}: {e.Status.Detail}.",
+                "See whether a manager is reachable with `overlayd status`."));
+        }
+    }
+
+    public Refusal Unreachable() => new(
+        RefusalKind.Unavailable, "No manager can be asked.", $"{state.Address}: {state.LastError}.",
+        "See whether a manager is reachable with `overlayd status`.");
+
+    /// <summary>A new certificate for the same key; null: none can be had now.</summary>
+    public async Task<byte[]?> RenewAsync(byte[] certificateRequest, CancellationToken cancellationToken)
+    {
+        if (state.Client is not { } client)
+        {
+            return null;
+        }
+
+        try
+        {
+            RenewCertificateResponse renewed = await client.RenewCertificateAsync(
+                new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(certificateRequest) },
+                deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
+            return renewed.Certificate.ToByteArray();
+        }
+        catch (RpcException)
+        {
+            // Told by the caller, which tries again.
+            return null;
+        }
+    }
+
+    /// <summary>Takes this node out of the cluster's intent.</summary>
+    public async Task<Refusal?> LeaveAsync(CancellationToken cancellationToken)
+    {
+        if (state.Client is not { } client)
+        {
+            return Unreachable();
+        }
+
+        try
+        {
+            await client.LeaveClusterAsync(
+                new(), deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
+            return null;
+        }
+        catch (RpcException e)
+        {
+            return RefusalStatus.FromException(e) ?? Unreachable();
+        }
+    }
+
+    private async Task HoldSessionAsync(
+        GrpcChannel channel, string address, Action opened, CancellationToken cancellationToken)
+    {
+        V1.Agent.AgentClient client = new(channel);
+        using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: cancellationToken);
+        await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, cancellationToken);
+        while (await call.ResponseStream.MoveNext(cancellationToken))
+        {
+            Assignment assignment = call.ResponseStream.Current;
+            await assigned(assignment, cancellationToken);
+            Volatile.Write(ref applied, assignment.Version);
+            if (state.Client is null)
+            {
+                state = new(client, address, "");
+                opened();
+                LogSessionOpen(address);
+            }
+        }
+
+        throw new RpcException(new(StatusCode.Unavailable, "the manager closed the session"));
+    }
+
+    [LoggerMessage(EventId = 320, Level = LogLevel.Information, Message = "Session with manager {Address} is open")]
+    private partial void LogSessionOpen(string address);
+
+    [LoggerMessage(EventId = 321, Level = LogLevel.Warning, Message = "No session with manager {Address}: {Reason}")]
+    private partial void LogSessionLost(string address, string reason);
+}

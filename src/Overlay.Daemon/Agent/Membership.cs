@@ -1,0 +1,275 @@
+using System.Collections.Concurrent;
+using System.Collections.Immutable;
+using System.Net;
+using Google.Protobuf;
+using Microsoft.Extensions.Logging;
+using Overlay.Cluster;
+using Overlay.Daemon.Manager;
+using Overlay.Daemon.Trust;
+using Overlay.Dataplane;
+using Overlay.Dns;
+using Overlay.Gossip;
+using Overlay.Gossip.Wire;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>
+/// Everything that runs while this host is in a cluster: the node and its loop, gossip sockets, the line to a
+/// manager, and the manager itself where this node is one. Ended, it leaves the kernel as it is.
+/// </summary>
+internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
+{
+    private const string StateFile = "node.state";
+    private static readonly TimeSpan ReleaseRetry = TimeSpan.FromSeconds(5);
+
+    private readonly AgentServices services;
+    private readonly ILogger logger;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly ConcurrentDictionary<long, TaskCompletionSource<Completion>> requests = new();
+    private readonly NodeLoop loop;
+    private readonly GossipSockets sockets;
+    private readonly StateWriter writer;
+    private readonly ManagerSession session;
+    private readonly List<Task> running = [];
+    private volatile Keyring keyring;
+    private volatile IReadOnlyList<string> managers;
+    private long lastRequest;
+
+    private Membership(
+        MembershipRecord record, NodeIdentity identity, ManagerServer? manager, Node.Node node, AgentServices services)
+    {
+        this.services = services;
+        Record = record;
+        Identity = identity;
+        Manager = manager;
+        managers = record.IsManager ? [record.ControlAddress] : record.Managers;
+        keyring = KeyringOf(node.Intent);
+        logger = services.Logs.CreateLogger<Membership>();
+        loop = new(node, services.Clock, this, services.Logs.CreateLogger<NodeLoop>());
+        IPEndPoint gossip = IPEndPoint.Parse(record.GossipAddress);
+        sockets = new(gossip, loop.TryPost, () => keyring, services.Logs.CreateLogger<GossipSockets>());
+        writer = new(
+            Path.Combine(services.Settings.StateFolder, StateFile),
+            (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
+        session = new(
+            identity, () => managers, Describe, AssignedAsync, services.NewPrng(), services.Clock.Time,
+            services.Logs.CreateLogger<ManagerSession>());
+    }
+
+    public MembershipRecord Record { get; }
+
+    public NodeIdentity Identity { get; }
+
+    /// <summary>Null on a worker.</summary>
+    public ManagerServer? Manager { get; }
+
+    public NodeLoop Loop => loop;
+
+    public ManagerSession Session => session;
+
+    public GossipSockets Sockets => sockets;
+
+    /// <summary>Ends when a part fails that the agent cannot go on without.</summary>
+    public Task Completion { get; private set; } = Task.CompletedTask;
+
+    public static async Task<Membership> StartAsync(
+        MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
+    {
+        ManagerServer? manager = record.IsManager
+            ? await ManagerServer.StartAsync(record, identity, services, cancellationToken)
+            : null;
+        LocalState? persisted = LoadState(services.Settings.StateFolder, record.NodeId);
+        IPAddress vtep = IPAddress.Parse(record.DataPathAddress);
+        NodeSettings settings = new()
+        {
+            Id = NodeId.Parse(record.NodeId),
+            GossipAddress = IPEndPoint.Parse(record.GossipAddress),
+            Vtep = vtep,
+            UnderlayMtu = services.UnderlayMtu(vtep),
+            BootId = (ulong)services.Clock.UnixMs,
+            FollowsEveryNetwork = record.IsManager,
+            GatewayPrefix = services.GatewayPrefix,
+        };
+        Membership membership = new(record, identity, manager, new(settings, persisted, services.NewPrng()), services);
+        services.Reconciler.Programmed = membership.Programmed;
+        CancellationToken token = membership.stopping.Token;
+        membership.running.AddRange(
+        [
+            membership.loop.RunAsync(token),
+            membership.sockets.Completion,
+            membership.session.RunAsync(token),
+            new CertificateRenewal(identity, membership.session.RenewAsync, services.Clock.Time, services.NewPrng(),
+                services.Logs.CreateLogger<CertificateRenewal>()).RunAsync(token),
+        ]);
+        if (manager is not null)
+        {
+            membership.running.Add(manager.Completion);
+        }
+
+        membership.Completion = Task.WhenAny(membership.running).Unwrap();
+        return membership;
+    }
+
+    /// <summary>Runs an attach or detach and waits for its answer.</summary>
+    public async Task<Completion> RequestAsync(Action<Node.Node, long, Instant, NodeEffects> start, CancellationToken cancellationToken)
+    {
+        long id = Interlocked.Increment(ref lastRequest);
+        TaskCompletionSource<Completion> waiting = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        requests[id] = waiting;
+        try
+        {
+            await loop.CallAsync(
+                (node, now, effects) =>
+                {
+                    start(node, id, now, effects);
+                    return true;
+                },
+                cancellationToken);
+            return await waiting.Task.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            requests.TryRemove(id, out _);
+        }
+    }
+
+    public Task<T> ReadAsync<T>(Func<Node.Node, T> read, CancellationToken cancellationToken) =>
+        loop.ReadAsync(read, cancellationToken);
+
+    public void Persist(long revision, LocalState state) => writer.Write(revision, state);
+
+    public void Send(in Datagram datagram) => sockets.Send(datagram);
+
+    public void Dial(StreamDial dial) => sockets.Dial(dial);
+
+    public void Reply(in StreamReply reply) => sockets.Reply(reply);
+
+    public void Ask(ManagerRequest request) => _ = AskAsync(request);
+
+    public void Reconcile(long revision, DataplaneInputs inputs) => services.Reconciler.Want(revision, inputs);
+
+    public void PublishZones(ImmutableSortedDictionary<NamespaceName, ImmutableArray<Zone>> zones) =>
+        services.Names.Publish(zones);
+
+    public void Complete(Completion completion)
+    {
+        if (requests.TryRemove(completion.RequestId, out TaskCompletionSource<Completion>? waiting))
+        {
+            waiting.TrySetResult(completion);
+        }
+    }
+
+    public void Publish(NodeEvent happened) => services.Events.Publish(happened);
+
+    /// <summary>Ends the runtime. The kernel, and what is on disk, stay.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync();
+        services.Reconciler.Programmed = null;
+        await sockets.DisposeAsync();
+        try
+        {
+            await Task.WhenAll(running);
+        }
+        catch (Exception e) when (e is OperationCanceledException or System.Net.Sockets.SocketException or ObjectDisposedException)
+        {
+            // They end because they were told to.
+        }
+
+        writer.Dispose();
+        if (Manager is not null)
+        {
+            await Manager.DisposeAsync();
+        }
+
+        stopping.Dispose();
+    }
+
+    /// <summary>Removes what a membership leaves on disk, the membership record first.</summary>
+    public static void Erase(string stateFolder)
+    {
+        File.Delete(Path.Combine(stateFolder, MembershipRecord.FileName));
+        File.Delete(Path.Combine(stateFolder, StateFile));
+        NodeIdentity.Erase(stateFolder);
+        ManagerServer.Erase(stateFolder);
+    }
+
+    private void Programmed(long revision, IReadOnlyList<EndpointFailure> failures) =>
+        loop.TryPost(new ProgrammedInput(revision, failures));
+
+    private async Task AskAsync(ManagerRequest request)
+    {
+        try
+        {
+            GrantInput answer = await session.AskAsync(request, stopping.Token);
+            if (request is ManagerRequest.Release && answer.Refusal is { Kind: RefusalKind.Unavailable })
+            {
+                await Task.Delay(ReleaseRetry, services.Clock.Time, stopping.Token);
+                Ask(request);
+                return;
+            }
+
+            await loop.PostAsync(answer, stopping.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent stops; a release is repeated by the manager's own sweep when the node is removed.
+        }
+    }
+
+    private ValueTask AssignedAsync(Assignment assignment, CancellationToken cancellationToken)
+    {
+        if (assignment.Cluster is { } cluster)
+        {
+            keyring = new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]);
+        }
+
+        string[] known = [.. assignment.Upserts.Where(static o => o.Node?.ControlAddress.Length > 0).Select(static o => o.Node.ControlAddress)];
+        if (known.Length > 0 && !Record.IsManager)
+        {
+            managers = [.. known.Union(managers)];
+        }
+
+        return loop.PostAsync(new AssignmentInput(assignment), cancellationToken);
+    }
+
+    private NodeDescription Describe()
+    {
+        NodeDescription description = new()
+        {
+            Hostname = services.Settings.HostName,
+            GossipAddress = Record.GossipAddress,
+            DataPathAddress = Record.DataPathAddress,
+            ControlAddress = Record.ControlAddress,
+            AgentVersion = AgentVersion.Text,
+        };
+        description.Routes.AddRange(services.HostRoutes());
+        return description;
+    }
+
+    private static Keyring KeyringOf(AssignmentView view) =>
+        view.Cluster is { } cluster ? new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]) : Keyring.Plaintext;
+
+    private static LocalState? LoadState(string folder, string nodeId)
+    {
+        string path = Path.Combine(folder, StateFile);
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        try
+        {
+            LocalState state = LocalState.Parser.ParseFrom(File.ReadAllBytes(path));
+            return state.NodeId == nodeId ? state : null;
+        }
+        catch (InvalidProtocolBufferException e)
+        {
+            throw new InvalidDataException(
+                $"{path} is damaged ({e.Message}). Remove it: the manager tells the rest again, and endpoints are attached anew.", e);
+        }
+    }
+}

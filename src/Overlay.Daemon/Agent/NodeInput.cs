@@ -1,0 +1,102 @@
+using System.Buffers;
+using System.Net;
+using Overlay.Cluster;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>One thing that happened outside, on its way to the node; delivered by the loop that owns the node.</summary>
+internal abstract class NodeInput
+{
+    public abstract void Deliver(Node.Node node, Instant now, NodeEffects effects);
+}
+
+/// <summary>A UDP packet; its buffer goes back to the pool once it is read.</summary>
+internal sealed class DatagramInput(IPEndPoint from, byte[] buffer, int length) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+        node.ReceiveDatagram(from, buffer.AsSpan(0, length), now, effects);
+        ArrayPool<byte>.Shared.Return(buffer);
+    }
+}
+
+internal sealed class StreamInput(long exchangeId, IPEndPoint from, byte[] unit) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.ReceiveStream(exchangeId, from, unit, now, effects);
+}
+
+internal sealed class StreamCompletedInput(long exchangeId, byte[]? unit) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+        if (unit is null)
+        {
+            node.StreamFailed(exchangeId, now, effects);
+        }
+        else
+        {
+            node.StreamCompleted(exchangeId, unit, now, effects);
+        }
+    }
+}
+
+internal sealed class AssignmentInput(Assignment assignment) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.Assign(assignment, now, effects);
+}
+
+internal sealed class GrantInput(long requestId, LeaseObject? lease, ReservationObject? reservation, Refusal? refusal)
+    : NodeInput
+{
+    public Refusal? Refusal => refusal;
+
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+        if (refusal is not null)
+        {
+            node.Refused(requestId, refusal, now, effects);
+        }
+        else
+        {
+            node.Granted(requestId, lease, reservation, now, effects);
+        }
+    }
+}
+
+internal sealed class PersistedInput(long revision, string? error) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.Persisted(revision, error, now, effects);
+}
+
+internal sealed class ProgrammedInput(long revision, IReadOnlyList<EndpointFailure> failures) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.Programmed(revision, failures, now, effects);
+}
+
+/// <summary>Any call of the operator: runs on the node's loop, where the node may be read and changed.</summary>
+internal sealed class CallInput<T>(Func<Node.Node, Instant, NodeEffects, T> call) : NodeInput
+{
+    private readonly TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    public Task<T> Result => result.Task;
+
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+        try
+        {
+            result.TrySetResult(call(node, now, effects));
+        }
+        catch (Exception e) when (e is not InvariantException)
+        {
+            // A refusal in the caller's terms: it belongs to the caller, not to the loop.
+            result.TrySetException(e);
+        }
+    }
+}

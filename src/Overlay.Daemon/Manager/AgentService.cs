@@ -1,0 +1,178 @@
+using Google.Protobuf;
+using Grpc.Core;
+using Microsoft.Extensions.Logging;
+using Overlay.Cluster;
+using Overlay.Daemon.Errors;
+using Overlay.Daemon.Trust;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Manager;
+
+/// <summary>
+/// The manager's side of every member's agent. The caller is who its certificate says; a node that was removed has
+/// a valid certificate still, and is refused by the store.
+/// </summary>
+internal sealed partial class AgentService(ManagerLoop manager, CertificateAuthority authority, TimeProvider time, ILogger<AgentService> logger)
+    : V1.Agent.AgentBase
+{
+    public override async Task Session(
+        IAsyncStreamReader<SessionRequest> requestStream, IServerStreamWriter<Assignment> responseStream, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        CancellationToken cancelled = context.CancellationToken;
+        if (!await requestStream.MoveNext(cancelled))
+        {
+            return;
+        }
+
+        SessionRequest first = requestStream.Current;
+        await DescribeAsync(caller, first.Description, cancelled);
+        LogSessionOpened(caller, first.Description.Hostname);
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
+        Task reading = ReadSessionAsync(caller, requestStream, ended);
+        try
+        {
+            ulong sent = 0;
+            while (!ended.IsCancellationRequested)
+            {
+                ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
+                EnsureMember(state, caller);
+                Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
+                await responseStream.WriteAsync(assignment, ended.Token);
+                sent = assignment.Version;
+            }
+        }
+        catch (OperationCanceledException) when (ended.IsCancellationRequested)
+        {
+            // The node closed its side, or the call is over.
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await reading;
+            LogSessionClosed(caller, first.Description.Hostname);
+        }
+    }
+
+    public override Task<RenewCertificateResponse> RenewCertificate(RenewCertificateRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        ClusterState state = manager.State;
+        NodeObject node = EnsureMember(state, caller);
+        Outcome<byte[]> signed = authority.SignNode(
+            request.CertificateRequest.ToByteArray(), caller, node.Role, state.Cluster!.Id,
+            TimeSpan.FromSeconds(state.Cluster.CertificateLifeSeconds), time.GetUtcNow());
+        return signed.Refusal is { } refusal
+            ? throw RefusalStatus.ToException(refusal)
+            : Task.FromResult(new RenewCertificateResponse
+            {
+                Certificate = ByteString.CopyFrom(signed.Value),
+                CaCertificate = state.Cluster.CaCertificate,
+            });
+    }
+
+    public override async Task<LeaseBlockResponse> LeaseBlock(LeaseBlockRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        EnsureMember(manager.State, caller);
+        Outcome<LeaseObject> leased = await manager.ProposeAsync(
+            intent => intent.LeaseBlock(request.NetworkId, request.Segment, request.Ipv6, caller.ToString()),
+            request.RequestId, context.CancellationToken);
+        return new() { Lease = RefusalStatus.Require(leased) };
+    }
+
+    public override async Task<ReserveAddressResponse> ReserveAddress(ReserveAddressRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        EnsureMember(manager.State, caller);
+        Outcome<ReservationObject> reserved = await manager.ProposeAsync(
+            intent => intent.ReserveAddress(request.NetworkId, request.Address, caller.ToString(), request.EndpointId),
+            request.RequestId, context.CancellationToken);
+        return new() { Reservation = RefusalStatus.Require(reserved) };
+    }
+
+    public override async Task<ReleaseAddressResponse> ReleaseAddress(ReleaseAddressRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        EnsureMember(manager.State, caller);
+        Outcome<ReservationObject> released = await manager.ProposeAsync(
+            intent => intent.ReleaseAddress(request.NetworkId, request.Address, caller.ToString()),
+            "", context.CancellationToken);
+        // An address that nobody holds is released already.
+        if (released.Refusal is { Kind: not RefusalKind.NotFound } refusal)
+        {
+            throw RefusalStatus.ToException(refusal);
+        }
+
+        return new();
+    }
+
+    public override async Task<LeaveClusterResponse> LeaveCluster(LeaveClusterRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        NodeObject node = EnsureMember(manager.State, caller);
+        if (node.Role == NodeRole.Manager)
+        {
+            throw RefusalStatus.ToException(new(
+                RefusalKind.Conflict, $"Node {node.Hostname} cannot leave.", "It is the cluster's only manager.",
+                "End the whole cluster on this node with `overlayd leave --force`."));
+        }
+
+        Outcome<NodeObject> removed = await manager.ProposeAsync(
+            intent => intent.RemoveNode(caller.ToString(), force: true), "", context.CancellationToken);
+        RefusalStatus.Require(removed);
+        return new();
+    }
+
+    private async Task ReadSessionAsync(
+        NodeId caller, IAsyncStreamReader<SessionRequest> requests, CancellationTokenSource ended)
+    {
+        try
+        {
+            while (await requests.MoveNext(ended.Token))
+            {
+                if (requests.Current.Description is { } description)
+                {
+                    await DescribeAsync(caller, description, ended.Token);
+                }
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException or IOException)
+        {
+            // The connection is gone: the session ends with it.
+            LogSessionBroken(caller, e.Message);
+        }
+
+        await ended.CancelAsync();
+    }
+
+    private async Task DescribeAsync(NodeId caller, NodeDescription? description, CancellationToken cancellationToken)
+    {
+        EnsureMember(manager.State, caller);
+        if (description is null)
+        {
+            throw new RpcException(new(StatusCode.InvalidArgument, "A session begins with the node's description."));
+        }
+
+        Outcome<NodeObject> updated = await manager.ProposeAsync(
+            intent => intent.UpdateNode(NodeDescriptions.ToNode(caller, description)), "", cancellationToken);
+        RefusalStatus.Require(updated);
+    }
+
+    private static NodeId Caller(ServerCallContext context) => PeerPrincipal.Of(context.GetHttpContext()).Node;
+
+    private static NodeObject EnsureMember(ClusterState state, NodeId caller) =>
+        state.Node(caller.ToString()) ?? throw RefusalStatus.ToException(new(
+            RefusalKind.NotPermitted, $"Node {caller} is not served.", "It was removed from the cluster.",
+            "On that node type `overlayd leave --force`, then join again with a token."));
+
+    [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Session of node {Node} ({Hostname}) opened")]
+    private partial void LogSessionOpened(NodeId node, string hostname);
+
+    [LoggerMessage(EventId = 711, Level = LogLevel.Information, Message = "Session of node {Node} ({Hostname}) closed")]
+    private partial void LogSessionClosed(NodeId node, string hostname);
+
+    [LoggerMessage(EventId = 712, Level = LogLevel.Debug, Message = "Session of node {Node} broke: {Reason}")]
+    private partial void LogSessionBroken(NodeId node, string reason);
+}

@@ -1,0 +1,72 @@
+using Grpc.Core;
+using Overlay.Cluster;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Manager;
+
+/// <summary>The store as managers see it, over mutual TLS. Secrets stay inside.</summary>
+internal sealed class ControlService(ManagerLoop manager) : Control.ControlBase
+{
+    public override Task<ListNodeObjectsResponse> ListNodes(ListNodeObjectsRequest request, ServerCallContext context)
+    {
+        ListNodeObjectsResponse response = new();
+        response.Nodes.AddRange(manager.State.Nodes);
+        return Task.FromResult(response);
+    }
+
+    public override async Task Watch(WatchRequest request, IServerStreamWriter<WatchResponse> responseStream, ServerCallContext context)
+    {
+        ulong sent = request.FromVersion;
+        if (sent == 0)
+        {
+            ClusterState state = manager.State;
+            await responseStream.WriteAsync(WholeState(state), context.CancellationToken);
+            sent = state.Version;
+        }
+
+        while (true)
+        {
+            ClusterState now = await manager.WaitForChangeAsync(sent, context.CancellationToken);
+            if (await manager.QueryAsync(s => s.ChangesSince(sent), context.CancellationToken) is not { } changes)
+            {
+                throw new RpcException(new(
+                    StatusCode.OutOfRange,
+                    $"Version {sent} is compacted away or not of this store's past. Watch from version 0 for the whole state."));
+            }
+
+            foreach (StoreChange change in changes.Where(c => c.Version <= now.Version))
+            {
+                WatchResponse response = new() { Version = change.Version };
+                response.Actions.AddRange(change.Actions.Select(Redact));
+                await responseStream.WriteAsync(response, context.CancellationToken);
+                sent = change.Version;
+            }
+
+            sent = Math.Max(sent, now.Version);
+        }
+    }
+
+    private static WatchResponse WholeState(ClusterState state)
+    {
+        WatchResponse response = new() { Version = state.Version };
+        response.Actions.AddRange(state.Objects.Select(static o => Redact(new StoreAction { Create = o })));
+        return response;
+    }
+
+    private static StoreAction Redact(StoreAction action)
+    {
+        StoreObject? subject = action.Create ?? action.Update;
+        if (subject?.Cluster is null)
+        {
+            return action;
+        }
+
+        StoreAction redacted = action.Clone();
+        ClusterObject cluster = (redacted.Create ?? redacted.Update).Cluster;
+        cluster.CaKey = Google.Protobuf.ByteString.Empty;
+        cluster.WorkerSecret = Google.Protobuf.ByteString.Empty;
+        cluster.ManagerSecret = Google.Protobuf.ByteString.Empty;
+        cluster.GossipKeys.Clear();
+        return redacted;
+    }
+}

@@ -1,0 +1,153 @@
+using System.Net;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Overlay.Cluster;
+using Overlay.Daemon.Agent;
+using Overlay.Daemon.Storage;
+using Overlay.Daemon.Trust;
+
+namespace Overlay.Daemon.Manager;
+
+/// <summary>A manager: the store with its log, and the API on TCP 2377 with TLS 1.3 on both sides.</summary>
+internal sealed class ManagerServer : IAsyncDisposable
+{
+    private const string LogFolder = "log";
+    private const int MaxMessage = 16 << 20;
+    private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
+
+    private readonly WebApplication application;
+    private readonly CancellationTokenSource stopping = new();
+    private readonly Task sweeping;
+
+    private ManagerServer(WebApplication application, ManagerLoop loop, TimeProvider time)
+    {
+        this.application = application;
+        Loop = loop;
+        sweeping = SweepAsync(loop, time, stopping.Token);
+        Completion = Task.WhenAny(loop.Completion, sweeping).Unwrap();
+    }
+
+    public ManagerLoop Loop { get; }
+
+    /// <summary>Ends when the store cannot go on.</summary>
+    public Task Completion { get; }
+
+    public static async Task<ManagerServer> StartAsync(
+        MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
+    {
+        LogStore log = LogStore.Open(Path.Combine(services.Settings.StateFolder, LogFolder));
+        ManagerLoop loop = new(ManagerLoop.Recover(log), log, services.Clock.Time, services.Logs.CreateLogger<ManagerLoop>());
+        try
+        {
+            ClusterState state = loop.State;
+            if (state.Cluster is not { } cluster)
+            {
+                throw new InvalidDataException(
+                    $"{Path.Combine(services.Settings.StateFolder, LogFolder)} holds no cluster. Restore it from a backup, or begin anew with `overlayd leave --force` and `overlayd init`.");
+            }
+
+            CertificateAuthority authority = CertificateAuthority.Load(cluster.CaCertificate.ToByteArray(), cluster.CaKey.ToByteArray());
+            WebApplication application = Build(record, identity, services, loop, authority);
+            await application.StartAsync(cancellationToken);
+            return new(application, loop, services.Clock.Time);
+        }
+        catch
+        {
+            loop.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Writes the first entry of a new cluster's log.</summary>
+    public static void CreateLog(string stateFolder, Proposal<V1.ClusterObject> bootstrap)
+    {
+        Erase(stateFolder);
+        using LogStore log = LogStore.Open(Path.Combine(stateFolder, LogFolder));
+        log.Append([new(1, 1, Google.Protobuf.MessageExtensions.ToByteArray(bootstrap.Transaction))]);
+    }
+
+    public static void Erase(string stateFolder)
+    {
+        string folder = Path.Combine(stateFolder, LogFolder);
+        if (Directory.Exists(folder))
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await stopping.CancelAsync();
+        using CancellationTokenSource limit = new(TimeSpan.FromSeconds(2));
+        await application.StopAsync(limit.Token);
+        await application.DisposeAsync();
+        try
+        {
+            await sweeping;
+        }
+        catch (OperationCanceledException)
+        {
+            // It ends because it was told to.
+        }
+
+        Loop.Dispose();
+        stopping.Dispose();
+    }
+
+    private static WebApplication Build(
+        MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority)
+    {
+        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
+        RefusalLog refusals = new(services.Logs.CreateLogger<RefusalLog>());
+        builder.Services.AddSingleton(refusals);
+        builder.Services.AddSingleton(services.Logs);
+        builder.Services.AddLogging();
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
+        builder.WebHost.ConfigureKestrel(kestrel =>
+        {
+            kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxConcurrentConnections = 4096;
+            kestrel.Limits.Http2.KeepAlivePingDelay = TimeSpan.FromSeconds(5);
+            kestrel.Limits.Http2.KeepAlivePingTimeout = TimeSpan.FromSeconds(5);
+            kestrel.Listen(IPEndPoint.Parse(record.ListenAddress), listen =>
+            {
+                listen.Protocols = HttpProtocols.Http2;
+                ManagerEndpoint.UseMutualTls(listen, identity, services.Clock.Time, refusals);
+            });
+        });
+        builder.Services.AddRoutingCore();
+        builder.Services.AddGrpc(options =>
+        {
+            options.MaxReceiveMessageSize = MaxMessage;
+            options.MaxSendMessageSize = MaxMessage;
+        });
+        builder.Services.AddSingleton(loop);
+        builder.Services.AddSingleton(authority);
+        builder.Services.AddSingleton(services.Clock.Time);
+        builder.Services.AddSingleton<BootstrapChallenges>();
+        builder.Services.AddSingleton<INodeAdmission, NodeAdmission>();
+        builder.Services.AddSingleton<BootstrapService>();
+        builder.Services.AddSingleton<AgentService>();
+        builder.Services.AddSingleton<ControlService>();
+        WebApplication application = builder.Build();
+        application.UseRouting();
+        application.UseMiddleware<Trust.Authorization>();
+        application.MapGrpcService<BootstrapService>();
+        application.MapGrpcService<AgentService>();
+        application.MapGrpcService<ControlService>();
+        return application;
+    }
+
+    /// <summary>Frees addresses whose quarantine has passed.</summary>
+    private static async Task SweepAsync(ManagerLoop loop, TimeProvider time, CancellationToken cancellationToken)
+    {
+        using PeriodicTimer timer = new(SweepInterval, time);
+        while (await timer.WaitForNextTickAsync(cancellationToken))
+        {
+            await loop.SweepAsync(cancellationToken);
+        }
+    }
+}

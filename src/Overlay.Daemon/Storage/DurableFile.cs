@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
+
+namespace Overlay.Daemon.Storage;
+
+/// <summary>Files that are there whole or not at all, also after a power failure; readable by their owner only.</summary>
+internal static partial class DurableFile
+{
+    public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+    public const UnixFileMode PrivateFolder = Private | UnixFileMode.UserExecute;
+    private const int OpenDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
+
+    /// <exception cref="StorageWriteException">Nothing of the old file is lost.</exception>
+    public static void WriteAtomically(string path, ReadOnlySpan<byte> bytes)
+    {
+        string temporary = path + ".tmp";
+        try
+        {
+            using (SafeFileHandle file = Create(temporary))
+            {
+                RandomAccess.Write(file, bytes, 0);
+                RandomAccess.FlushToDisk(file);
+            }
+
+            File.Move(temporary, path, overwrite: true);
+            SyncFolder(Path.GetDirectoryName(path)!);
+        }
+        catch (Exception e) when (e is (IOException and not StorageWriteException) or UnauthorizedAccessException)
+        {
+            throw new StorageWriteException(path, e.Message, e);
+        }
+    }
+
+    public static SafeFileHandle Create(string path)
+    {
+        SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        File.SetUnixFileMode(file, Private);
+        return file;
+    }
+
+    /// <summary>Makes names that were created, renamed or removed in the folder durable.</summary>
+    public static void SyncFolder(string folder)
+    {
+        int descriptor = Open(folder, OpenDirectory);
+        if (descriptor < 0)
+        {
+            throw Failed(folder);
+        }
+
+        try
+        {
+            if (FSync(descriptor) != 0)
+            {
+                throw Failed(folder);
+            }
+        }
+        finally
+        {
+            _ = Close(descriptor);
+        }
+    }
+
+    private static IOException Failed(string folder) =>
+        new($"{folder} could not be synced: {Marshal.GetLastPInvokeErrorMessage()}");
+
+    [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
+    private static partial int FSync(int descriptor);
+
+    [LibraryImport("libc", EntryPoint = "close", SetLastError = true)]
+    private static partial int Close(int descriptor);
+}

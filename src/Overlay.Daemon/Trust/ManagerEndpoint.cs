@@ -1,0 +1,89 @@
+using System.Net.Security;
+using System.Security.Authentication;
+using System.Security.Cryptography.X509Certificates;
+using Grpc.Net.Client;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Https;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Trust;
+
+/// <summary>TLS 1.3 on the manager API, both ends.</summary>
+internal static class ManagerEndpoint
+{
+    /// <summary>
+    /// The server asks for a certificate without insisting: the bootstrap calls have none. One that is presented must
+    /// be of this cluster, or the handshake fails; whether a call needs one is <see cref="Authorization"/>'s to say.
+    /// </summary>
+    public static void UseMutualTls(ListenOptions listen, NodeIdentity identity, TimeProvider time, RefusalLog refusals) =>
+        listen.UseHttps(new TlsHandshakeCallbackOptions
+        {
+            OnConnection = context => ValueTask.FromResult(new SslServerAuthenticationOptions
+            {
+                ServerCertificate = identity.Certificate,
+                ClientCertificateRequired = true,
+                EnabledSslProtocols = SslProtocols.Tls13,
+                CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                ApplicationProtocols = [SslApplicationProtocol.Http2],
+                RemoteCertificateValidationCallback = (_, presented, _, _) =>
+                {
+                    if (presented is null)
+                    {
+                        return true;
+                    }
+
+                    using X509Certificate2 peer = X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
+                    string? fault = ChainVerifier.Fault(peer, identity.Root, identity.ClusterId, needed: null, time.GetUtcNow());
+                    if (fault is not null)
+                    {
+                        refusals.HandshakeRefused(context.Connection.RemoteEndPoint, fault);
+                    }
+
+                    return fault is null;
+                },
+            }),
+            HandshakeTimeout = TimeSpan.FromSeconds(10),
+        });
+
+    /// <summary>A channel to a manager that must present a manager's certificate of this cluster.</summary>
+    public static GrpcChannel Open(string address, NodeIdentity identity, TimeProvider time) =>
+        OpenWith(
+            address, identity.Certificate,
+            presented => ChainVerifier.Fault(presented, identity.Root, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()) is null);
+
+    /// <summary>A channel that presents a certificate, or none, and believes what the callback believes.</summary>
+    public static GrpcChannel OpenWith(string address, X509Certificate2? own, Func<X509Certificate2?, bool> believes)
+    {
+        SocketsHttpHandler handler = new()
+        {
+            EnableMultipleHttp2Connections = true,
+            ConnectTimeout = TimeSpan.FromSeconds(5),
+            KeepAlivePingDelay = TimeSpan.FromSeconds(2),
+            KeepAlivePingTimeout = TimeSpan.FromSeconds(2),
+            KeepAlivePingPolicy = HttpKeepAlivePingPolicy.WithActiveRequests,
+            PooledConnectionIdleTimeout = Timeout.InfiniteTimeSpan,
+            UseProxy = false,
+            SslOptions = new()
+            {
+                TargetHost = CertificateAuthority.ManagerName,
+                EnabledSslProtocols = SslProtocols.Tls13,
+                CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
+                ClientCertificates = own is null ? null : [own],
+                LocalCertificateSelectionCallback = own is null ? null : (_, _, _, _, _) => own,
+                RemoteCertificateValidationCallback = (_, presented, _, _) =>
+                {
+                    using X509Certificate2? peer =
+                        presented is null ? null : X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
+                    return believes(peer);
+                },
+            },
+        };
+        return GrpcChannel.ForAddress($"https://{address}", new GrpcChannelOptions
+        {
+            HttpHandler = handler,
+            DisposeHttpClient = true,
+            MaxReceiveMessageSize = 64 << 20,
+        });
+    }
+}

@@ -1,0 +1,75 @@
+using System.Net;
+using Overlay.Cluster;
+using Overlay.Gossip;
+using Overlay.Primitives;
+
+namespace Overlay.Node;
+
+/// <summary>
+/// What a step of the node asks of its shell, in the order it must happen: persist, then send, then program and
+/// publish, then answer. The caller performs and clears it.
+/// </summary>
+public sealed class NodeEffects
+{
+    /// <summary>Write <see cref="Node.Export"/> to disk, durably, before anything below.</summary>
+    public bool Persist { get; set; }
+
+    public GossipEffects Gossip { get; } = new();
+
+    /// <summary>Questions for a manager; each comes back through <see cref="Node.Granted"/> or <see cref="Node.Refused"/>.</summary>
+    public List<ManagerRequest> ManagerRequests { get; } = [];
+
+    /// <summary><see cref="Node.Inputs"/> changed: reconcile, and report through <see cref="Node.Programmed"/>.</summary>
+    public bool DataplaneChanged { get; set; }
+
+    /// <summary><see cref="Node.SandboxZones"/> changed.</summary>
+    public bool ZonesChanged { get; set; }
+
+    public List<Completion> Completions { get; } = [];
+
+    public List<NodeEvent> Events { get; } = [];
+
+    public void Clear()
+    {
+        Persist = false;
+        Gossip.Clear();
+        ManagerRequests.Clear();
+        DataplaneChanged = false;
+        ZonesChanged = false;
+        Completions.Clear();
+        Events.Clear();
+    }
+}
+
+/// <summary>Something only a manager can give.</summary>
+public abstract record ManagerRequest(long RequestId)
+{
+    public sealed record Lease(long RequestId, NetworkId Network, int Segment, bool Ipv6) : ManagerRequest(RequestId);
+
+    public sealed record Reserve(long RequestId, NetworkId Network, IPAddress Address, EndpointId Endpoint)
+        : ManagerRequest(RequestId);
+
+    /// <summary>Nobody waits for the answer; it is repeated until it succeeds.</summary>
+    public sealed record Release(long RequestId, NetworkId Network, IPAddress Address) : ManagerRequest(RequestId);
+}
+
+/// <summary>The answer to an attach or detach; exactly one for each request.</summary>
+/// <param name="Endpoint">What was made or removed; null on refusal.</param>
+public sealed record Completion(long RequestId, EndpointState? Endpoint, Refusal? Refusal);
+
+/// <summary>What happened, for logs, metrics and watchers.</summary>
+public abstract record NodeEvent
+{
+    private NodeEvent()
+    {
+    }
+
+    public sealed record MemberChanged(string Member, string Hostname, string Status, string? Previous) : NodeEvent;
+
+    public sealed record EndpointChanged(EndpointId Id, string Name, string Network, string Action, string Detail) : NodeEvent;
+
+    public sealed record NetworkChanged(NetworkId Id, string Name, string Action) : NodeEvent;
+
+    /// <summary>An entry of a peer that breaks the rules; dropped and counted.</summary>
+    public sealed record RecordRejected(string Owner, string Reason) : NodeEvent;
+}

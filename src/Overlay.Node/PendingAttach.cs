@@ -1,0 +1,30 @@
+using System.Net;
+using Overlay.Primitives;
+
+namespace Overlay.Node;
+
+/// <summary>An attach that waits for a manager's lease or reservation; what it already has is kept meanwhile.</summary>
+internal sealed class PendingAttach(AttachCommand command, EndpointId id, Instant deadline)
+{
+    public AttachCommand Command => command;
+
+    public EndpointId Id => id;
+
+    public Instant Deadline => deadline;
+
+    /// <summary>Request to the manager that it waits for; 0: none.</summary>
+    public long WaitingFor { get; set; }
+
+    public int? Segment { get; set; }
+
+    public IPAddress? Ipv4 { get; set; }
+
+    public IPAddress? Ipv6 { get; set; }
+
+    public bool Reserved4 { get; set; }
+
+    public bool Reserved6 { get; set; }
+
+    /// <summary>Leases asked for so far: a manager that leases blocks without a free address must not loop us.</summary>
+    public int LeasesAsked { get; set; }
+}

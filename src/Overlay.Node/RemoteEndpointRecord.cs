@@ -1,0 +1,124 @@
+using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
+using Google.Protobuf;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Node;
+
+/// <summary>
+/// What another node says of one of its endpoints, checked. The VTEP is not taken from the record but from the
+/// manager's word about the owner, so that no node can draw another's traffic to itself by gossip alone.
+/// </summary>
+public sealed record RemoteEndpointRecord
+{
+    public const int MaxNames = 16;
+
+    public required EndpointId Id { get; init; }
+
+    public required NodeId Owner { get; init; }
+
+    public required int Segment { get; init; }
+
+    public required string Name { get; init; }
+
+    public ImmutableArray<string> Aliases { get; init; } = [];
+
+    public required MacAddress Mac { get; init; }
+
+    public IPAddress? Ipv4 { get; init; }
+
+    public IPAddress? Ipv6 { get; init; }
+
+    public string Sandbox { get; init; } = "";
+
+    public long CreatedUnixMs { get; init; }
+
+    public static byte[] Encode(EndpointState endpoint, IPAddress vtep)
+    {
+        Span<byte> mac = stackalloc byte[6];
+        endpoint.Mac.WriteTo(mac);
+        EndpointRecord record = new()
+        {
+            Name = endpoint.Name,
+            Ipv4 = endpoint.Ipv4?.ToString() ?? "",
+            Ipv6 = endpoint.Ipv6?.ToString() ?? "",
+            Mac = ByteString.CopyFrom(mac),
+            Vtep = vtep.ToString(),
+            Segment = (uint)endpoint.Segment,
+            Sandbox = endpoint.Sandbox.Value,
+            CreatedUnixMs = endpoint.CreatedUnixMs,
+        };
+        record.Aliases.AddRange(endpoint.Aliases);
+        return record.ToByteArray();
+    }
+
+    /// <summary>Reads a gossiped record; false with the reason where any part of it is not acceptable.</summary>
+    public static bool TryDecode(
+        string owner, string key, ReadOnlyMemory<byte> bytes, out RemoteEndpointRecord? endpoint, out string reason)
+    {
+        endpoint = null;
+        if (!NodeId.TryParse(owner, out NodeId node) || !EndpointId.TryParse(key, out EndpointId id))
+        {
+            reason = "owner or key is not an id";
+            return false;
+        }
+
+        EndpointRecord record;
+        try
+        {
+            record = EndpointRecord.Parser.ParseFrom(bytes.Span);
+        }
+        catch (InvalidProtocolBufferException)
+        {
+            // The one way that protobuf tells of garbage.
+            reason = "not a record";
+            return false;
+        }
+
+        if (!DnsName.IsLabel(record.Name) || record.Aliases.Count > MaxNames || !record.Aliases.All(DnsName.IsLabel))
+        {
+            reason = "a name is not a DNS label";
+            return false;
+        }
+
+        if (record.Mac.Length != 6 || MacAddress.FromBytes(record.Mac.Span) is { IsMulticast: true } or { IsZero: true })
+        {
+            reason = "the MAC is not a unicast address";
+            return false;
+        }
+
+        if (!TryAddress(record.Ipv4, AddressFamily.InterNetwork, out IPAddress? ipv4)
+            || !TryAddress(record.Ipv6, AddressFamily.InterNetworkV6, out IPAddress? ipv6)
+            || (ipv4 is null && ipv6 is null)
+            || record.Segment > 255
+            || record.Sandbox.Length > 255)
+        {
+            reason = "an address is not one";
+            return false;
+        }
+
+        reason = "";
+        endpoint = new()
+        {
+            Id = id,
+            Owner = node,
+            Segment = (int)record.Segment,
+            Name = record.Name,
+            Aliases = [.. record.Aliases],
+            Mac = MacAddress.FromBytes(record.Mac.Span),
+            Ipv4 = ipv4,
+            Ipv6 = ipv6,
+            Sandbox = record.Sandbox,
+            CreatedUnixMs = record.CreatedUnixMs,
+        };
+        return true;
+    }
+
+    private static bool TryAddress(string text, AddressFamily family, out IPAddress? address)
+    {
+        address = null;
+        return text.Length == 0 || (IPAddress.TryParse(text, out address) && address.AddressFamily == family);
+    }
+}

@@ -1,0 +1,127 @@
+using System.Buffers.Binary;
+using Overlay.Primitives;
+
+namespace Overlay.Raft;
+
+/// <summary>
+/// The layout of a log segment: a header, a region of identifiers, and far from it the entries
+/// (protocol-aware recovery, Alagappan et al., FAST '18). An entry's identifier is written only after the entry is
+/// durable. So an entry that does not validate but has an identifier was once whole: corruption. One without an
+/// identifier and with nothing valid behind it is a write that never finished: a torn tail.
+/// </summary>
+public static class SegmentFormat
+{
+    public const int HeaderBytes = 48;
+    public const int IdentifiersOffset = 4096;
+    public const int IdentifierBytes = 32;
+    public const int MaxEntries = 16384;
+
+    /// <summary>A mebibyte into the file: no sector or stripe holds both an entry and its identifier.</summary>
+    public const int EntriesOffset = 1 << 20;
+    public const int RecordHeaderBytes = 24;
+    public const int MaxEntryBytes = 64 << 20;
+    private const ulong Magic = 0x31474F4C_44564F; // "OVDLOG1" read as little-endian text
+    private const uint Version = 1;
+
+    /// <summary>Identity of a segment.</summary>
+    /// <param name="Salt">Random; part of every checksum, so that a recycled block never validates.</param>
+    public readonly record struct Header(ulong Id, ulong FirstIndex, ulong Salt);
+
+    public readonly record struct Identifier(ulong Index, ulong Term, uint Offset, uint Length);
+
+    public static void WriteHeader(Span<byte> bytes, Header header)
+    {
+        bytes[..HeaderBytes].Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, Magic);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[8..], Version);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[12..], header.Id);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[20..], header.FirstIndex);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[28..], header.Salt);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[44..], Crc32C.Of(bytes[..44]));
+    }
+
+    public static bool TryReadHeader(ReadOnlySpan<byte> bytes, out Header header)
+    {
+        header = default;
+        if (bytes.Length < HeaderBytes || BinaryPrimitives.ReadUInt64LittleEndian(bytes) != Magic
+            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]) != Version
+            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[44..]) != Crc32C.Of(bytes[..44]))
+        {
+            return false;
+        }
+
+        header = new(
+            BinaryPrimitives.ReadUInt64LittleEndian(bytes[12..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[20..]),
+            BinaryPrimitives.ReadUInt64LittleEndian(bytes[28..]));
+        return true;
+    }
+
+    /// <summary>Bytes of a record on disk: header and data, padded to 8.</summary>
+    public static int RecordBytes(int dataLength) => (RecordHeaderBytes + dataLength + 7) & ~7;
+
+    /// <summary>index 8, term 8, length 4, CRC-32C 4 over the three, the data and the salt.</summary>
+    public static int WriteRecord(Span<byte> bytes, in LogEntry entry, ulong salt)
+    {
+        Invariant.Holds(entry.Data.Length <= MaxEntryBytes, "an entry is within its limit");
+        int length = RecordBytes(entry.Data.Length);
+        bytes[..length].Clear();
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, entry.Index);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Term);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], (uint)entry.Data.Length);
+        entry.Data.Span.CopyTo(bytes[RecordHeaderBytes..]);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], Checksum(bytes, entry.Data.Length, salt));
+        return length;
+    }
+
+    /// <summary>The record at the start of the bytes, if it is whole and has the index.</summary>
+    public static bool TryReadRecord(ReadOnlyMemory<byte> bytes, ulong index, ulong salt, out LogEntry entry)
+    {
+        entry = default;
+        ReadOnlySpan<byte> span = bytes.Span;
+        if (span.Length < RecordHeaderBytes || BinaryPrimitives.ReadUInt64LittleEndian(span) != index)
+        {
+            return false;
+        }
+
+        uint length = BinaryPrimitives.ReadUInt32LittleEndian(span[16..]);
+        if (length > MaxEntryBytes || span.Length < RecordHeaderBytes + (int)length
+            || BinaryPrimitives.ReadUInt32LittleEndian(span[20..]) != Checksum(span, (int)length, salt))
+        {
+            return false;
+        }
+
+        entry = new(index, BinaryPrimitives.ReadUInt64LittleEndian(span[8..]), bytes.Slice(RecordHeaderBytes, (int)length));
+        return true;
+    }
+
+    public static void WriteIdentifier(Span<byte> bytes, Identifier identifier, ulong salt)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, identifier.Index);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], identifier.Term);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], identifier.Offset);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], identifier.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[24..], 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[28..], Crc32C.Of(bytes[..28], salt));
+    }
+
+    public static bool TryReadIdentifier(ReadOnlySpan<byte> bytes, ulong index, ulong salt, out Identifier identifier)
+    {
+        identifier = default;
+        if (bytes.Length < IdentifierBytes || BinaryPrimitives.ReadUInt64LittleEndian(bytes) != index
+            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[28..]) != Crc32C.Of(bytes[..28], salt))
+        {
+            return false;
+        }
+
+        identifier = new(
+            index, BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]),
+            BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]));
+        return true;
+    }
+
+    private static uint Checksum(ReadOnlySpan<byte> record, int dataLength, ulong salt)
+    {
+        uint head = Crc32C.Of(record[..20], salt);
+        return Crc32C.Of(record.Slice(RecordHeaderBytes, dataLength), head);
+    }
+}

@@ -1,0 +1,65 @@
+# Shared by the lab's scripts: a lab of their own, checks that count, and a clean end.
+# shellcheck shell=bash
+set -uo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+export OVERLAYD_LAB="t-$(basename "$0" .sh)-$$"
+lab=$top/deploy/lab
+work=$(mktemp -d)
+passed=0 failed=0 skipped=0
+
+on() { local host=$1; shift; "$lab" exec "$host" "$@"; }
+in_sandbox() { local host=$1 box=$2; shift 2; on "$host" overlayd sandbox exec "$box" -- "$@"; }
+export lab work
+export -f on in_sandbox
+
+ok() { passed=$((passed + 1)); echo "ok $*"; }
+not_ok() { failed=$((failed + 1)); echo "not ok $*"; }
+skip() { skipped=$((skipped + 1)); echo "skip $*"; }
+
+# check NAME CMD...: passes if the command does.
+check() {
+    local name=$1 output; shift
+    if output=$("$@" 2>&1); then ok "$name"; else not_ok "$name: $(tail -n 5 <<<"$output" | tr '\n' '|')"; fi
+}
+# refused NAME CODE WORDS CMD...: passes if the command ends with that exit code and says those words in one line.
+refused() {
+    local name=$1 code=$2 words=$3 output status; shift 3
+    output=$("$@" 2>&1 >/dev/null); status=$?
+    if [ "$status" -eq "$code" ] && grep -qi -- "$words" <<<"$output" && [ "$(wc -l <<<"$output")" -eq 1 ]; then ok "$name"
+    else not_ok "$name: exit $status (wanted $code): $(tr '\n' '|' <<<"$output")"; fi
+}
+# within SECONDS NAME CMD...: passes as soon as the command does.
+within() {
+    local seconds=$1 name=$2 end output; shift 2
+    end=$(($(date +%s%N) + seconds * 1000000000))
+    while [ "$(date +%s%N)" -lt "$end" ]; do
+        if output=$("$@" 2>&1); then ok "$name"; return 0; fi
+        sleep 0.05
+    done
+    not_ok "$name: not within $seconds s: $(tail -n 3 <<<"$output" | tr '\n' '|')"
+    return 1
+}
+fails() { ! "$@" >/dev/null 2>&1; }
+shell() { bash -o pipefail -c "$1"; }
+ping_by_name() { in_sandbox "$1" "$2" ping "-${4:-4}" -c 1 -W 2 "$3"; }
+alive() { [ "$(on "$1" overlayd node ls --format json | grep -c '"alive"')" -eq "$2" ]; }
+
+# shellcheck disable=SC2317
+finish() {
+    if [ "$failed" -gt 0 ]; then
+        for host in $(seq 1 "${hosts:-0}"); do echo "--- log of host $host"; "$lab" logs "$host" 25 2>/dev/null; done
+    fi
+    "$lab" down >/dev/null 2>&1
+    rm -rf "$work"
+    echo "$passed passed, $failed failed, $skipped skipped"
+    [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
+}
+trap 'finish; exit' EXIT
+trap 'exit 1' INT TERM
+
+# begin N [FLAGS]: a cluster of N hosts, or the end of the script.
+begin() { hosts=$1; "$lab" cluster "$@" || { not_ok "a cluster of $1 hosts comes up"; exit 1; }; ok "a cluster of $1 hosts comes up"; }
+sandbox_on() { # host, sandbox, network, attach flags...
+    local host=$1 box=$2 network=$3; shift 3
+    on "$host" overlayd sandbox create "$box" >/dev/null && on "$host" overlayd attach "$network" "$box" "$@" >/dev/null
+}
