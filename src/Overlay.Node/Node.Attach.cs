@@ -139,10 +139,10 @@ public sealed partial class Node
             {
                 bool recovered = endpoint.Status == EndpointStatus.Failed;
                 endpoints[endpoint.Id] = endpoint with { Status = EndpointStatus.Ready, Error = "", LostSince = null };
+                effects.ZonesChanged = true;
                 if (recovered)
                 {
                     Announce(endpoint, now, effects);
-                    effects.ZonesChanged = true;
                 }
             }
         }

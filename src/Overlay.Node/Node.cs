@@ -217,7 +217,8 @@ public sealed partial class Node
             ImmutableSortedDictionary.CreateBuilder<NamespaceName, ImmutableArray<Zone>>();
         foreach (EndpointState endpoint in endpoints.Values.OrderBy(static e => e.CreatedUnixMs).ThenBy(static e => e.Id))
         {
-            if (intent.Network(endpoint.Network.ToString()) is not { } network)
+            // A resolver needs the loopback up, which comes with the first programming.
+            if (endpoint.Status != EndpointStatus.Ready || intent.Network(endpoint.Network.ToString()) is not { } network)
             {
                 continue;
             }

@@ -8,6 +8,8 @@ namespace Overlay.Cluster.Addresses;
 /// </summary>
 internal sealed class BlockLedger
 {
+    private static readonly UInt128 LowAddresses = 1 << 16;
+
     private readonly AddressPlan plan;
     private readonly List<Prefix> taken = [];
     private UInt128 leased;
@@ -17,7 +19,7 @@ internal sealed class BlockLedger
         AddressPlan plan, IEnumerable<LeaseObject> leases, IEnumerable<ReservationObject> reservations)
     {
         this.plan = plan;
-        cursor = plan.Range.First;
+        cursor = Begin(plan);
         ulong newest = 0;
         foreach (LeaseObject lease in leases)
         {
@@ -49,6 +51,17 @@ internal sealed class BlockLedger
     }
 
     public AddressPlan Plan => plan;
+
+    /// <summary>
+    /// Automatic addresses of a whole subnet begin in its upper half, or behind the first 65,536 of a large one: people
+    /// write the low addresses by hand, and a block that a node holds would be in their way.
+    /// </summary>
+    private static Address Begin(AddressPlan plan)
+    {
+        UInt128 low = plan.Range.Count / 2;
+        low = low < LowAddresses ? low : LowAddresses;
+        return plan.Range != plan.Subnet ? plan.Range.First : new(plan.Range.IsIpv6, plan.Range.First.Value + low);
+    }
 
     /// <summary>A block while at least half of the range stays unleased; null otherwise.</summary>
     public Prefix? TakeAhead(int nodes)

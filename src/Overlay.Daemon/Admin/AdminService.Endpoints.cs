@@ -36,6 +36,7 @@ internal sealed partial class AdminService
             throw RefusalStatus.ToException(refusal);
         }
 
+        await host.Services.Names.WhenSettledAsync(context.CancellationToken);
         return await current.ReadAsync(node => EndpointViews.Of(done.Endpoint!, node), context.CancellationToken);
     }
 

@@ -94,8 +94,8 @@ public class AddressIntentTests
         Refused(Reserve("10.0.0.0"), RefusalKind.Invalid, "network's own");
         Refused(Reserve("10.0.0.1"), RefusalKind.Invalid, "gateway");
         Refused(Reserve("10.0.0.255"), RefusalKind.Invalid, "broadcast");
-        Refused(Reserve("10.0.0.5"), RefusalKind.Conflict, "block 10.0.0.0/28 that node host1 has leased");
-        Refused(Reserve("10.0.0.20"), RefusalKind.Conflict, "host2 has leased and gives by itself");
+        Refused(Reserve("10.0.0.133"), RefusalKind.Conflict, "block 10.0.0.128/28 that node host1 has leased");
+        Refused(Reserve("10.0.0.148"), RefusalKind.Conflict, "host2 has leased and gives by itself");
         Refused(Reserve("10.0.0.200"), RefusalKind.Conflict, Endpoint, "node host1 has it");
         Refused(Reserve("10.0.0.200", 1), RefusalKind.Conflict, Endpoint);
         Refused(Reserve("10.0.0.201", 2, "no endpoint"), RefusalKind.Invalid, "not an endpoint id");
@@ -144,7 +144,7 @@ public class AddressIntentTests
             world.Intent.ReserveAddress(blue.Id, "10.0.0.200", NodeIdOf(1), Endpoint), RefusalKind.Conflict,
             "rests for 60 s more", NodeIdOf(2));
         Refused(
-            world.Intent.ReserveAddress(blue.Id, "10.0.0.20", NodeIdOf(1), Endpoint), RefusalKind.Conflict,
+            world.Intent.ReserveAddress(blue.Id, "10.0.0.148", NodeIdOf(1), Endpoint), RefusalKind.Conflict,
             "rests for 60 s");
     }
 }

@@ -143,7 +143,7 @@ public class AssignmentTests
         ReservationObject reservation = new() { Id = "y", NetworkId = "?", Address = "10.0.0.1" };
         assignment.Upserts.Add(new StoreObject { Lease = lease });
         assignment.Upserts.Add(new StoreObject { Reservation = reservation });
-        assignment.Upserts.Add(new StoreObject { Node = Node(1) });
+        assignment.Upserts.Add(new StoreObject { Node = World.Node(1) });
         assignment.Deletes.Add(new ObjectRef { Kind = (ObjectKind)99, Id = "z" });
         AssignmentView view = new();
         Assert.True(view.Apply(assignment));

@@ -22,7 +22,7 @@ public class CreateNetworkTests
         Assert.Null(segment.Ipv6);
         Assert.Equal(4096u, segment.Vni);
         Assert.Equal(world.Now, network.CreatedUnixMs);
-        Assert.Equal("10.0.0.0/28", Assert.Single(world.LeasesOf(network)).Block);
+        Assert.Equal("10.0.0.128/28", Assert.Single(world.LeasesOf(network)).Block);
         Assert.Equal("10.0.1.0/24", world.Create("green").Segments[0].Ipv4.Subnet);
     }
 

@@ -36,7 +36,7 @@ public class NodeIntentTests
         Invalid(Spec() with { VxlanPort = 65536 }, "from 1 to 65535");
         Invalid(Spec() with { CertificateLifeSeconds = 59 }, "--certificate-life");
         Invalid(Spec() with { QuarantineSeconds = -1 }, "quarantine");
-        NodeObject nameless = Node(1, NodeRole.Manager);
+        NodeObject nameless = World.Node(1, NodeRole.Manager);
         nameless.Hostname = "";
         Invalid(Spec() with { FirstManager = nameless }, "not a host name");
     }
@@ -45,7 +45,7 @@ public class NodeIntentTests
     public void Without_a_cluster_nothing_else_is_possible()
     {
         Intent intent = new(ClusterState.Empty, "", 1);
-        Refused(intent.AddNode(Node(2)), RefusalKind.NotInCluster, "overlayd init");
+        Refused(intent.AddNode(World.Node(2)), RefusalKind.NotInCluster, "overlayd init");
         Refused(intent.RemoveNetwork("x"), RefusalKind.NotInCluster);
         Assert.Empty(intent.SweepQuarantine().Actions);
     }
@@ -55,8 +55,8 @@ public class NodeIntentTests
     {
         World world = new();
         Intent intent = new(world.State, new string('r', 129), 1);
-        Refused(intent.AddNode(Node(2)), RefusalKind.Invalid, "129");
-        Assert.Equal("r", new Intent(world.State, "r", 5).AddNode(Node(2)).Value.Transaction.RequestId);
+        Refused(intent.AddNode(World.Node(2)), RefusalKind.Invalid, "129");
+        Assert.Equal("r", new Intent(world.State, "r", 5).AddNode(World.Node(2)).Value.Transaction.RequestId);
     }
 
     [Fact]
@@ -96,7 +96,7 @@ public class NodeIntentTests
         world.AddNode(3);
         NetworkObject blue = world.Create("blue");
         Assert.Equal(
-            ["10.0.0.0/28", "10.0.0.16/28", "10.0.0.32/28"],
+            ["10.0.0.128/28", "10.0.0.144/28", "10.0.0.160/28"],
             world.LeasesOf(blue).OrderBy(lease => lease.NodeId, StringComparer.Ordinal).Select(lease => lease.Block));
     }
 
@@ -106,7 +106,7 @@ public class NodeIntentTests
         World world = new();
         void Invalid(Action<NodeObject> spoil, string fragment, RefusalKind kind = RefusalKind.Invalid)
         {
-            NodeObject node = Node(2);
+            NodeObject node = World.Node(2);
             spoil(node);
             Refused(world.Intent.AddNode(node), kind, fragment);
         }
@@ -135,10 +135,10 @@ public class NodeIntentTests
     public void A_description_changes_only_what_the_node_says_of_itself()
     {
         World world = new();
-        NodeObject node = Node(2);
+        NodeObject node = World.Node(2);
         node.Labels.Add("rack", "7");
         world.Do(world.Intent.AddNode(node));
-        NodeObject description = Node(2, NodeRole.Manager);
+        NodeObject description = World.Node(2, NodeRole.Manager);
         description.Hostname = "renamed";
         description.Routes.Add(Route("10.0.0.0/24"));
         world.Do(world.Intent.UpdateNode(description));
@@ -155,7 +155,7 @@ public class NodeIntentTests
         Refused(world.Intent.UpdateNode(description), RefusalKind.Conflict, "host1");
         description.GossipAddress = "nowhere";
         Refused(world.Intent.UpdateNode(description), RefusalKind.Invalid, "'nowhere'");
-        Refused(world.Intent.UpdateNode(Node(9)), RefusalKind.NotInCluster, NodeIdOf(9));
+        Refused(world.Intent.UpdateNode(World.Node(9)), RefusalKind.NotInCluster, NodeIdOf(9));
     }
 
     [Fact]
@@ -193,7 +193,7 @@ public class NodeIntentTests
         Refused(world.Intent.RemoveNode("nobody", force: true), RefusalKind.NotFound, "node ls");
         Refused(world.Intent.RemoveNode("host2", force: false, alive: true), RefusalKind.Conflict, "alive", "--force");
         Refused(world.Intent.RemoveNode("host1", force: true), RefusalKind.Conflict, "only manager");
-        NodeObject second = Node(3, NodeRole.Manager);
+        NodeObject second = World.Node(3, NodeRole.Manager);
         world.Do(world.Intent.AddNode(second));
         Refused(world.Intent.RemoveNode("host3", force: false), RefusalKind.Conflict, "manager", "demote");
         world.Do(world.Intent.RemoveNode("host3", force: true));
