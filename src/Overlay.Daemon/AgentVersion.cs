@@ -13,7 +13,7 @@ internal static class AgentVersion
 
     public static string Runtime => $".NET {Environment.Version}";
 
-    /// <summary>Prints the usual line past the console's writers, whose set-up costs more than the rest of the command.</summary>
+    /// <summary>Prints the usual line past the writers of the console, which cost more to set up than the rest.</summary>
     public static void WriteSentence()
     {
         using Stream output = Console.OpenStandardOutput();

@@ -36,8 +36,8 @@ internal sealed class AgentConnection : IDisposable
     {
         SocketError.AccessDenied => new(
             what, $"you may not use the agent's socket {socketPath}",
-            "Run the command with sudo, or add yourself to the group that owns the socket: `sudo usermod -aG overlayd $USER`, "
-            + "then log in again",
+            "Run the command with sudo, or add yourself to the group that owns the socket: "
+            + "`sudo usermod -aG overlayd $USER`, then log in again",
             ExitCode.AgentUnreachable),
         _ => new(
             what, $"the agent is not running on this host (nobody serves {socketPath})",

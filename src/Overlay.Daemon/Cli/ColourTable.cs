@@ -24,7 +24,8 @@ internal static class ColourTable
 
         foreach (Cell[] row in rows)
         {
-            table.AddRow([.. row.Select(static cell => new Text(cell.Text, cell.IsState ? StyleOf(cell.Text) : Style.Plain))]);
+            table.AddRow(
+                [.. row.Select(static cell => new Text(cell.Text, cell.IsState ? StyleOf(cell.Text) : Style.Plain))]);
         }
 
         console.Write(table);

@@ -40,7 +40,8 @@ internal static class CommandLine
         }
     }
 
-    public static void Tell(Terminal terminal, Failure failure) => terminal.Error.WriteLine("overlayd: " + failure.Sentence);
+    public static void Tell(Terminal terminal, Failure failure) =>
+        terminal.Error.WriteLine("overlayd: " + failure.Sentence);
 
     private static int Refuse(Terminal terminal, UsageComplaint complaint)
     {

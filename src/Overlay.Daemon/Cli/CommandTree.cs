@@ -10,7 +10,8 @@ internal static class CommandTree
     {
         GlobalOptions globals = new();
         VerbMaker maker = new(terminal, globals);
-        RootCommand root = new("Overlay networks for any Linux machine: containers, namespaces and VMs of many hosts on one network.");
+        RootCommand root = new(
+            "Overlay networks for any Linux machine: containers, namespaces and VMs of many hosts on one network.");
         globals.AddTo(root);
         root.Add(RunVerb.Make(maker, runAgent));
         root.Add(ClusterVerbs.MakeInit(maker));

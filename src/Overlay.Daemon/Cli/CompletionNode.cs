@@ -2,7 +2,9 @@ using System.CommandLine;
 
 namespace Overlay.Daemon.Cli;
 
-/// <summary>What a shell may complete at one command: drawn from the command tree, then written out per shell.</summary>
+/// <summary>
+/// What a shell may complete at one command: drawn from the command tree, then written out per shell.
+/// </summary>
 /// <param name="Path">The words before, such as "network inspect"; empty at the root.</param>
 /// <param name="Commands">The commands below, with their help.</param>
 /// <param name="Switches">Options without a value, such as --quiet.</param>
@@ -61,7 +63,8 @@ internal sealed record CompletionNode(
     }
 
     private static string[] Choices(Option option) =>
-        option.HelpName is { } help && help.Contains('|', StringComparison.Ordinal) && !help.Any(char.IsAsciiLetterUpper)
+        option.HelpName is { } help && help.Contains('|', StringComparison.Ordinal)
+            && !help.Any(char.IsAsciiLetterUpper)
             ? help.Split('|')
             : [];
 }

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Text;
 
 namespace Overlay.Daemon.Cli;
@@ -118,13 +117,14 @@ internal static class CompletionScript
             """);
         foreach (CompletionNode node in nodes)
         {
-            IEnumerable<string> options = node.Switches.Select(static s => s.Word).Concat(node.Valued.Select(static o => o.Name));
+            IEnumerable<string> options = node.Switches.Select(static s => s.Word)
+                .Concat(node.Valued.Select(static o => o.Name));
             string kinds = string.Join(' ', node.Names.Select(static k => k == NameKind.None ? "-" : KindWord(k)));
-            script.Append(CultureInfo.InvariantCulture, $"    '{node.Path}')\n");
-            script.Append(CultureInfo.InvariantCulture, $"        __overlayd_commands='{Join(node.Commands.Select(static c => c.Word))}'\n");
-            script.Append(CultureInfo.InvariantCulture, $"        __overlayd_options='{Join(options)}'\n");
-            script.Append(CultureInfo.InvariantCulture, $"        __overlayd_valued=' {Join(node.Valued.Select(static o => o.Name))} '\n");
-            script.Append(CultureInfo.InvariantCulture, $"        __overlayd_kinds='{kinds}' __overlayd_repeats={(node.LastRepeats ? "1" : "")} ;;\n");
+            Line(script, $"    '{node.Path}')");
+            Line(script, $"        __overlayd_commands='{Join(node.Commands.Select(static c => c.Word))}'");
+            Line(script, $"        __overlayd_options='{Join(options)}'");
+            Line(script, $"        __overlayd_valued=' {Join(node.Valued.Select(static o => o.Name))} '");
+            Line(script, $"        __overlayd_kinds='{kinds}' __overlayd_repeats={(node.LastRepeats ? "1" : "")} ;;");
         }
 
         script.Append("    esac\n}\n__overlayd_choices_of() {\n    __overlayd_choices=\n    case $1 in\n");
@@ -132,7 +132,7 @@ internal static class CompletionScript
             .Where(static o => o.Choices.Count > 0).DistinctBy(static o => o.Name);
         foreach (CompletionOption option in chosen)
         {
-            script.Append(CultureInfo.InvariantCulture, $"    {option.Name}) __overlayd_choices='{Join(option.Choices)}' ;;\n");
+            Line(script, $"    {option.Name}) __overlayd_choices='{Join(option.Choices)}' ;;");
         }
 
         script.Append("    esac\n}\n");
@@ -192,7 +192,8 @@ internal static class CompletionScript
     {
         string paths = string.Join(' ', nodes.Where(static n => n.Path.Length > 0).Select(static n => Quote(n.Path)));
         string valued = Join(nodes.SelectMany(static n => n.Valued).Select(static o => o.Name).Distinct());
-        script.Append(CultureInfo.InvariantCulture, $"set -g __overlayd_paths {paths}\nset -g __overlayd_valued {valued}\n");
+        Line(script, $"set -g __overlayd_paths {paths}");
+        Line(script, $"set -g __overlayd_valued {valued}");
         script.Append("""
             function __overlayd_at
                 set -l path ''

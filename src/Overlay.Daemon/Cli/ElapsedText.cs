@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace Overlay.Daemon.Cli;
 
-/// <summary>Ages as tables show them: "3 minutes ago". The unit is the largest of which at least one has passed.</summary>
+/// <summary>
+/// Ages as tables show them: "3 minutes ago". The unit is the largest of which at least one has passed.
+/// </summary>
 internal static class ElapsedText
 {
     /// <param name="unixMilliseconds">0: unknown, shown as "-".</param>

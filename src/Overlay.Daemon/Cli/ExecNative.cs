@@ -44,8 +44,8 @@ internal static unsafe partial class ExecNative
     /// <summary>Replaces this process; returns only on failure, with errno set.</summary>
     public static void Execute(IReadOnlyList<string> words)
     {
-        // The runtime ignores SIGPIPE, and what is ignored stays so across execve(2): the program would never learn that
-        // its reader has gone.
+        // The runtime ignores SIGPIPE, and what is ignored stays so across execve(2): the program would never learn
+        // that its reader has gone.
         _ = SetSignalHandler(BrokenPipe, 0);
         byte** arguments = (byte**)NativeMemory.AllocZeroed((nuint)words.Count + 1, (nuint)sizeof(byte*));
         for (int i = 0; i < words.Count; i++)

@@ -11,7 +11,8 @@ internal static class Filters
         where T : IMessage
     {
         IEnumerable<T> left = items;
-        foreach (IGrouping<string, string[]> key in filters.Select(static f => f.Split('=', 2)).GroupBy(static f => f[0]))
+        foreach (IGrouping<string, string[]> key in filters
+            .Select(static filter => filter.Split('=', 2)).GroupBy(static parts => parts[0]))
         {
             if (!listing.Filters.TryGetValue(key.Key, out Func<T, string, bool>? matches))
             {

@@ -32,7 +32,8 @@ internal sealed class GlobalOptions
 
     public Option<string[]> Filter { get; } = new("--filter", "-f")
     {
-        Description = "Show only what matches, for example name=web; same keys are alternatives, different keys all apply",
+        Description =
+            "Show only what matches, for example name=web; same keys are alternatives, different keys all apply",
         HelpName = "KEY=VALUE",
         Arity = ArgumentArity.OneOrMore,
     };

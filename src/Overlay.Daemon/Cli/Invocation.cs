@@ -65,8 +65,8 @@ internal sealed class Invocation : IDisposable
     }
 
     /// <summary>
-    /// Does something for each name; a failure is told and does not keep the others from being done. The exit code is that
-    /// of the first failure.
+    /// Does something for each name; a failure is told and does not keep the others from being done. The exit code is
+    /// that of the first failure.
     /// </summary>
     public async Task<int> EachAsync(IEnumerable<string> names, Func<string, Task> action)
     {

@@ -15,7 +15,8 @@ internal static class JoinToken
     {
         if (given is not null && file is not null)
         {
-            throw new FailureException(What, "both --token and --token-file are given", "Use one of them", ExitCode.Usage);
+            throw new FailureException(
+                What, "both --token and --token-file are given", "Use one of them", ExitCode.Usage);
         }
 
         string? token = (given, file) switch
@@ -53,7 +54,8 @@ internal static class JoinToken
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
             throw new FailureException(
-                new Failure(What, $"the token file {path} cannot be read", "Check --token-file", ExitCode.Usage), error);
+                new Failure(What, $"the token file {path} cannot be read", "Check --token-file", ExitCode.Usage),
+                error);
         }
     }
 

@@ -6,8 +6,9 @@ using Google.Protobuf;
 namespace Overlay.Daemon.Cli;
 
 /// <summary>
-/// The JSON of --format json: the proto3 JSON mapping of the response messages, indented, every scalar field always there
-/// (so keys are stable), 64-bit integers as strings. A listing and an inspection is one array; any other answer one object.
+/// The JSON of --format json: the proto3 JSON mapping of the response messages, indented, every scalar field always
+/// there (so keys are stable), 64-bit integers as strings. A listing and an inspection is one array; any other answer
+/// one object.
 /// </summary>
 internal static class Json
 {

@@ -70,7 +70,8 @@ internal static class Listings
         Filters = new SortedDictionary<string, Func<SandboxView, string, bool>>(StringComparer.Ordinal)
         {
             ["name"] = static (sandbox, value) => Match.Name(sandbox.Name, value),
-            ["network"] = static (sandbox, value) => sandbox.Endpoints.Any(e => e.Network == value || e.NetworkId == value),
+            ["network"] = static (sandbox, value) =>
+                sandbox.Endpoints.Any(e => e.Network == value || e.NetworkId == value),
         },
     };
 
@@ -111,7 +112,9 @@ internal static class Listings
         new[] { endpoint.Ipv4, endpoint.Ipv6 }.Where(static address => address.Length > 0);
 
     private static string Options(NetworkObject network) => string.Join(
-        ", ", new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "" }.Where(static o => o.Length > 0));
+        ", ",
+        new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "" }
+            .Where(static option => option.Length > 0));
 
     private static string Number(uint number) => number.ToString(CultureInfo.InvariantCulture);
 }

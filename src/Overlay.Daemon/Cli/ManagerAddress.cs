@@ -9,13 +9,17 @@ internal static class ManagerAddress
 {
     private const string UsualPort = "2377";
 
-    /// <summary>Reads it and completes the port: "10.0.0.1" becomes "10.0.0.1:2377", "fd00::1" "[fd00::1]:2377".</summary>
+    /// <summary>
+    /// Reads it and completes the port: "10.0.0.1" becomes "10.0.0.1:2377", "fd00::1" "[fd00::1]:2377".
+    /// </summary>
     public static bool TryParse(string text, out string address)
     {
         address = text;
         if (AddressText.TryParse(text, out IPAddress bare))
         {
-            address = bare.AddressFamily == AddressFamily.InterNetworkV6 ? $"[{text}]:{UsualPort}" : $"{text}:{UsualPort}";
+            address = bare.AddressFamily == AddressFamily.InterNetworkV6
+                ? $"[{text}]:{UsualPort}"
+                : $"{text}:{UsualPort}";
             return !AddressText.IsUnspecified(bare);
         }
 

@@ -8,7 +8,8 @@ internal static class Match
 
     public static bool Id(string id, string value) => id.StartsWith(value, StringComparison.Ordinal);
 
-    public static bool Word(string word, string value) => string.Equals(word, value, StringComparison.OrdinalIgnoreCase);
+    public static bool Word(string word, string value) =>
+        string.Equals(word, value, StringComparison.OrdinalIgnoreCase);
 
     /// <summary><c>key</c> matches any value of that key, <c>key=value</c> that value.</summary>
     public static bool Label(IDictionary<string, string> labels, string value)

@@ -9,7 +9,8 @@ internal static class PlainTable
 
     public static void Write(TextWriter output, IReadOnlyList<string> headings, IReadOnlyList<Cell[]> rows)
     {
-        int[] widths = [.. headings.Select((heading, i) => rows.Select(row => row[i].Text.Length).Append(heading.Length).Max())];
+        int[] widths =
+            [.. headings.Select((heading, i) => rows.Select(row => row[i].Text.Length).Append(heading.Length).Max())];
         WriteRow(output, headings, widths);
         foreach (Cell[] row in rows)
         {

@@ -4,9 +4,9 @@ using Overlay.Daemon.Errors;
 namespace Overlay.Daemon.Cli;
 
 /// <summary>
-/// Runs a program inside a network namespace by becoming it: the network of the sandbox, a mount namespace of its own in
-/// which the sandbox's files of /etc/netns/NAME lie over those of /etc (its resolv.conf, above all) and /sys shows the
-/// sandbox's devices. What ip-netns(8) describes for its exec.
+/// Runs a program inside a network namespace by becoming it: the network of the sandbox, a mount namespace of its own
+/// in which the sandbox's files of /etc/netns/NAME lie over those of /etc (its resolv.conf, above all) and /sys shows
+/// the sandbox's devices. What ip-netns(8) describes for its exec.
 /// </summary>
 internal static class SandboxExec
 {
@@ -21,7 +21,8 @@ internal static class SandboxExec
         string what = $"cannot run {(words.Length > 0 ? words[0] : "a program")} in sandbox {sandbox}";
         if (words.Length == 0 || words[0].Length == 0)
         {
-            throw new FailureException(what, "no program is named", "Use `overlayd sandbox exec NAME -- COMMAND`", ExitCode.Usage);
+            throw new FailureException(
+                what, "no program is named", "Use `overlayd sandbox exec NAME -- COMMAND`", ExitCode.Usage);
         }
 
         string path = PathOf(sandbox, what);
@@ -37,7 +38,10 @@ internal static class SandboxExec
         int error = Marshal.GetLastPInvokeError();
         bool missing = error == ExecNative.NoEntry;
         throw new FailureException(
-            what, missing ? "there is no such program" : Reason(error), "", missing ? ExitCode.CommandNotFound : ExitCode.CannotExecute);
+            what,
+            missing ? "there is no such program" : Reason(error),
+            "",
+            missing ? ExitCode.CommandNotFound : ExitCode.CannotExecute);
     }
 
     /// <summary>A name is a file of /run/netns; anything with a slash is a path.</summary>
@@ -51,7 +55,8 @@ internal static class SandboxExec
         return sandbox.Length > 0 && sandbox is not ("." or "..") && !sandbox.Contains('/', StringComparison.Ordinal)
             ? Namespaces + sandbox
             : throw new FailureException(
-                what, $"'{sandbox}' is neither a name nor an absolute path", "See `overlayd sandbox ls`", ExitCode.Usage);
+                what, $"'{sandbox}' is neither a name nor an absolute path", "See `overlayd sandbox ls`",
+                ExitCode.Usage);
     }
 
     private static void Enter(string path, string sandbox, string what)
@@ -71,7 +76,8 @@ internal static class SandboxExec
         {
             int error = Marshal.GetLastPInvokeError();
             throw error == ExecNative.Invalid
-                ? new FailureException(what, $"{path} is not a network namespace", "See `overlayd sandbox ls`", ExitCode.Failure)
+                ? new FailureException(
+                    what, $"{path} is not a network namespace", "See `overlayd sandbox ls`", ExitCode.Failure)
                 : Failed(what, $"{path} cannot be entered", error);
         }
     }

@@ -3,12 +3,14 @@ using System.CommandLine;
 namespace Overlay.Daemon.Cli;
 
 /// <summary>
-/// Finds words that look like options but are none. The parser would take them for the value of an argument or of another
-/// option, so that a mistyped --subnet became the name of a network.
+/// Finds words that look like options but are none. The parser would take them for the value of an argument or of
+/// another option, so that a mistyped --subnet became the name of a network.
 /// </summary>
 internal static class StrayOption
 {
-    /// <summary>The first such word, or null. A value that begins with '-' can be given as --name=-value or after --.</summary>
+    /// <summary>
+    /// The first such word, or null. A value that begins with '-' can be given as --name=-value or after --.
+    /// </summary>
     public static string? Find(ParseResult parse, IReadOnlyList<string> words)
     {
         Command command = parse.CommandResult.Command;

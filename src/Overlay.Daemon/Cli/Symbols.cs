@@ -34,7 +34,8 @@ internal static class Symbols
         HelpName = "DURATION",
         CustomParser = static result =>
         {
-            if (result.Tokens is [var token] && DurationText.TryParse(token.Value, out TimeSpan span) && span > TimeSpan.Zero)
+            if (result.Tokens is [var token]
+                && DurationText.TryParse(token.Value, out TimeSpan span) && span > TimeSpan.Zero)
             {
                 return span;
             }
@@ -44,10 +45,10 @@ internal static class Symbols
         },
     };
 
-    public static Option<uint> Number(string name, string valueName, string help, uint minimum, uint maximum) => new(name)
+    public static Option<uint> Number(string name, string unit, string help, uint minimum, uint maximum) => new(name)
     {
         Description = help,
-        HelpName = valueName,
+        HelpName = unit,
         CustomParser = result =>
         {
             if (result.Tokens is [var token]
@@ -68,7 +69,9 @@ internal static class Symbols
         option.Validators.Add(result => Each(
             result,
             text => AddressRequest.TryParse(text, out AddressRequest request) && (portAllowed || request.Port == 0),
-            portAllowed ? "use an address or an interface, and maybe a port" : "use an address or an interface, without a port"));
+            portAllowed
+                ? "use an address or an interface, and maybe a port"
+                : "use an address or an interface, without a port"));
         return option;
     }
 

@@ -20,7 +20,8 @@ internal sealed record UsageComplaint(IReadOnlyList<string> Sentences, string He
 
         if (command.Subcommands.Count > 0 && command.Action is null)
         {
-            string verbs = string.Join(", ", command.Subcommands.Where(static c => !c.Hidden).Select(static c => c.Name));
+            string verbs = string.Join(
+                ", ", command.Subcommands.Where(static c => !c.Hidden).Select(static c => c.Name));
             return new([$"{PathOf(command)} needs a command: {verbs}."], help);
         }
 
@@ -43,7 +44,8 @@ internal sealed record UsageComplaint(IReadOnlyList<string> Sentences, string He
     private static string Sentence(Command command, ParseError error)
     {
         string message = error.Message;
-        if ((error.SymbolResult as OptionResult ?? error.SymbolResult?.Parent as OptionResult) is { Tokens.Count: 0 } option)
+        OptionResult? of = error.SymbolResult as OptionResult ?? error.SymbolResult?.Parent as OptionResult;
+        if (of is { Tokens.Count: 0 } option)
         {
             message = $"{option.Option.Name} needs a value: {option.Option.HelpName}";
         }

@@ -9,7 +9,9 @@ internal sealed class VerbMaker(Terminal terminal, GlobalOptions globals)
 
     public GlobalOptions Globals => globals;
 
-    /// <summary>Makes <paramref name="verb"/> do <paramref name="body"/>, and have these options and arguments.</summary>
+    /// <summary>
+    /// Makes <paramref name="verb"/> do <paramref name="body"/>, and have these options and arguments.
+    /// </summary>
     public Verb Does(Verb verb, Func<Invocation, Task<int>> body, params ReadOnlySpan<Symbol> symbols)
     {
         foreach (Symbol symbol in symbols)

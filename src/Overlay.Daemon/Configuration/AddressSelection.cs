@@ -4,16 +4,19 @@ using System.Net.Sockets;
 namespace Overlay.Daemon.Configuration;
 
 /// <summary>
-/// Turns what a user wrote for an address — nothing, an address, an interface — into one address of this host, or into a
-/// refusal that lists the possible ones. A function of its arguments; <see cref="HostAddresses"/> supplies the list.
+/// Turns what a user wrote for an address — nothing, an address, an interface — into one address of this host, or into
+/// a refusal that lists the possible ones. A function of its arguments; <see cref="HostAddresses"/> supplies the list.
 /// </summary>
 /// <remarks>
-/// Left to itself it takes the only IPv4 address of the host, or the only IPv6 address if there is no IPv4 one. Loopback,
-/// link-local and multicast addresses and the devices of overlays, bridges and virtual machines are never taken unasked.
+/// Left to itself it takes the only IPv4 address of the host, or the only IPv6 address if there is no IPv4 one.
+/// Loopback, link-local and multicast addresses and the devices of overlays, bridges and virtual machines are never
+/// taken unasked.
 /// </remarks>
 internal static partial class AddressSelection
 {
-    /// <summary>Devices that container runtimes, hypervisors and overlays make; their addresses mean nothing elsewhere.</summary>
+    /// <summary>
+    /// Devices that container runtimes, hypervisors and overlays make; their addresses mean nothing elsewhere.
+    /// </summary>
     private static readonly string[] DerivedDevices =
     [
         "ov", "docker", "br-", "veth", "vxlan", "virbr", "vnet", "podman", "cni", "cali", "flannel", "cilium", "lxc",
@@ -37,7 +40,8 @@ internal static partial class AddressSelection
 
         if (!AddressRequest.TryParse(request, out AddressRequest parsed))
         {
-            return Refuse(use, $"'{request}' is neither an address nor the name of an interface", Candidates(use, host));
+            return Refuse(
+                use, $"'{request}' is neither an address nor the name of an interface", Candidates(use, host));
         }
 
         if (parsed.Port != 0 && use == AddressUse.DataPath)
@@ -57,7 +61,8 @@ internal static partial class AddressSelection
         _ => "--data-path-addr",
     };
 
-    private static AddressChoice ChooseAddress(AddressUse use, IPAddress address, int port, IReadOnlyList<HostAddress> host)
+    private static AddressChoice ChooseAddress(
+        AddressUse use, IPAddress address, int port, IReadOnlyList<HostAddress> host)
     {
         bool any = AddressText.IsUnspecified(address);
         if ((any && use == AddressUse.Listen) || (!any && host.Any(a => a.Address.Equals(address))))
@@ -78,7 +83,8 @@ internal static partial class AddressSelection
         List<HostAddress> own = [.. host.Where(a => a.Interface == name)];
         if (own.Count == 0)
         {
-            return Refuse(use, $"this host has no interface {name} that is up and has an address", Candidates(use, host));
+            return Refuse(
+                use, $"this host has no interface {name} that is up and has an address", Candidates(use, host));
         }
 
         List<HostAddress> usable = [.. own.Where(static a => IsGlobal(a.Address))];
@@ -131,7 +137,8 @@ internal static partial class AddressSelection
         string.Join(", ", addresses.Select(static a => $"{a.Address} ({a.Interface})"));
 
     private static IPAddress Unspecified(IReadOnlyList<HostAddress> host) =>
-        host.Any(static a => a.Address.AddressFamily == AddressFamily.InterNetworkV6) ? IPAddress.IPv6Any : IPAddress.Any;
+        host.Any(static a => a.Address.AddressFamily == AddressFamily.InterNetworkV6) ? IPAddress.IPv6Any
+            : IPAddress.Any;
 
     private static bool IsCandidate(HostAddress address) =>
         IsGlobal(address.Address)

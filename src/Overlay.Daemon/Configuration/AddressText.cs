@@ -5,8 +5,8 @@ using System.Net.Sockets;
 namespace Overlay.Daemon.Configuration;
 
 /// <summary>
-/// IP addresses in their usual forms only. The framework's parser also takes "10.1" and "0x7f000001", which in a setting
-/// are always mistakes.
+/// IP addresses in their usual forms only. The framework's parser also takes "10.1" and "0x7f000001", which in a
+/// setting are always mistakes.
 /// </summary>
 internal static class AddressText
 {
@@ -52,8 +52,8 @@ internal static class AddressText
     }
 
     /// <summary>
-    /// "10.1.0.0/24" or "fd00:1::/64", with no bits set after the length: "10.1.0.7/24" may be meant in two ways, and the
-    /// framework's parser would silently drop the 7.
+    /// "10.1.0.0/24" or "fd00:1::/64", with no bits set after the length: "10.1.0.7/24" may be meant in two ways, and
+    /// the framework's parser would silently drop the 7.
     /// </summary>
     public static bool TryParsePrefix(string text, out IPNetwork prefix)
     {

@@ -22,7 +22,9 @@ internal sealed record AgentSettings
 
     public required string HostName { get; init; }
 
-    /// <summary>Address or interface for init and join that name none; empty: chosen by <see cref="AddressSelection"/>.</summary>
+    /// <summary>
+    /// Address or interface for init and join that name none; empty: chosen by <see cref="AddressSelection"/>.
+    /// </summary>
     public required string AdvertiseAddress { get; init; }
 
     /// <summary>As <see cref="AdvertiseAddress"/>, with an optional port.</summary>

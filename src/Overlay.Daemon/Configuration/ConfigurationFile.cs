@@ -38,7 +38,8 @@ internal static class ConfigurationFile
         }
         catch (JsonException error)
         {
-            problems.Add(new(path, $"is not valid JSON at line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}"));
+            problems.Add(
+                new(path, $"is not valid JSON at line {error.LineNumber + 1}, byte {error.BytePositionInLine + 1}"));
         }
 
         return new(SettingOrigin.File, texts);
@@ -55,7 +56,8 @@ internal static class ConfigurationFile
         if (setting is null || setting == SettingCatalog.ConfigurationFile)
         {
             string? near = Spelling.Nearest(property.Name, SettingCatalog.All.Skip(1).Select(static s => s.Name));
-            problems.Add(new($"{key} in {path}", near is null ? "is not a setting" : $"is not a setting: did you mean {near}?"));
+            problems.Add(
+                new($"{key} in {path}", near is null ? "is not a setting" : $"is not a setting: did you mean {near}?"));
         }
         else if (texts.ContainsKey(setting.Name))
         {

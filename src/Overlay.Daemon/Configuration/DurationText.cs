@@ -3,7 +3,8 @@ using System.Globalization;
 namespace Overlay.Daemon.Configuration;
 
 /// <summary>
-/// Durations as people type them: numbers with units ms, s, m, h, d, largest first, each at most once: 1h30m, 90d, 500ms.
+/// Durations as people type them: numbers with units ms, s, m, h, d, largest first, each at most once: 1h30m, 90d,
+/// 500ms.
 /// </summary>
 internal static class DurationText
 {

@@ -22,7 +22,9 @@ internal static class HostAddresses
         return all;
     }
 
-    /// <summary>The address that packets to a peer would leave from, by the kernel's routes; null if there is no route.</summary>
+    /// <summary>
+    /// The address that packets to a peer would leave from, by the kernel's routes; null if there is no route.
+    /// </summary>
     public static IPAddress? SourceTowards(IPEndPoint peer)
     {
         try

@@ -4,8 +4,8 @@ using Microsoft.Extensions.Logging;
 namespace Overlay.Daemon.Configuration;
 
 /// <summary>
-/// Every setting of <c>overlayd run</c>, with its default; the flags, the environment variables, the keys of the file and
-/// the help text are all read from here.
+/// Every setting of <c>overlayd run</c>, with its default; the flags, the environment variables, the keys of the file
+/// and the help text are all read from here.
 /// </summary>
 internal static class SettingCatalog
 {

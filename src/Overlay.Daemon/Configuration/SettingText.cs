@@ -4,7 +4,9 @@ using Microsoft.Extensions.Logging;
 
 namespace Overlay.Daemon.Configuration;
 
-/// <summary>How the texts of settings are read. Each refusal is a clause that follows the name of the setting.</summary>
+/// <summary>
+/// How the texts of settings are read. Each refusal is a clause that follows the name of the setting.
+/// </summary>
 internal static class SettingText
 {
     private const int MaximumPathLength = 4096;
@@ -152,7 +154,8 @@ internal static class SettingText
     public static bool Group(string text, out string group, out string why)
     {
         group = text;
-        bool valid = text.Length is >= 1 and <= 32 && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
+        bool valid = text.Length is >= 1 and <= 32
+            && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
         why = valid ? "" : $"is '{text}', which is not the name of a group";
         return valid;
     }

@@ -3,8 +3,8 @@ using System.Net;
 namespace Overlay.Daemon.Configuration;
 
 /// <summary>
-/// Puts the settings of <c>overlayd run</c> together: flag over environment over file over default. Every value that was
-/// given is checked, even one that a stronger origin overrides, and all problems are reported together.
+/// Puts the settings of <c>overlayd run</c> together: flag over environment over file over default. Every value that
+/// was given is checked, even one that a stronger origin overrides, and all problems are reported together.
 /// </summary>
 internal sealed class SettingsReader(Func<string, string?> environment, Func<string, byte[]?> readFile, string hostName)
 {
@@ -134,26 +134,30 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
     {
         int gossip = Get(SettingCatalog.GossipPort);
         IPEndPoint? metrics = Get(SettingCatalog.MetricsAddress).EndPoint;
-        CheckDiffers(SettingCatalog.ManagerPort, Get(SettingCatalog.ManagerPort), SettingCatalog.GossipPort, gossip, "TCP");
+        CheckDiffers(
+            SettingCatalog.ManagerPort, Get(SettingCatalog.ManagerPort), SettingCatalog.GossipPort, gossip, "TCP");
         CheckDiffers(SettingCatalog.VxlanPort, Get(SettingCatalog.VxlanPort), SettingCatalog.GossipPort, gossip, "UDP");
         if (metrics is not null)
         {
             CheckDiffers(SettingCatalog.MetricsAddress, metrics.Port, SettingCatalog.GossipPort, gossip, "TCP");
             CheckDiffers(
-                SettingCatalog.MetricsAddress, metrics.Port, SettingCatalog.ManagerPort, Get(SettingCatalog.ManagerPort), "TCP");
+                SettingCatalog.MetricsAddress, metrics.Port, SettingCatalog.ManagerPort,
+                    Get(SettingCatalog.ManagerPort), "TCP");
         }
 
         string state = Get(SettingCatalog.StateFolder);
         if (state == Get(SettingCatalog.RuntimeFolder))
         {
-            problems.Add(new(Place(SettingCatalog.StateFolder), $"is {state}, and so is runtime-dir: use two directories"));
+            problems.Add(
+                new(Place(SettingCatalog.StateFolder), $"is {state}, and so is runtime-dir: use two directories"));
         }
 
         // sockaddr_un of linux/un.h holds 108 bytes with the terminating zero.
         string socket = Get(SettingCatalog.Socket);
         if (System.Text.Encoding.UTF8.GetByteCount(socket) > 107)
         {
-            problems.Add(new(Place(SettingCatalog.Socket), "is longer than the 107 bytes that the kernel allows for a socket"));
+            problems.Add(
+                new(Place(SettingCatalog.Socket), "is longer than the 107 bytes that the kernel allows for a socket"));
         }
 
         if (GetAll(SettingCatalog.GatewayPools).Count == 0)

@@ -16,7 +16,8 @@ internal static class CallFailure
         return error.StatusCode switch
         {
             StatusCode.DeadlineExceeded => new(
-                what, "the agent did not answer in time", "Try again with a larger --timeout, and see `overlayd status`",
+                what, "the agent did not answer in time",
+                    "Try again with a larger --timeout, and see `overlayd status`",
                 ExitCode.Timeout),
             StatusCode.Unimplemented => new(
                 what, "the agent that runs is of another version and does not know this request",

@@ -2,7 +2,8 @@ namespace Overlay.Daemon.Errors;
 
 /// <summary>
 /// A failure as a person is told of it: what failed, why, and what to type next (or nothing). Each part may be a clause
-/// ("cannot create network blue") or a sentence ("Network blue was not created."); <see cref="Sentence"/> makes one line.
+/// ("cannot create network blue") or a sentence ("Network blue was not created."); <see cref="Sentence"/> makes one
+/// line.
 /// </summary>
 internal sealed record Failure(string What, string Why, string Next, int ExitCode)
 {
@@ -24,7 +25,8 @@ internal sealed record Failure(string What, string Why, string Next, int ExitCod
         string line = Line(text).TrimEnd('.', ' ');
 
         // "The name is taken", but not "VNI 7 is taken".
-        bool capital = line.Length > 1 && char.IsAsciiLetterUpper(line[0]) && (char.IsAsciiLetterLower(line[1]) || line[1] == ' ');
+        bool capital = line.Length > 1 && char.IsAsciiLetterUpper(line[0])
+            && (char.IsAsciiLetterLower(line[1]) || line[1] == ' ');
         return capital ? string.Concat([char.ToLowerInvariant(line[0])], line.AsSpan(1)) : line;
     }
 

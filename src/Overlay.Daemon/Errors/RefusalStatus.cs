@@ -14,7 +14,9 @@ internal static class RefusalStatus
 {
     public const string Trailer = "grpc-status-details-bin";
 
-    /// <summary>Metadata larger than this is refused by some peers; a status that would be is sent without details.</summary>
+    /// <summary>
+    /// Metadata larger than this is refused by some peers; a status that would be is sent without details.
+    /// </summary>
     private const int LongestDetails = 4096;
 
     /// <summary>The exception a service method throws to refuse.</summary>
@@ -82,11 +84,14 @@ internal static class RefusalStatus
         _ => throw new System.Diagnostics.UnreachableException(),
     };
 
-    /// <summary>The failure inside an exception that a call ended with, if the peer sent one that can be read.</summary>
+    /// <summary>
+    /// The failure inside an exception that a call ended with, if the peer sent one that can be read.
+    /// </summary>
     public static bool TryRead(RpcException error, out Failure failure)
     {
         failure = new("", "", "", ExitCode.Failure);
-        byte[]? bytes = error.Trailers.FirstOrDefault(static entry => entry.Key == Trailer && entry.IsBinary)?.ValueBytes;
+        byte[]? bytes = error.Trailers.FirstOrDefault(
+            static entry => entry.Key == Trailer && entry.IsBinary)?.ValueBytes;
         if (bytes is null)
         {
             return false;

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using Overlay.Daemon.Errors;
 using Overlay.V1;
 
@@ -18,8 +19,10 @@ internal static class ClusterVerbs
         Option<string[]> pool = Symbols.Prefixes(
             "--default-addr-pool", "Where subnets are cut from; may be repeated [default: 10.0.0.0/8]");
         Option<uint> poolLength = Symbols.Number(
-            "--default-addr-pool-mask-length", "BITS", "Prefix length of a subnet cut from the pool [default: 24]", 9, 29);
-        Option<uint> port = Symbols.Number("--data-path-port", "PORT", "UDP port of VXLAN [default: 4789]", 1024, 65_535);
+            "--default-addr-pool-mask-length", "BITS", "Prefix length of a subnet cut from the pool [default: 24]", 9,
+            29);
+        Option<uint> port = Symbols.Number(
+            "--data-path-port", "PORT", "UDP port of VXLAN [default: 4789]", 1024, 65_535);
         Option<TimeSpan?> expiry = Symbols.Duration("--cert-expiry", "How long node certificates live [default: 90d]");
         expiry.Validators.Add(result =>
         {
@@ -54,7 +57,8 @@ internal static class ClusterVerbs
             run.Output.Talk("");
             run.Output.Result(made, run.Output.Options.Quiet ? made.WorkerToken : "    " + made.JoinCommand);
             run.Output.Talk("");
-            run.Output.Talk("Next: `overlayd network create NAME`. `overlayd token show worker` prints the token again.");
+            run.Output.Talk(
+                "Next: `overlayd network create NAME`. `overlayd token show worker` prints the token again.");
             return ExitCode.Ok;
         }
     }
@@ -68,9 +72,9 @@ internal static class ClusterVerbs
         };
         managers.Validators.Add(static result =>
         {
-            foreach (string text in result.Tokens.Select(static t => t.Value).Where(static t => !ManagerAddress.TryParse(t, out _)))
+            foreach (Token token in result.Tokens.Where(static t => !ManagerAddress.TryParse(t.Value, out _)))
             {
-                result.AddError($"'{text}' is not the address of a manager: write it like 192.0.2.1:2377");
+                result.AddError($"'{token.Value}' is not the address of a manager: write it like 192.0.2.1:2377");
             }
         });
         Option<string?> token = Symbols.Text(
@@ -126,7 +130,8 @@ internal static class ClusterVerbs
     }
 
     private static Option<string?> Advertise() => Symbols.AddressOrInterface(
-        "--advertise-addr", "Where other nodes reach this one [default: the host's address, if it has one]", portAllowed: true);
+        "--advertise-addr", "Where other nodes reach this one [default: the host's address, if it has one]",
+        portAllowed: true);
 
     private static Option<string?> Listen() => Symbols.AddressOrInterface(
         "--listen-addr", "Where the manager API listens [default: every address, port 2377]", portAllowed: true);

@@ -49,7 +49,8 @@ internal static class CompletionVerbs
         {
             try
             {
-                foreach (string name in (await NamesAsync(run, run.Value(kind))).Distinct().Order(StringComparer.Ordinal))
+                IEnumerable<string> names = await NamesAsync(run, run.Value(kind));
+                foreach (string name in names.Distinct().Order(StringComparer.Ordinal))
                 {
                     run.Output.Line(name);
                 }

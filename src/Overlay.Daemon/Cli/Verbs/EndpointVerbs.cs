@@ -19,15 +19,19 @@ internal static class EndpointVerbs
     {
         NameArgument network = Symbols.One("NETWORK", NameKind.Network, "Name, id or unique prefix of an id");
         NameArgument sandbox = Symbols.One(
-            "SANDBOX", NameKind.Sandbox, "A sandbox's name, the path of a network namespace, or the PID of a process in one");
+            "SANDBOX", NameKind.Sandbox,
+            "A sandbox's name, the path of a network namespace, or the PID of a process in one");
         sandbox.Arity = ArgumentArity.ZeroOrOne;
-        Option<uint> pid = Symbols.Number("--pid", "PID", "Attach the namespace of this process instead of a named one", 1, HighestPid);
+        Option<uint> pid = Symbols.Number(
+            "--pid", "PID", "Attach the namespace of this process instead of a named one", 1, HighestPid);
         Option<string?> name = Symbols.Text("--name", "NAME", "DNS name [default: the sandbox's]");
         Option<string[]> alias = Symbols.Texts("--alias", "NAME", "Another DNS name; may be repeated");
         Option<string?> ip = Symbols.Address("--ip", AddressFamily.InterNetwork, "IPv4 address [default: a free one]");
-        Option<string?> ip6 = Symbols.Address("--ip6", AddressFamily.InterNetworkV6, "IPv6 address [default: a free one]");
+        Option<string?> ip6 = Symbols.Address(
+            "--ip6", AddressFamily.InterNetworkV6, "IPv6 address [default: a free one]");
         Option<string?> mac = Symbols.Mac("--mac", "Ethernet address [default: made from the IPv4 address]");
-        Option<string?> device = Symbols.Text("--interface", "NAME", "Name of the interface inside [default: the first free ethN]");
+        Option<string?> device = Symbols.Text(
+            "--interface", "NAME", "Name of the interface inside [default: the first free ethN]");
         Verb verb = new(
             "attach", "Attach a sandbox, a network namespace or a process to a network",
             "overlayd attach blue web",
@@ -100,7 +104,8 @@ internal static class EndpointVerbs
         Option<string?> network = Symbols.Text("--network", "NETWORK", "Only of this network");
         Option<bool> local = Symbols.Switch("--local", "Only of this node");
         Verb verb = new(
-            "ls", "List endpoints", "overlayd endpoint ls --network blue", "overlayd endpoint ls --local --format json");
+            "ls", "List endpoints", "overlayd endpoint ls --network blue",
+            "overlayd endpoint ls --local --format json");
         return maker.Lists(verb, ListAsync, network, local);
 
         async Task<int> ListAsync(Invocation run)
@@ -124,7 +129,8 @@ internal static class EndpointVerbs
             List<EndpointView> found = [];
             int exitCode = await run.EachAsync(run.Value(endpoints), async name => found.Add(await run.CallAsync(
                 $"cannot show endpoint {name}",
-                (agent, options) => agent.InspectEndpointAsync(new InspectEndpointRequest { Endpoint = name }, options))));
+                (agent, options) =>
+                    agent.InspectEndpointAsync(new InspectEndpointRequest { Endpoint = name }, options))));
             run.Output.Inspect(found);
             return exitCode;
         }

@@ -12,11 +12,16 @@ internal static class NetworkVerbs
     private static Verb Create(VerbMaker maker)
     {
         NameArgument name = Symbols.One("NAME", NameKind.None, "The network's name: letters, digits, '.', '_' and '-'");
-        Option<string[]> subnet = Symbols.Prefixes("--subnet", "A subnet, IPv4 or IPv6; may be repeated [default: from the pool]");
-        Option<string[]> gateway = Symbols.Addresses("--gateway", "The gateway of the subnet it lies in; may be repeated");
-        Option<string[]> range = Symbols.Prefixes("--ip-range", "Where in a subnet automatic addresses come from; may be repeated");
-        Option<uint> vni = Symbols.Number("--vni", "VNI", "The VXLAN network identifier [default: allocated from 4096]", 1, (1 << 24) - 1);
-        Option<uint> mtu = Symbols.Number("--mtu", "BYTES", "MTU inside the network [default: from the underlay]", 1280, 65_535);
+        Option<string[]> subnet = Symbols.Prefixes(
+            "--subnet", "A subnet, IPv4 or IPv6; may be repeated [default: from the pool]");
+        Option<string[]> gateway = Symbols.Addresses(
+            "--gateway", "The gateway of the subnet it lies in; may be repeated");
+        Option<string[]> range = Symbols.Prefixes(
+            "--ip-range", "Where in a subnet automatic addresses come from; may be repeated");
+        Option<uint> vni = Symbols.Number(
+            "--vni", "VNI", "The VXLAN network identifier [default: allocated from 4096]", 1, (1 << 24) - 1);
+        Option<uint> mtu = Symbols.Number(
+            "--mtu", "BYTES", "MTU inside the network [default: from the underlay]", 1280, 65_535);
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         Option<bool> isInternal = Symbols.Switch("--internal", "No way out of the network");
         Option<bool> attachable = Symbols.Switch("--attachable", "Let containers attach by hand");
@@ -26,7 +31,8 @@ internal static class NetworkVerbs
             "overlayd network create blue",
             "overlayd network create --subnet 10.1.0.0/24 --gateway 10.1.0.1 --ip-range 10.1.0.128/25 blue",
             "overlayd network create --ipv6 --internal --label tier=back back");
-        return maker.Does(verb, CreateAsync, name, subnet, gateway, range, vni, mtu, label, isInternal, attachable, ipv6);
+        return maker.Does(
+            verb, CreateAsync, name, subnet, gateway, range, vni, mtu, label, isInternal, attachable, ipv6);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -49,7 +55,8 @@ internal static class NetworkVerbs
             }
 
             NetworkView made = await run.CallAsync(
-                $"cannot create network {request.Name}", (agent, options) => agent.CreateNetworkAsync(request, options));
+                $"cannot create network {request.Name}", (agent, options) =>
+                    agent.CreateNetworkAsync(request, options));
             run.Output.Result(made, made.Network.Id);
             return 0;
         }
@@ -57,7 +64,8 @@ internal static class NetworkVerbs
 
     private static Verb List(VerbMaker maker)
     {
-        Verb verb = new("ls", "List networks", "overlayd network ls", "overlayd network ls --filter label=tier=back -q");
+        Verb verb = new(
+            "ls", "List networks", "overlayd network ls", "overlayd network ls --filter label=tier=back -q");
         return maker.Lists(verb, async run =>
         {
             ListNetworksResponse answer = await run.CallAsync(
@@ -70,8 +78,10 @@ internal static class NetworkVerbs
     private static Verb Inspect(VerbMaker maker)
     {
         NamesArgument networks = Symbols.Many("NETWORK", NameKind.Network, "Name, id or unique prefix of an id");
-        Option<bool> verbose = Symbols.Switch("--verbose", "With the endpoints, address blocks and peers of every node", "-v");
-        Verb verb = new("inspect", "Show all of one or more networks as JSON", "overlayd network inspect --verbose blue");
+        Option<bool> verbose = Symbols.Switch(
+            "--verbose", "With the endpoints, address blocks and peers of every node", "-v");
+        Verb verb = new(
+            "inspect", "Show all of one or more networks as JSON", "overlayd network inspect --verbose blue");
         return maker.Does(verb, InspectAsync, networks, verbose);
 
         async Task<int> InspectAsync(Invocation run)

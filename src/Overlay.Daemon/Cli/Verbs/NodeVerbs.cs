@@ -11,7 +11,8 @@ internal static class NodeVerbs
 
     private static Verb List(VerbMaker maker)
     {
-        Verb verb = new("ls", "List nodes; * marks this one", "overlayd node ls", "overlayd node ls --filter role=manager -q");
+        Verb verb = new(
+            "ls", "List nodes; * marks this one", "overlayd node ls", "overlayd node ls --filter role=manager -q");
         return maker.Lists(verb, async run =>
         {
             ListNodesResponse answer = await run.CallAsync(

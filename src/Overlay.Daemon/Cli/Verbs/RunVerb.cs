@@ -49,7 +49,9 @@ internal static class RunVerb
     private static Option<string[]> FlagOf(Setting setting)
     {
         string more = setting.IsList ? "; may be repeated" : "";
-        string byDefault = setting.DefaultTexts is [{ Length: > 0 }, ..] texts ? $" [default: {string.Join(", ", texts)}]" : "";
+        string byDefault = setting.DefaultTexts is [{ Length: > 0 }, ..] texts
+            ? $" [default: {string.Join(", ", texts)}]"
+            : "";
         return Symbols.Texts(setting.Flag, setting.ValueName, setting.Help + more + byDefault);
     }
 
@@ -81,7 +83,8 @@ internal static class RunVerb
             return ExitCode.Usage;
         }
 
-        run.Tell(new("cannot start", $"{problems.Count} settings are wrong", "See `overlayd run --help`", ExitCode.Usage));
+        run.Tell(
+            new("cannot start", $"{problems.Count} settings are wrong", "See `overlayd run --help`", ExitCode.Usage));
         foreach (SettingProblem problem in problems)
         {
             run.Terminal.Error.WriteLine($"  {problem}");
@@ -98,8 +101,11 @@ internal static class RunVerb
         ],
         settings.Values);
 
-    /// <summary>SIGTERM and SIGINT ask for an orderly end; a second one is left to the system, which ends the process.</summary>
-    private static async Task<int> RunUntilSignalledAsync(AgentRunner runAgent, AgentSettings settings, CancellationToken stop)
+    /// <summary>
+    /// SIGTERM and SIGINT ask for an orderly end; a second one is left to the system, which ends the process.
+    /// </summary>
+    private static async Task<int> RunUntilSignalledAsync(
+        AgentRunner runAgent, AgentSettings settings, CancellationToken stop)
     {
         using CancellationTokenSource ending = CancellationTokenSource.CreateLinkedTokenSource(stop);
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, End);

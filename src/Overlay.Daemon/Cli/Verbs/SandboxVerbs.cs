@@ -20,7 +20,8 @@ internal static class SandboxVerbs
         {
             SandboxView made = await run.CallAsync(
                 $"cannot create sandbox {run.Value(name)}",
-                (agent, options) => agent.CreateSandboxAsync(new CreateSandboxRequest { Name = run.Value(name) }, options));
+                (agent, options) =>
+                    agent.CreateSandboxAsync(new CreateSandboxRequest { Name = run.Value(name) }, options));
             run.Output.Result(made, made.Name);
             return ExitCode.Ok;
         }
@@ -56,7 +57,8 @@ internal static class SandboxVerbs
 
     private static Verb Exec(VerbMaker maker)
     {
-        NameArgument name = Symbols.One("NAME", NameKind.Sandbox, "The sandbox's name, or the path of a network namespace");
+        NameArgument name = Symbols.One(
+            "NAME", NameKind.Sandbox, "The sandbox's name, or the path of a network namespace");
         Argument<string[]> command = new("COMMAND")
         {
             Description = "The program to run and its arguments; -- before it is optional",

@@ -91,7 +91,8 @@ internal static class StatusVerb
 
         string counts = Text($"{gossip.Alive} alive, {gossip.Suspect} suspect, {gossip.Dead} dead");
         string left = gossip.Left == 0 ? "" : Text($", {gossip.Left} left");
-        return counts + left + (gossip.HealthScore == 0 ? "" : Text($"; own health score {gossip.HealthScore} (0 is best)"));
+        return counts + left + (
+            gossip.HealthScore == 0 ? "" : Text($"; own health score {gossip.HealthScore} (0 is best)"));
     }
 
     private static string Dataplane(DataplaneView? dataplane, DateTimeOffset now)
@@ -115,7 +116,8 @@ internal static class StatusVerb
         }
 
         parts.Add("compared " + ElapsedText.Ago(dataplane.LastReconcileUnixMs, now));
-        return string.Join(", ", parts) + (dataplane.LastError.Length > 0 ? $"; last error: {dataplane.LastError}" : "");
+        return string.Join(", ", parts) + (
+            dataplane.LastError.Length > 0 ? $"; last error: {dataplane.LastError}" : "");
     }
 
     private static string Label(string name) => (name + ":").PadRight(13);

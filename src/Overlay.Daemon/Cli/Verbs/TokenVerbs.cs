@@ -12,7 +12,9 @@ internal static class TokenVerbs
     private static Verb Show(VerbMaker maker)
     {
         NameArgument role = Role();
-        Verb verb = new("show", "Print the command that joins a node", "overlayd token show worker", "overlayd token show -q worker");
+        Verb verb = new(
+            "show", "Print the command that joins a node",
+            "overlayd token show worker", "overlayd token show -q worker");
         return maker.Does(verb, ShowAsync, role);
 
         async Task<int> ShowAsync(Invocation run)
@@ -20,7 +22,8 @@ internal static class TokenVerbs
             string name = run.Value(role);
             TokenResponse answer = await run.CallAsync(
                 $"cannot show the {name} token",
-                (agent, options) => agent.ShowTokenAsync(new ShowTokenRequest { Role = RoleText.Parse(name) }, options));
+                (agent, options) =>
+                    agent.ShowTokenAsync(new ShowTokenRequest { Role = RoleText.Parse(name) }, options));
             return Print(run, name, answer);
         }
     }
@@ -38,7 +41,8 @@ internal static class TokenVerbs
             string name = run.Value(role);
             TokenResponse answer = await run.CallAsync(
                 $"cannot rotate the {name} token",
-                (agent, options) => agent.RotateTokenAsync(new RotateTokenRequest { Role = RoleText.Parse(name) }, options));
+                (agent, options) =>
+                    agent.RotateTokenAsync(new RotateTokenRequest { Role = RoleText.Parse(name) }, options));
             run.Output.Talk($"The old {name} token is no longer valid.");
             return Print(run, name, answer);
         }

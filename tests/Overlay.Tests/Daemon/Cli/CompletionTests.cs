@@ -62,12 +62,14 @@ public sealed class CompletionTests
                 Assert.Contains(word.Word, bash, StringComparison.Ordinal);
                 string name = word.Word.StartsWith("--", StringComparison.Ordinal) ? "-l " + word.Word[2..]
                     : word.Word[0] == '-' ? "-s " + word.Word[1..] : "-a " + word.Word;
-                Assert.Contains($"complete -c overlayd -n '__overlayd_at \"{node.Path}\"' {name} -d '", fish, StringComparison.Ordinal);
+                string line = $"complete -c overlayd -n '__overlayd_at \"{node.Path}\"' {name} -d '";
+                Assert.Contains(line, fish, StringComparison.Ordinal);
             }
         }
 
         Assert.DoesNotContain(" __complete '", bash, StringComparison.Ordinal);
-        Assert.All(fish.Split('\n'), static line => Assert.True(line.Replace("\\'", "", StringComparison.Ordinal).Count(static c => c == '\'') % 2 == 0, line));
+        Assert.All(fish.Split('\n'), static line => Assert.True(
+            line.Replace("\\'", "", StringComparison.Ordinal).Count(static c => c == '\'') % 2 == 0, line));
     }
 
     private static async Task<string> BashAsync(string script)

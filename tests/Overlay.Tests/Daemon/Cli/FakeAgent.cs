@@ -103,16 +103,19 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
     public override Task<NetworkView> InspectNetwork(InspectNetworkRequest request, ServerCallContext context) =>
         AnswerAsync<NetworkView>(request, context);
 
-    public override Task<RemoveNetworkResponse> RemoveNetwork(RemoveNetworkRequest request, ServerCallContext context) =>
+    public override Task<RemoveNetworkResponse> RemoveNetwork(
+        RemoveNetworkRequest request, ServerCallContext context) =>
         AnswerAsync<RemoveNetworkResponse>(request, context);
 
     public override Task<SandboxView> CreateSandbox(CreateSandboxRequest request, ServerCallContext context) =>
         AnswerAsync<SandboxView>(request, context);
 
-    public override Task<ListSandboxesResponse> ListSandboxes(ListSandboxesRequest request, ServerCallContext context) =>
+    public override Task<ListSandboxesResponse> ListSandboxes(
+        ListSandboxesRequest request, ServerCallContext context) =>
         AnswerAsync<ListSandboxesResponse>(request, context);
 
-    public override Task<RemoveSandboxResponse> RemoveSandbox(RemoveSandboxRequest request, ServerCallContext context) =>
+    public override Task<RemoveSandboxResponse> RemoveSandbox(
+        RemoveSandboxRequest request, ServerCallContext context) =>
         AnswerAsync<RemoveSandboxResponse>(request, context);
 
     public override Task<EndpointView> Attach(AttachRequest request, ServerCallContext context) =>
@@ -121,7 +124,8 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
     public override Task<DetachResponse> Detach(DetachRequest request, ServerCallContext context) =>
         AnswerAsync<DetachResponse>(request, context);
 
-    public override Task<ListEndpointsResponse> ListEndpoints(ListEndpointsRequest request, ServerCallContext context) =>
+    public override Task<ListEndpointsResponse> ListEndpoints(
+        ListEndpointsRequest request, ServerCallContext context) =>
         AnswerAsync<ListEndpointsResponse>(request, context);
 
     public override Task<EndpointView> InspectEndpoint(InspectEndpointRequest request, ServerCallContext context) =>

@@ -6,7 +6,8 @@ namespace Overlay.Tests.Daemon.Cli;
 
 public sealed class OutputTests
 {
-    private static readonly OutputOptions Plain = new(Json: false, Quiet: false, Colour: false, Whole: false, Filters: []);
+    private static readonly OutputOptions Plain = new(
+        Json: false, Quiet: false, Colour: false, Whole: false, Filters: []);
 
     private static readonly NetworkView[] Networks =
     [
@@ -14,15 +15,40 @@ public sealed class OutputTests
         Network("0000000000002", "green-with-a-name-that-is-much-longer-than-a-column", 4097, "10.0.1.0/24", "", 0),
     ];
 
+    private static readonly SandboxView[] Sandboxes =
+    [
+        new()
+        {
+            Name = "web",
+            Path = "/run/netns/web",
+            Endpoints = { new EndpointView { Network = "blue", Ipv4 = "10.0.0.2/24", Ipv6 = "fd00::2/64" } },
+        },
+        new()
+        {
+            Name = "a-name-that-is-much-longer-than-what-a-column-shows-of-it",
+            Path = "/proc/7/ns/net",
+            Endpoints = { new EndpointView { Network = "blue" }, new EndpointView { Network = "red" } },
+        },
+    ];
+
     [Fact]
     public void A_table_without_a_terminal_is_plain_columns() => Assert.Equal(
         """
-        ID              NAME                                               SUBNETS                  VNI    MTU    OPTIONS      CREATED
-        0000000000001   blue                                               10.0.0.0/24, fd00::/64   4096   1450   attachable   3 minutes ago
-        0000000000002   green-with-a-name-that-is-much-longer-than-a-co…   10.0.1.0/24              4097   -      -            -
+        NAME                                               NAMESPACE        NETWORKS    ADDRESSES
+        web                                                /run/netns/web   blue        10.0.0.2/24, fd00::2/64
+        a-name-that-is-much-longer-than-what-a-column-s…   /proc/7/ns/net   blue, red   -
 
         """,
-        Print(Plain, static output => output.List(Listings.Networks, Networks)));
+        Print(Plain, static output => output.List(Listings.Sandboxes, Sandboxes)));
+
+    [Fact]
+    public void A_network_is_one_row_with_its_age()
+    {
+        string[] rows = Print(Plain, static output => output.List(Listings.Networks, Networks)).Split('\n');
+        Assert.Matches(
+            "^0000000000001 +blue +10.0.0.0/24, fd00::/64 +4096 +1450 +attachable +3 minutes ago$", rows[1]);
+        Assert.Matches("^0000000000002 +green-.*… +10.0.1.0/24 +4097 +- +- +-$", rows[2]);
+    }
 
     [Fact]
     public void An_empty_table_is_its_headings() => Assert.Equal(
@@ -48,11 +74,12 @@ public sealed class OutputTests
     [InlineData("label=tier=back", "")]
     [InlineData("attachable=true name=green", "")]
     [InlineData("name=blue name=green", "0000000000001 0000000000002")]
-    public void Filters_of_one_key_are_alternatives_and_of_two_keys_both_apply(string filters, string ids) => Assert.Equal(
+    public void Filters_of_one_key_are_alternatives_and_of_two_keys_both_apply(string filters, string ids) =>
+        Assert.Equal(
         ids,
         string.Join(' ', Print(
             Plain with { Quiet = true, Filters = filters.Split(' ') },
-            static output => output.List(Listings.Networks, Networks)).Split('\n', StringSplitOptions.RemoveEmptyEntries)));
+            static output => output.List(Listings.Networks, Networks)).Split('\n').SkipLast(1)));
 
     [Fact]
     public void An_unknown_filter_names_those_there_are()
@@ -60,7 +87,8 @@ public sealed class OutputTests
         FailureException failed = Assert.Throws<FailureException>(() => Print(
             Plain with { Filters = ["nam=x"] }, static output => output.List(Listings.Nodes, [])));
         Assert.Equal(
-            "cannot filter nodes by 'nam': there is no such filter; did you mean name? Use id, label, name, role, status.",
+            "cannot filter nodes by 'nam': there is no such filter; did you mean name? "
+            + "Use id, label, name, role, status.",
             failed.Failure.Sentence);
         Assert.Equal(ExitCode.Usage, failed.Failure.ExitCode);
     }
@@ -93,7 +121,8 @@ public sealed class OutputTests
     {
         string table = Print(Plain, static output => output.Inspect([new DetachResponse { Id = "1" }]));
         Assert.Equal("[\n  {\n    \"id\": \"1\"\n  }\n]\n", table);
-        Assert.Equal(table, Print(Plain with { Json = true }, static output => output.Inspect([new DetachResponse { Id = "1" }])));
+        Assert.Equal(table, Print(
+            Plain with { Json = true }, static output => output.Inspect([new DetachResponse { Id = "1" }])));
     }
 
     [Fact]
@@ -112,7 +141,7 @@ public sealed class OutputTests
     public void Colour_is_for_states_and_columns_still_hold_all_values()
     {
         string text = Print(Plain with { Colour = true }, static output => output.List(
-            Listings.Nodes, [new NodeView { Id = "n1", Hostname = "[red]host[/]", Status = "alive", Role = NodeRole.Manager, Self = true }]));
+            Listings.Nodes, [new NodeView { Id = "n1", Hostname = "[red]host[/]", Status = "alive", Self = true }]));
         Assert.Contains("n1 *", text, StringComparison.Ordinal);
         Assert.Contains("[red]host[/]", text, StringComparison.Ordinal);
         Assert.Contains("alive", text, StringComparison.Ordinal);

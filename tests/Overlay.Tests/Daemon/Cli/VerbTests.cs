@@ -27,7 +27,8 @@ public sealed class VerbTests : IAsyncLifetime
             State = "ready",
         };
         SandboxView sandbox = new() { Name = "web", Path = "/run/netns/web", Endpoints = { endpoint } };
-        TokenResponse token = new() { Token = "OVTKN-1-a-b", JoinCommand = "overlayd join --token OVTKN-1-a-b 10.0.0.1:2377" };
+        TokenResponse token =
+            new() { Token = "OVTKN-1-a-b", JoinCommand = "overlayd join --token OVTKN-1-a-b 10.0.0.1:2377" };
         agent.Answers<InitRequest>(new InitResponse
         {
             ClusterId = "c1",
@@ -37,10 +38,12 @@ public sealed class VerbTests : IAsyncLifetime
         });
         agent.Answers<JoinRequest>(new JoinResponse { ClusterId = "c1", NodeId = "h2", Role = NodeRole.Worker });
         agent.Answers<LeaveRequest>(new LeaveResponse());
-        agent.Answers<GetVersionRequest>(new VersionResponse { Version = "9.9.9", Revision = "abc", Runtime = ".NET 10" });
+        agent.Answers<GetVersionRequest>(
+            new VersionResponse { Version = "9.9.9", Revision = "abc", Runtime = ".NET 10" });
         agent.Answers<ShowTokenRequest>(token);
         agent.Answers<RotateTokenRequest>(token);
-        agent.Answers<ListNodesRequest>(new ListNodesResponse { Nodes = { new NodeView { Id = "h1", Hostname = "host1" } } });
+        agent.Answers<ListNodesRequest>(
+            new ListNodesResponse { Nodes = { new NodeView { Id = "h1", Hostname = "host1" } } });
         agent.Answers<InspectNodeRequest>(new NodeView { Id = "h1", Hostname = "host1" });
         agent.Answers<RemoveNodeRequest>(new RemoveNodeResponse { Id = "h1" });
         agent.Answers<CreateNetworkRequest>(network);
@@ -62,8 +65,9 @@ public sealed class VerbTests : IAsyncLifetime
     [InlineData("init -q", "{ }", "OVTKN-1-a-b\n")]
     [InlineData("init", "{ }", "    overlayd join --token OVTKN-1-a-b 10.0.0.1:2377\n")]
     [InlineData(
-        "init --advertise-addr eth0 --listen-addr 10.0.0.1:2378 --data-path-addr 10.9.0.1 --default-addr-pool 10.0.0.0/8 "
-        + "--default-addr-pool fd00::/48 --default-addr-pool-mask-length 26 --data-path-port 4790 --cert-expiry 90d -q",
+        "init --advertise-addr eth0 --listen-addr 10.0.0.1:2378 --data-path-addr 10.9.0.1 "
+        + "--default-addr-pool 10.0.0.0/8 --default-addr-pool fd00::/48 --default-addr-pool-mask-length 26 "
+        + "--data-path-port 4790 --cert-expiry 90d -q",
         "{ \"advertiseAddress\": \"eth0\", \"listenAddress\": \"10.0.0.1:2378\", \"dataPathAddress\": \"10.9.0.1\", "
         + "\"defaultAddressPools\": [ \"10.0.0.0/8\", \"fd00::/48\" ], \"defaultPoolPrefix\": 26, \"vxlanPort\": 4790, "
         + "\"certificateLifeSeconds\": \"7776000\" }",
@@ -74,7 +78,8 @@ public sealed class VerbTests : IAsyncLifetime
         + "\"m.example:7\", \"m2:2377\" ] }",
         "h2\n")]
     [InlineData("leave --force", "{ \"force\": true }", "")]
-    [InlineData("token show", "{ \"role\": \"NODE_ROLE_WORKER\" }", "    overlayd join --token OVTKN-1-a-b 10.0.0.1:2377\n")]
+    [InlineData(
+        "token show", "{ \"role\": \"NODE_ROLE_WORKER\" }", "    overlayd join --token OVTKN-1-a-b 10.0.0.1:2377\n")]
     [InlineData("token show manager -q", "{ \"role\": \"NODE_ROLE_MANAGER\" }", "OVTKN-1-a-b\n")]
     [InlineData("token rotate worker --quiet", "{ \"role\": \"NODE_ROLE_WORKER\" }", "OVTKN-1-a-b\n")]
     [InlineData("node ls -q", "{ }", "h1\n")]
@@ -84,7 +89,8 @@ public sealed class VerbTests : IAsyncLifetime
         "network create --vni 5000 --mtu 1400 --label a=b=c --label d --internal --attachable --ipv6 "
         + "--subnet 10.1.0.0/24 --subnet fd00::/64 --gateway 10.1.0.1 --ip-range 10.1.0.128/25 blue",
         "{ \"name\": \"blue\", \"subnets\": [ \"10.1.0.0/24\", \"fd00::/64\" ], \"gateways\": [ \"10.1.0.1\" ], "
-        + "\"ipRanges\": [ \"10.1.0.128/25\" ], \"vni\": 5000, \"mtu\": 1400, \"labels\": { \"a\": \"b=c\", \"d\": \"\" }, "
+        + "\"ipRanges\": [ \"10.1.0.128/25\" ], \"vni\": 5000, \"mtu\": 1400, "
+        + "\"labels\": { \"a\": \"b=c\", \"d\": \"\" }, "
         + "\"internal\": true, \"attachable\": true, \"ipv6\": true, \"requestId\": \"*\" }",
         "n1\n")]
     [InlineData("network ls -q", "{ }", "n1\n")]
@@ -94,12 +100,17 @@ public sealed class VerbTests : IAsyncLifetime
     [InlineData("sandbox ls -q", "{ }", "web\n")]
     [InlineData("sandbox rm web -f", "{ \"name\": \"web\", \"force\": true }", "web\n")]
     [InlineData(
-        "attach blue web --name www --alias a --alias b --ip 10.0.0.9 --ip6 fd00::9 --mac 02:42:0a:00:00:09 --interface net0",
-        "{ \"network\": \"blue\", \"sandbox\": \"web\", \"name\": \"www\", \"aliases\": [ \"a\", \"b\" ], \"ipv4\": \"10.0.0.9\", "
+        "attach blue web --name www --alias a --alias b --ip 10.0.0.9 "
+        + "--ip6 fd00::9 --mac 02:42:0a:00:00:09 --interface net0",
+        "{ \"network\": \"blue\", \"sandbox\": \"web\", \"name\": \"www\", "
+        + "\"aliases\": [ \"a\", \"b\" ], \"ipv4\": \"10.0.0.9\", "
         + "\"ipv6\": \"fd00::9\", \"mac\": \"02:42:0a:00:00:09\", \"interface\": \"net0\", \"requestId\": \"*\" }",
         "e1\n")]
     [InlineData("attach blue --pid 42", "{ \"network\": \"blue\", \"sandbox\": \"42\", \"requestId\": \"*\" }", "e1\n")]
-    [InlineData("attach blue /proc/42/ns/net", "{ \"network\": \"blue\", \"sandbox\": \"/proc/42/ns/net\", \"requestId\": \"*\" }", "e1\n")]
+    [InlineData(
+        "attach blue /proc/42/ns/net",
+        "{ \"network\": \"blue\", \"sandbox\": \"/proc/42/ns/net\", \"requestId\": \"*\" }",
+        "e1\n")]
     [InlineData("detach blue web", "{ \"network\": \"blue\", \"sandbox\": \"web\" }", "e1\n")]
     [InlineData("detach e1", "{ \"endpoint\": \"e1\" }", "e1\n")]
     [InlineData("endpoint ls --network blue --local -q", "{ \"network\": \"blue\", \"local\": true }", "e1\n")]
@@ -120,7 +131,10 @@ public sealed class VerbTests : IAsyncLifetime
     [InlineData("node inspect self", "{ \"node\": \"self\" }", "\"hostname\": \"host1\"")]
     [InlineData("endpoint inspect web", "{ \"endpoint\": \"web\" }", "\"ipv4\": \"10.0.0.2/24\"")]
     [InlineData("network ls --format json", "{ }", "\"id\": \"n1\"")]
-    [InlineData("attach blue web --format json", "{ \"network\": \"blue\", \"sandbox\": \"web\", \"requestId\": \"*\" }", "\"id\": \"e1\"")]
+    [InlineData(
+        "attach blue web --format json",
+        "{ \"network\": \"blue\", \"sandbox\": \"web\", \"requestId\": \"*\" }",
+        "\"id\": \"e1\"")]
     public async Task Prints_json(string line, string request, string part)
     {
         CliResult result = await session.RunAsync(line.Split(' '));
@@ -145,7 +159,9 @@ public sealed class VerbTests : IAsyncLifetime
 
             """,
             result.Error);
-        Assert.Equal("web has 10.0.0.2/24 and fd00::2/64 on eth0 in network blue.\n", (await session.RunAsync("attach", "blue", "web")).Error);
+        Assert.Equal(
+            "web has 10.0.0.2/24 and fd00::2/64 on eth0 in network blue.\n",
+            (await session.RunAsync("attach", "blue", "web")).Error);
         Assert.Equal("", (await session.RunAsync("attach", "-q", "blue", "web")).Error);
         Assert.Equal("This node has left the cluster.\n", (await session.RunAsync("leave")).Error);
     }

@@ -42,7 +42,8 @@ public sealed class AddressSelectionTests
     [Fact]
     public void The_only_ipv6_address_serves_a_host_without_ipv4()
     {
-        HostAddress[] host = [.. OneHost.Where(static a => a.Interface != "eth0" || a.Address.ToString() != "10.0.0.5")];
+        HostAddress[] host =
+            [.. OneHost.Where(static a => a.Interface != "eth0" || a.Address.ToString() != "10.0.0.5")];
         Assert.Equal(
             new AddressChoice.Chosen(IPAddress.Parse("2001:db8::5"), 0),
             AddressSelection.Choose(AddressUse.Advertise, "", host));
@@ -51,11 +52,14 @@ public sealed class AddressSelectionTests
     [Fact]
     public void Listening_defaults_to_every_address_and_takes_an_unspecified_one()
     {
-        Assert.Equal(new AddressChoice.Chosen(IPAddress.IPv6Any, 0), AddressSelection.Choose(AddressUse.Listen, "", TwoHomes));
         Assert.Equal(
-            new AddressChoice.Chosen(IPAddress.Any, 7000), AddressSelection.Choose(AddressUse.Listen, "0.0.0.0:7000", TwoHomes));
+            new AddressChoice.Chosen(IPAddress.IPv6Any, 0), AddressSelection.Choose(AddressUse.Listen, "", TwoHomes));
         Assert.Equal(
-            new AddressChoice.Chosen(IPAddress.Loopback, 0), AddressSelection.Choose(AddressUse.Listen, "127.0.0.1", TwoHomes));
+            new AddressChoice.Chosen(IPAddress.Any, 7000),
+            AddressSelection.Choose(AddressUse.Listen, "0.0.0.0:7000", TwoHomes));
+        Assert.Equal(
+            new AddressChoice.Chosen(IPAddress.Loopback, 0),
+            AddressSelection.Choose(AddressUse.Listen, "127.0.0.1", TwoHomes));
         Assert.Equal(
             new AddressChoice.Chosen(IPAddress.Any, 0),
             AddressSelection.Choose(AddressUse.Listen, "", [new("eth0", IPAddress.Parse("10.0.0.5"))]));
@@ -63,7 +67,8 @@ public sealed class AddressSelectionTests
 
     [Theory]
     [InlineData(
-        "", "this host has several addresses: 10.0.0.5 (eth0), 2001:db8::5 (eth0), 192.168.1.5 (eth1), 192.168.1.6 (eth1)",
+        "",
+        "this host has several addresses: 10.0.0.5 (eth0), 2001:db8::5 (eth0), 192.168.1.5 (eth1), 192.168.1.6 (eth1)",
         "Choose one, for example --advertise-addr 10.0.0.5")]
     [InlineData(
         "eth1", "interface eth1 has several addresses: 192.168.1.5 (eth1), 192.168.1.6 (eth1)",
@@ -101,7 +106,8 @@ public sealed class AddressSelectionTests
     public void The_way_to_a_peer_decides_between_several_but_not_against_the_user()
     {
         IPAddress second = IPAddress.Parse("192.168.1.6");
-        Assert.Equal(new AddressChoice.Chosen(second, 0), AddressSelection.Choose(AddressUse.Advertise, "", TwoHomes, second));
+        Assert.Equal(
+            new AddressChoice.Chosen(second, 0), AddressSelection.Choose(AddressUse.Advertise, "", TwoHomes, second));
         Assert.Equal(
             new AddressChoice.Chosen(IPAddress.Parse("10.0.0.5"), 0),
             AddressSelection.Choose(AddressUse.Advertise, "eth0", TwoHomes, second));
@@ -112,8 +118,12 @@ public sealed class AddressSelectionTests
     [Fact]
     public void This_host_listens_where_it_is_told()
     {
-        Assert.Equal(new IPEndPoint(IPAddress.Any, 2377), AddressSelection.SelectEndPoint("--listen-addr", "0.0.0.0", 2377).Value);
-        Assert.Equal(new IPEndPoint(IPAddress.Loopback, 99), AddressSelection.SelectEndPoint("--listen-addr", "127.0.0.1:99", 2377).Value);
+        Assert.Equal(
+            new IPEndPoint(IPAddress.Any, 2377),
+            AddressSelection.SelectEndPoint("--listen-addr", "0.0.0.0", 2377).Value);
+        Assert.Equal(
+            new IPEndPoint(IPAddress.Loopback, 99),
+            AddressSelection.SelectEndPoint("--listen-addr", "127.0.0.1:99", 2377).Value);
         Assert.True(AddressSelection.Select("--advertise-addr", "nosuchdev0").IsRefused);
         Assert.Equal(IPAddress.Loopback, HostAddresses.SourceTowards(new IPEndPoint(IPAddress.Loopback, 1)));
     }

@@ -65,7 +65,8 @@ public sealed class SettingsReaderTests
     [Fact]
     public void Lists_come_from_arrays_commas_and_repeated_flags_and_are_not_merged()
     {
-        files["/etc/overlayd/overlayd.json"] = """{ "dns": ["192.0.2.1", "192.0.2.2:5353"], "gateway-pool": ["10.9.0.0/16"] }""";
+        files["/etc/overlayd/overlayd.json"] =
+            """{ "dns": ["192.0.2.1", "192.0.2.2:5353"], "gateway-pool": ["10.9.0.0/16"] }""";
         environment["OVERLAYD_GATEWAY_POOL"] = "10.8.0.0/16, 10.7.0.0/24";
 
         AgentSettings settings = Read();
@@ -80,7 +81,8 @@ public sealed class SettingsReaderTests
     [Fact]
     public void All_problems_of_all_origins_are_reported_at_once()
     {
-        files["/etc/overlayd/overlayd.json"] = """{ "gosip-port": 1, "log-format": true, "dns": [[]], "manager-port": 0 }""";
+        files["/etc/overlayd/overlayd.json"] =
+            """{ "gosip-port": 1, "log-format": true, "dns": [[]], "manager-port": 0 }""";
         environment["OVERLAYD_STATE_DIR"] = "relative";
         flags["reconcile-interval"] = ["2h"];
         flags["log-level"] = ["loud"];
@@ -106,7 +108,9 @@ public sealed class SettingsReaderTests
     [InlineData("{\n// no comments\n}", "FILE is not valid JSON at line 2, byte 1")]
     [InlineData("", "FILE is not valid JSON at line 1, byte 1")]
     [InlineData("""{ "gossip-port": [7946] }""", "gossip-port in FILE must be a string or a number")]
-    [InlineData("""{ "gossip-port": 7946.0 }""", "gossip-port in FILE is '7946.0', which is not a port: use a number from 1 to 65535")]
+    [InlineData(
+        """{ "gossip-port": 7946.0 }""",
+        "gossip-port in FILE is '7946.0', which is not a port: use a number from 1 to 65535")]
     [InlineData("""{ "log-level": null }""", "log-level in FILE must be a string or a number")]
     public void The_file_is_strict(string content, string problem)
     {
@@ -185,14 +189,16 @@ public sealed class SettingsReaderTests
     [Fact]
     public void Every_setting_has_its_own_name_and_a_readable_default()
     {
-        Assert.Equal(SettingCatalog.All.Count, SettingCatalog.All.Select(static s => s.EnvironmentName).Distinct().Count());
+        Assert.Equal(
+            SettingCatalog.All.Count, SettingCatalog.All.Select(static s => s.EnvironmentName).Distinct().Count());
         Assert.Equal("OVERLAYD_METRICS_ADDR", SettingCatalog.MetricsAddress.EnvironmentName);
         Assert.Equal("--metrics-addr", SettingCatalog.MetricsAddress.Flag);
     }
 
     private AgentSettings Read()
     {
-        AgentSettings? settings = Reader().Read(new(SettingOrigin.Flag, flags), out IReadOnlyList<SettingProblem> problems);
+        AgentSettings? settings = Reader()
+            .Read(new(SettingOrigin.Flag, flags), out IReadOnlyList<SettingProblem> problems);
         Assert.Empty(problems);
         Assert.NotNull(settings);
         return settings;
@@ -200,7 +206,8 @@ public sealed class SettingsReaderTests
 
     private List<string> Problems()
     {
-        AgentSettings? settings = Reader().Read(new(SettingOrigin.Flag, flags), out IReadOnlyList<SettingProblem> problems);
+        AgentSettings? settings = Reader()
+            .Read(new(SettingOrigin.Flag, flags), out IReadOnlyList<SettingProblem> problems);
         Assert.Equal(problems.Count == 0, settings is not null);
         return [.. problems.Select(static p => p.ToString())];
     }

@@ -10,7 +10,11 @@ public sealed class FailureTests
     [InlineData("cannot x", "y; did you mean z?", "", "cannot x: y; did you mean z?")]
     [InlineData("cannot x", "", "Do z.", "cannot x. Do z.")]
     [InlineData("cannot x", "y.", "", "cannot x: y.")]
-    [InlineData("The network was not made.", "A name is taken.", "Type `x`.", "the network was not made: a name is taken. Type `x`.")]
+    [InlineData(
+        "The network was not made.",
+        "A name is taken.",
+        "Type `x`.",
+        "the network was not made: a name is taken. Type `x`.")]
     [InlineData("Cannot x.", "VNI 7 is taken.", "", "cannot x: VNI 7 is taken.")]
     [InlineData("", "", "", ".")]
     [InlineData("cannot x", "a\nb\u001b[2J", "", "cannot x: a b [2J.")]

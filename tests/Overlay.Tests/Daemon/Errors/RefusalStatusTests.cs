@@ -11,7 +11,8 @@ public sealed class RefusalStatusTests
     {
         foreach (RefusalKind kind in Enum.GetValues<RefusalKind>())
         {
-            RpcException error = RefusalStatus.ToException(new Refusal(kind, "It was not done.", "Because.", "Do this."));
+            RpcException error = RefusalStatus.ToException(
+                new Refusal(kind, "It was not done.", "Because.", "Do this."));
 
             Assert.True(RefusalStatus.TryRead(error, out Failure failure));
             (StatusCode code, int exitCode) = RefusalStatus.CodesOf(kind);
@@ -33,7 +34,8 @@ public sealed class RefusalStatusTests
     [Fact]
     public void Details_too_long_for_a_header_are_left_out()
     {
-        RpcException error = RefusalStatus.Create(StatusCode.Internal, "a", new string('x', 5000), "", ExitCode.Failure);
+        RpcException error = RefusalStatus.Create(
+            StatusCode.Internal, "a", new string('x', 5000), "", ExitCode.Failure);
         Assert.Empty(error.Trailers);
         Assert.False(RefusalStatus.TryRead(error, out _));
     }
