@@ -66,6 +66,11 @@ public readonly record struct MacAddress(ulong Value) : IComparable<MacAddress>
 
     public int CompareTo(MacAddress other) => Value.CompareTo(other.Value);
 
-    public override string ToString() =>
-        string.Create(CultureInfo.InvariantCulture, $"{Value >> 40 & 0xff:x2}:{Value >> 32 & 0xff:x2}:{Value >> 24 & 0xff:x2}:{Value >> 16 & 0xff:x2}:{Value >> 8 & 0xff:x2}:{Value & 0xff:x2}");
+    public override string ToString()
+    {
+        ulong v = Value;
+        return string.Create(
+            CultureInfo.InvariantCulture,
+            $"{v >> 40 & 0xff:x2}:{v >> 32 & 0xff:x2}:{v >> 24 & 0xff:x2}:{v >> 16 & 0xff:x2}:{v >> 8 & 0xff:x2}:{v & 0xff:x2}");
+    }
 }

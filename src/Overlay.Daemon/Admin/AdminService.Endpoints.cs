@@ -1,7 +1,9 @@
+using System.Diagnostics;
 using Grpc.Core;
 using Overlay.Cluster;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Errors;
+using Overlay.Daemon.Telemetry;
 using Overlay.Dataplane;
 using Overlay.Linux;
 using Overlay.Linux.Namespaces;
@@ -18,6 +20,9 @@ internal sealed partial class AdminService
     public override async Task<EndpointView> Attach(AttachRequest request, ServerCallContext context)
     {
         Membership current = RequireMember("attach");
+        using Activity? activity = Instruments.Activities.StartActivity("endpoint.attach", ActivityKind.Server);
+        activity?.SetTag("overlayd.network.name", request.Network);
+        activity?.SetTag("overlayd.sandbox.name", request.Sandbox);
         AttachCommand command = RefusalStatus.Require(EndpointSpecs.From(request));
         SandboxProbe sandbox = await ProbeSandboxAsync(command.Sandbox, request.Sandbox, context.CancellationToken);
         await WaitForNetworkAsync(current, request.Network, context.CancellationToken);

@@ -33,7 +33,7 @@ internal static partial class AgentProcess
         NamespaceDirectory namespaces = new();
         using KernelHost kernel = new(namespaces);
         await using KernelEvents kernelEvents = new(namespaces);
-        using Reconciler reconciler = new(kernel, clock, logs.CreateLogger<Reconciler>());
+        using Reconciler reconciler = new(kernel, clock, instruments, logs.CreateLogger<Reconciler>());
         KernelWatcher watcher = new(kernelEvents, reconciler.Touch);
         reconciler.Watch = watcher.Watch;
         HostResolver resolver = new(HostResolver.DefaultPath, ResolverAge, clock.Time);
@@ -45,12 +45,12 @@ internal static partial class AgentProcess
             new NamespaceSocketFactory(namespaces), forwarder, nameOptions, instruments, clock.Time, logs.CreateLogger<NameServer>());
         AgentServices services = new(
             settings, clock, reconciler, names, new(clock.Time), new ResolvConf(), resolver, namespaces,
-            GatewayPool.Choose(settings, namespaces), logs);
+            GatewayPool.Choose(settings, namespaces), instruments, logs);
         await using AgentHost host = new(services, logs.CreateLogger<AgentHost>());
         await using WebApplication application = BuildApi(settings, host, metrics, logs);
         await forwarder.StartAsync(stop);
         await names.StartAsync(stop);
-        Task watching = watcher.RunAsync(stop);
+        Task watching = Task.WhenAny(watcher.RunAsync(stop), new AgentTelemetry(host, instruments).RunAsync(stop)).Unwrap();
         await host.ResumeAsync(stop);
         await application.StartAsync(stop);
         File.SetUnixFileMode(settings.SocketPath, (UnixFileMode)SocketMode);

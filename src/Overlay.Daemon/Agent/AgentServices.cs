@@ -3,6 +3,7 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Names;
+using Overlay.Daemon.Telemetry;
 using Overlay.Linux;
 using Overlay.Linux.Namespaces;
 using Overlay.Primitives;
@@ -12,7 +13,7 @@ namespace Overlay.Daemon.Agent;
 /// <summary>What outlives a membership: settings, clock, kernel, names, events.</summary>
 internal sealed class AgentServices(
     AgentSettings settings, MonotonicClock clock, Reconciler reconciler, NameServer names, EventHub events,
-    ResolvConf resolvConf, HostResolver hostResolver, NamespaceDirectory namespaces, IPNetwork gatewayPrefix, ILoggerFactory logs)
+    ResolvConf resolvConf, HostResolver hostResolver, NamespaceDirectory namespaces, IPNetwork gatewayPrefix, Instruments instruments, ILoggerFactory logs)
 {
     private const int StandardMtu = 1500;
 
@@ -34,6 +35,8 @@ internal sealed class AgentServices(
 
     /// <summary>Chosen at start: the first of the configured prefixes that overlaps no route of the host.</summary>
     public IPNetwork GatewayPrefix => gatewayPrefix;
+
+    public Instruments Instruments => instruments;
 
     public ILoggerFactory Logs => logs;
 

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
+using Overlay.Daemon.Telemetry;
 using Overlay.Dataplane;
 using Overlay.Linux;
 using Overlay.Node;
@@ -22,6 +23,7 @@ internal sealed partial class Reconciler : IDisposable
 
     private readonly KernelHost kernel;
     private readonly MonotonicClock clock;
+    private readonly Instruments instruments;
     private readonly ILogger logger;
     private readonly Lock gate = new();
     private readonly SemaphoreSlim signal = new(0);
@@ -43,8 +45,9 @@ internal sealed partial class Reconciler : IDisposable
     private TimeSpan retry = MinRetry;
 
     /// <param name="kernel">Used by the reconciler's thread only.</param>
-    public Reconciler(KernelHost kernel, MonotonicClock clock, ILogger<Reconciler> logger)
+    public Reconciler(KernelHost kernel, MonotonicClock clock, Instruments instruments, ILogger<Reconciler> logger)
     {
+        this.instruments = instruments;
         this.kernel = kernel;
         this.clock = clock;
         this.logger = logger;
@@ -337,6 +340,7 @@ internal sealed partial class Reconciler : IDisposable
             {
                 string kind = operation.GetType().Name;
                 repairs[kind] = repairs.GetValueOrDefault(kind) + 1;
+                instruments.ReconcileRepairs.Add(1, new KeyValuePair<string, object?>("kind", kind));
                 LogRepair(operation.ToString());
             }
         }
@@ -351,8 +355,15 @@ internal sealed partial class Reconciler : IDisposable
             Rounds = before.Rounds + 1,
             Operations = before.Operations + plan.Operations.Length,
         };
+        foreach (OperationResult failure in failed)
+        {
+            instruments.DataplaneErrors.Add(
+                1, new("op", failure.Operation.GetType().Name), new("errno", failure.Errno));
+        }
+
         if (plan.Operations.Length > 0)
         {
+            instruments.ProgrammingDuration.Record(took.TotalSeconds);
             LogRound(plan.Operations.Length, failed.Count, took.TotalMilliseconds);
         }
     }

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
 using Overlay.Daemon.Storage;
+using Overlay.Daemon.Telemetry;
 using Overlay.Primitives;
 using Overlay.Raft;
 using Overlay.V1;
@@ -25,6 +26,7 @@ internal sealed partial class ManagerLoop : IDisposable
     private readonly Store store;
     private readonly LogStore log;
     private readonly TimeProvider time;
+    private readonly Instruments instruments;
     private readonly ILogger logger;
     private readonly Channel<IProposal> proposals = Channel.CreateBounded<IProposal>(
         new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
@@ -34,8 +36,10 @@ internal sealed partial class ManagerLoop : IDisposable
     private volatile Published published;
     private ulong snapshotted;
 
-    public ManagerLoop(Store store, LogStore log, TimeProvider time, ILogger<ManagerLoop> logger)
+    public ManagerLoop(
+        Store store, LogStore log, TimeProvider time, Instruments instruments, ILogger<ManagerLoop> logger)
     {
+        this.instruments = instruments;
         this.store = store;
         this.log = log;
         this.time = time;
@@ -51,9 +55,6 @@ internal sealed partial class ManagerLoop : IDisposable
 
     /// <summary>Ends with an exception when the log cannot be written: the process must stop.</summary>
     public Task Completion => finished.Task;
-
-    /// <summary>Longest and latest duration of a log write, for metrics.</summary>
-    public TimeSpan LastSync { get; private set; }
 
     /// <summary>Recovers the store from a log's snapshot and entries.</summary>
     public static Store Recover(LogStore log)
@@ -82,9 +83,12 @@ internal sealed partial class ManagerLoop : IDisposable
         Func<Intent, Outcome<Proposal<T>>> compute, string requestId, CancellationToken cancellationToken)
         where T : notnull
     {
+        long started = Stopwatch.GetTimestamp();
         Pending<T> pending = new(store, compute, requestId);
         await proposals.Writer.WriteAsync(pending, cancellationToken);
-        return await pending.Result.WaitAsync(cancellationToken);
+        Outcome<T> outcome = await pending.Result.WaitAsync(cancellationToken);
+        instruments.StoreCommitDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
+        return outcome;
     }
 
     /// <summary>Frees addresses whose quarantine has passed.</summary>
@@ -143,7 +147,7 @@ internal sealed partial class ManagerLoop : IDisposable
                 {
                     long started = Stopwatch.GetTimestamp();
                     log.Append(entries);
-                    LastSync = Stopwatch.GetElapsedTime(started);
+                    instruments.StoreFsyncDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
                     Publish();
                 }
 

@@ -39,14 +39,15 @@ internal sealed class ManagerServer : IAsyncDisposable
         MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
     {
         LogStore log = LogStore.Open(Path.Combine(services.Settings.StateFolder, LogFolder));
-        ManagerLoop loop = new(ManagerLoop.Recover(log), log, services.Clock.Time, services.Logs.CreateLogger<ManagerLoop>());
+        ManagerLoop loop = new(ManagerLoop.Recover(log), log, services.Clock.Time, services.Instruments, services.Logs.CreateLogger<ManagerLoop>());
         try
         {
             ClusterState state = loop.State;
             if (state.Cluster is not { } cluster)
             {
                 throw new InvalidDataException(
-                    $"{Path.Combine(services.Settings.StateFolder, LogFolder)} holds no cluster. Restore it from a backup, or begin anew with `overlayd leave --force` and `overlayd init`.");
+                    $"{Path.Combine(services.Settings.StateFolder, LogFolder)} holds no cluster. Restore it from a backup, "
+                    + "or begin anew with `overlayd leave --force` and `overlayd init`.");
             }
 
             CertificateAuthority authority = CertificateAuthority.Load(cluster.CaCertificate.ToByteArray(), cluster.CaKey.ToByteArray());
