@@ -2,7 +2,9 @@ using System.Net;
 
 namespace Overlay.Gossip.Wire;
 
-/// <summary>The maps of memberlist's messages, in any key order; unknown keys are passed over, missing ones are zero.</summary>
+/// <summary>
+/// The maps of memberlist's messages, in any key order; unknown keys are passed over, missing ones are zero.
+/// </summary>
 internal static class FieldsReader
 {
     /// <summary>All fields that any message has; each message takes its own.</summary>
@@ -41,8 +43,10 @@ internal static class FieldsReader
     public static GossipMessage? IndirectPing(ref MsgPackReader reader)
     {
         Fields fields = Read(ref reader);
-        return TrySource(fields, out IPEndPoint? source) && TryEndPoint(fields.Target, fields.Port, out IPEndPoint? target)
-            ? new GossipMessage.IndirectPing(fields.SequenceNumber, target!, fields.Node, fields.Nack, source, fields.SourceNode)
+        return TrySource(fields, out IPEndPoint? source)
+            && TryEndPoint(fields.Target, fields.Port, out IPEndPoint? target)
+            ? new GossipMessage.IndirectPing(
+                fields.SequenceNumber, target!, fields.Node, fields.Nack, source, fields.SourceNode)
             : null;
     }
 
@@ -52,7 +56,8 @@ internal static class FieldsReader
         return new GossipMessage.Ack(fields.SequenceNumber, fields.Payload);
     }
 
-    public static GossipMessage Nack(ref MsgPackReader reader) => new GossipMessage.Nack(Read(ref reader).SequenceNumber);
+    public static GossipMessage Nack(ref MsgPackReader reader) =>
+        new GossipMessage.Nack(Read(ref reader).SequenceNumber);
 
     public static GossipMessage? Accusation(ref MsgPackReader reader, MessageType type)
     {
@@ -69,7 +74,8 @@ internal static class FieldsReader
         Fields fields = Read(ref reader);
         return fields.Node.Length > 0 && TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address)
             && fields.Versions.Length is 0 or WireLimits.VersionBytes
-            ? new GossipMessage.Alive(fields.Incarnation, fields.Node, address!, fields.Meta, fields.Versions, fields.BootId)
+            ? new GossipMessage.Alive(
+                fields.Incarnation, fields.Node, address!, fields.Meta, fields.Versions, fields.BootId)
             : null;
     }
 
@@ -88,7 +94,8 @@ internal static class FieldsReader
         for (uint i = 0; i < header.Nodes; i++)
         {
             Fields fields = Read(ref reader);
-            if (reader.Failed || fields.Node.Length == 0 || !TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address)
+            if (reader.Failed || fields.Node.Length == 0
+                || !TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address)
                 || fields.State is < 0 or > (int)MemberState.Left
                 || fields.Versions.Length is not (0 or WireLimits.VersionBytes))
             {
@@ -96,7 +103,8 @@ internal static class FieldsReader
             }
 
             nodes.Add(new(
-                fields.Node, address!, fields.Meta, fields.Incarnation, (MemberState)fields.State, fields.Versions, fields.BootId));
+                fields.Node, address!, fields.Meta, fields.Incarnation, (MemberState)fields.State, fields.Versions,
+                fields.BootId));
         }
 
         if (header.UserStateLength > reader.Remaining)

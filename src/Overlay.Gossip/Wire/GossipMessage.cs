@@ -32,7 +32,7 @@ public abstract record GossipMessage
     /// <summary>Type 4.</summary>
     /// <param name="Meta">At most 512 bytes, opaque here.</param>
     /// <param name="Versions">[pmin, pmax, pcur, dmin, dmax, dcur].</param>
-    /// <param name="BootId">Extension "BootId": changes at every start of the node; 0 where the sender has none.</param>
+    /// <param name="BootId">Extension "BootId": new at every start of the node; 0 where the sender has none.</param>
     public sealed record Alive(
         uint Incarnation, string Node, IPEndPoint Address, byte[] Meta, byte[] Versions, ulong BootId) : GossipMessage;
 

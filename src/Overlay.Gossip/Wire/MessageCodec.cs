@@ -3,7 +3,9 @@ using System.Net;
 
 namespace Overlay.Gossip.Wire;
 
-/// <summary>One message: its type byte and its MessagePack map (memberlist net.go; keys sorted as its encoder does).</summary>
+/// <summary>
+/// One message: its type byte and its MessagePack map (memberlist net.go; keys sorted as its encoder does).
+/// </summary>
 internal static class MessageCodec
 {
     public static void Encode(GossipMessage message, IBufferWriter<byte> output)

@@ -6,6 +6,7 @@ namespace Overlay.Gossip.Wire;
 /// <summary>
 /// Reads the part of MessagePack that go-msgpack's old dialect uses, and the newer forms it accepts. Every read is
 /// checked against the end; the first that fails leaves <see cref="Failed"/> set and later ones return nothing.
+/// Of a stream that is still arriving, <see cref="EndedEarly"/> tells what is short from what is wrong.
 /// </summary>
 internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
 {
@@ -13,6 +14,9 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
     private ReadOnlySpan<byte> rest = bytes;
 
     public bool Failed { get; private set; }
+
+    /// <summary>It failed because the bytes ended, and more of them might have satisfied it.</summary>
+    public bool EndedEarly { get; private set; }
 
     public readonly int Remaining => rest.Length;
 
@@ -116,7 +120,8 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
 
     public uint ReadUInt32Value() => ReadUnsigned() is var value && value <= uint.MaxValue ? (uint)value : (uint)Fail();
 
-    public ushort ReadUInt16Value() => ReadUnsigned() is var value && value <= ushort.MaxValue ? (ushort)value : (ushort)Fail();
+    public ushort ReadUInt16Value() =>
+        ReadUnsigned() is var value && value <= ushort.MaxValue ? (ushort)value : (ushort)Fail();
 
     public bool ReadBool()
     {
@@ -132,13 +137,19 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
     /// <summary>Passes over one value of any type: unknown keys are other versions' extensions.</summary>
     public void Skip(int depth = 0)
     {
-        if (Failed || depth > MaxSkipDepth)
+        if (rest.IsEmpty)
+        {
+            Take(1);
+            return;
+        }
+
+        if (depth > MaxSkipDepth)
         {
             Fail();
             return;
         }
 
-        byte tag = rest.IsEmpty ? (byte)0xc1 : rest[0];
+        byte tag = rest[0];
         switch (tag)
         {
             case >= 0x80 and <= 0x8f or 0xde or 0xdf:
@@ -179,6 +190,7 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
     {
         if (Failed || length < 0 || length > rest.Length)
         {
+            EndedEarly |= !Failed && length > rest.Length;
             Fail();
             return [];
         }
@@ -202,14 +214,24 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
         return one.IsEmpty ? (byte)0xc1 : one[0];
     }
 
-    private ushort ReadUInt16() => Take(2) is { IsEmpty: false } two ? BinaryPrimitives.ReadUInt16BigEndian(two) : (ushort)0;
+    private ushort ReadUInt16() =>
+        Take(2) is { IsEmpty: false } two ? BinaryPrimitives.ReadUInt16BigEndian(two) : (ushort)0;
 
     private uint ReadUInt32() => Take(4) is { IsEmpty: false } four ? BinaryPrimitives.ReadUInt32BigEndian(four) : 0;
 
     private ulong ReadUInt64() => Take(8) is { IsEmpty: false } eight ? BinaryPrimitives.ReadUInt64BigEndian(eight) : 0;
 
     /// <summary>A count cannot exceed the bytes that are left: each item has at least one.</summary>
-    private int Count(uint value) => value <= (uint)rest.Length ? (int)value : Fail();
+    private int Count(uint value)
+    {
+        if (value <= (uint)rest.Length)
+        {
+            return (int)value;
+        }
+
+        EndedEarly |= !Failed && value <= WireLimits.MaxStreamBytes;
+        return Fail();
+    }
 
     private int Fail()
     {

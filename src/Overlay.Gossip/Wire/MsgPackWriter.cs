@@ -4,7 +4,9 @@ using System.Text;
 
 namespace Overlay.Gossip.Wire;
 
-/// <summary>Writes go-msgpack's old dialect: minimal unsigned integers, and one raw family for strings and bytes.</summary>
+/// <summary>
+/// Writes go-msgpack's old dialect: minimal unsigned integers, and one raw family for strings and bytes.
+/// </summary>
 internal readonly ref struct MsgPackWriter(IBufferWriter<byte> output)
 {
     public void MapHeader(int count)

@@ -6,7 +6,8 @@ namespace Overlay.Gossip.Wire;
 
 /// <summary>
 /// UDP datagrams of memberlist. Layers, from the inside: messages, compound where there are several, compression
-/// (accepted, never sent), CRC, encryption, label (refused).
+/// (accepted, never sent), CRC, encryption, label (refused). A layer is only looked for inside those that go around
+/// it, so that one packet is unpacked once: a compound of compressed parts would be a bomb of its own.
 /// </summary>
 public static class PacketCodec
 {
@@ -31,7 +32,7 @@ public static class PacketCodec
     }
 
     /// <param name="messages">1 to 255 messages that belong into one datagram.</param>
-    /// <param name="crc">A checksum before the packet, for receivers that announce protocol 5; useless when sealed.</param>
+    /// <param name="crc">A checksum before the packet, for receivers that speak protocol 5; idle when sealed.</param>
     public static byte[] Encode(IReadOnlyList<GossipMessage> messages, Keyring keys, Prng nonces, bool crc)
     {
         Invariant.Holds(messages.Count is > 0 and <= MaxParts, "a datagram has 1 to 255 messages");
@@ -106,7 +107,7 @@ public static class PacketCodec
         }
 
         int before = into.Count;
-        bool whole = TryUnwrap(packet, into, WireLimits.MaxNesting, before + WireLimits.MaxMessagesPerPacket, ref rejection);
+        bool whole = TryUnwrap(packet, into, Layer.Checksum, before + WireLimits.MaxMessagesPerPacket, ref rejection);
         return whole || into.Count > before;
     }
 
@@ -158,8 +159,18 @@ public static class PacketCodec
         output.Write(bodies.WrittenSpan);
     }
 
+    /// <summary>The outermost layer that may still come, outermost first.</summary>
+    private enum Layer
+    {
+        Checksum,
+        Compression,
+        Compound,
+        CompoundInCompound,
+        Message,
+    }
+
     private static bool TryUnwrap(
-        ReadOnlySpan<byte> packet, List<GossipMessage> into, int depth, int limit, ref PacketRejection rejection)
+        ReadOnlySpan<byte> packet, List<GossipMessage> into, Layer outermost, int limit, ref PacketRejection rejection)
     {
         if (packet.IsEmpty)
         {
@@ -170,15 +181,24 @@ public static class PacketCodec
         switch ((MessageType)packet[0])
         {
             case MessageType.HasCrc:
+                if (outermost > Layer.Checksum)
+                {
+                    return Reject(PacketRejection.Malformed, ref rejection);
+                }
+
                 return body.Length >= 4 && BinaryPrimitives.ReadUInt32BigEndian(body) == Crc32.Of(body[4..])
-                    ? depth > 0 ? TryUnwrap(body[4..], into, depth - 1, limit, ref rejection) : Reject(PacketRejection.Malformed, ref rejection)
+                    ? TryUnwrap(body[4..], into, Layer.Compression, limit, ref rejection)
                     : Reject(PacketRejection.BadChecksum, ref rejection);
             case MessageType.Compress:
-                return depth > 0 && TryDecompress(body, WireLimits.MaxDecompressedPacket, out byte[] inner)
-                    ? TryUnwrap(inner, into, depth - 1, limit, ref rejection)
+                return outermost <= Layer.Compression
+                    && TryDecompress(body, WireLimits.MaxDecompressedPacket, out byte[] inner)
+                    ? TryUnwrap(inner, into, Layer.Compound, limit, ref rejection)
                     : Reject(PacketRejection.BadCompression, ref rejection);
             case MessageType.Compound:
-                return depth > 0 ? TryParts(body, into, depth - 1, limit, ref rejection) : Reject(PacketRejection.Malformed, ref rejection);
+                Layer inside = outermost <= Layer.Compound ? Layer.CompoundInCompound : Layer.Message;
+                return outermost <= Layer.CompoundInCompound
+                    ? TryParts(body, into, inside, limit, ref rejection)
+                    : Reject(PacketRejection.Malformed, ref rejection);
             case MessageType.PushPull or MessageType.Encrypt or MessageType.Error:
                 return Reject(PacketRejection.UnknownType, ref rejection);
             case var type when MessageCodec.IsKnown(type):
@@ -207,7 +227,7 @@ public static class PacketCodec
     }
 
     private static bool TryParts(
-        ReadOnlySpan<byte> body, List<GossipMessage> into, int depth, int limit, ref PacketRejection rejection)
+        ReadOnlySpan<byte> body, List<GossipMessage> into, Layer outermost, int limit, ref PacketRejection rejection)
     {
         if (body.IsEmpty || body.Length < 1 + (PartOverhead * body[0]))
         {
@@ -226,7 +246,7 @@ public static class PacketCodec
                 return Reject(PacketRejection.Truncated, ref rejection);
             }
 
-            whole &= TryUnwrap(parts[..length], into, depth, limit, ref rejection);
+            whole &= TryUnwrap(parts[..length], into, outermost, limit, ref rejection);
             parts = parts[length..];
         }
 

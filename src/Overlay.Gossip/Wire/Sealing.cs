@@ -14,7 +14,6 @@ internal static class Sealing
 
     /// <summary>Version byte, nonce and tag.</summary>
     public const int Overhead = 1 + NonceBytes + TagBytes;
-    private const byte Padded = 0;
     private const byte Plain = 1;
     private const int Block = 16;
 
@@ -27,11 +26,13 @@ internal static class Sealing
         nonces.Fill(nonce);
         using AesGcm aes = new(key, TagBytes);
         aes.Encrypt(
-            nonce, plaintext, sealedBytes.Slice(1 + NonceBytes, plaintext.Length), sealedBytes[^TagBytes..], associated);
+            nonce, plaintext, sealedBytes.Slice(1 + NonceBytes, plaintext.Length), sealedBytes[^TagBytes..],
+            associated);
     }
 
     /// <summary>Tries each key of the ring. False: none opens it, and nothing of it is known to be true.</summary>
-    public static bool TryOpen(ReadOnlySpan<byte> sealedBytes, Keyring keys, ReadOnlySpan<byte> associated, out byte[] plaintext)
+    public static bool TryOpen(
+        ReadOnlySpan<byte> sealedBytes, Keyring keys, ReadOnlySpan<byte> associated, out byte[] plaintext)
     {
         plaintext = [];
         if (sealedBytes.Length < Overhead || sealedBytes[0] > Plain)
@@ -66,16 +67,15 @@ internal static class Sealing
         return false;
     }
 
-    public static bool IsPadded(ReadOnlySpan<byte> sealedBytes) => !sealedBytes.IsEmpty && sealedBytes[0] == Padded;
-
-    private static bool TryOpenWith(ReadOnlySpan<byte> sealedBytes, byte[] key, ReadOnlySpan<byte> associated, byte[] opened)
+    private static bool TryOpenWith(
+        ReadOnlySpan<byte> sealedBytes, byte[] key, ReadOnlySpan<byte> associated, byte[] opened)
     {
         try
         {
             using AesGcm aes = new(key, TagBytes);
             aes.Decrypt(
-                sealedBytes.Slice(1, NonceBytes), sealedBytes[(1 + NonceBytes)..^TagBytes], sealedBytes[^TagBytes..], opened,
-                associated);
+                sealedBytes.Slice(1, NonceBytes), sealedBytes[(1 + NonceBytes)..^TagBytes], sealedBytes[^TagBytes..],
+                opened, associated);
             return true;
         }
         catch (AuthenticationTagMismatchException)

@@ -89,34 +89,12 @@ public static class StreamCodec
             return StreamMeasure.Invalid;
         }
 
-        // In the clear only parsing tells the end; what does not parse may still be incomplete.
-        MsgPackReader reader = new(buffer[1..]);
-        switch ((MessageType)buffer[0])
-        {
-            case MessageType.Compress:
-                reader.Skip();
-                break;
-            case MessageType.User:
-                reader.Take(UserLength(ref reader));
-                break;
-            case MessageType.Ping or MessageType.Ack or MessageType.PushPull or MessageType.Error:
-                _ = MessageCodec.Decode((MessageType)buffer[0], ref reader);
-                break;
-            default:
-                return StreamMeasure.Invalid;
-        }
-
-        if (reader.Failed)
-        {
-            return StreamMeasure.NeedMore;
-        }
-
-        total = buffer.Length - reader.Remaining;
-        return StreamMeasure.Complete;
+        return MeasurePlain(buffer, out total);
     }
 
     public static bool TryDecode(
-        ReadOnlySpan<byte> unit, Keyring keys, [NotNullWhen(true)] out GossipMessage? message, out PacketRejection rejection)
+        ReadOnlySpan<byte> unit, Keyring keys, [NotNullWhen(true)] out GossipMessage? message,
+        out PacketRejection rejection)
     {
         message = null;
         rejection = PacketRejection.None;
@@ -141,7 +119,8 @@ public static class StreamCodec
 
         if (plaintext[0] == (byte)MessageType.Compress)
         {
-            if (!PacketCodec.TryDecompress(plaintext[1..], WireLimits.MaxStreamBytes, out byte[] inner) || inner.Length == 0)
+            if (!PacketCodec.TryDecompress(plaintext[1..], WireLimits.MaxStreamBytes, out byte[] inner)
+                || inner.Length == 0)
             {
                 rejection = PacketRejection.BadCompression;
                 return false;
@@ -155,7 +134,9 @@ public static class StreamCodec
         if (type == MessageType.User)
         {
             int length = UserLength(ref reader);
-            message = reader.Failed || length != reader.Remaining ? null : new GossipMessage.User(reader.Take(length).ToArray());
+            message = reader.Failed || length != reader.Remaining
+                ? null
+                : new GossipMessage.User(reader.Take(length).ToArray());
         }
         else if (type is MessageType.Ping or MessageType.Ack or MessageType.PushPull or MessageType.Error)
         {
@@ -169,6 +150,66 @@ public static class StreamCodec
 
         rejection = message is null ? PacketRejection.Malformed : PacketRejection.None;
         return message is not null;
+    }
+
+    /// <summary>In the clear only parsing tells the end. Nothing is kept: it runs at every read of a socket.</summary>
+    private static StreamMeasure MeasurePlain(ReadOnlySpan<byte> buffer, out int total)
+    {
+        total = 0;
+        MsgPackReader reader = new(buffer[1..]);
+        switch ((MessageType)buffer[0])
+        {
+            case MessageType.Compress or MessageType.Ping or MessageType.Ack or MessageType.Error:
+                reader.Skip();
+                break;
+            case MessageType.User:
+                reader.Take(UserLength(ref reader));
+                break;
+            case MessageType.PushPull:
+                PassPushPull(ref reader);
+                break;
+            default:
+                return StreamMeasure.Invalid;
+        }
+
+        if (reader.Failed)
+        {
+            return reader.EndedEarly ? StreamMeasure.NeedMore : StreamMeasure.Invalid;
+        }
+
+        total = buffer.Length - reader.Remaining;
+        return StreamMeasure.Complete;
+    }
+
+    private static void PassPushPull(ref MsgPackReader reader)
+    {
+        ulong nodes = 0;
+        ulong userState = 0;
+        int count = reader.ReadMapHeader();
+        for (int i = 0; i < count && !reader.Failed; i++)
+        {
+            ReadOnlySpan<byte> key = reader.ReadRaw();
+            if (key.SequenceEqual("Nodes"u8))
+            {
+                nodes = reader.ReadUnsigned();
+            }
+            else if (key.SequenceEqual("UserStateLen"u8))
+            {
+                userState = reader.ReadUnsigned();
+            }
+            else
+            {
+                reader.Skip();
+            }
+        }
+
+        bool bounded = nodes <= WireLimits.MaxPushPullNodes && userState <= WireLimits.MaxStreamBytes;
+        for (ulong i = 0; bounded && i < nodes && !reader.Failed; i++)
+        {
+            reader.Skip();
+        }
+
+        reader.Take(bounded ? (int)userState : -1);
     }
 
     private static int UserLength(ref MsgPackReader reader)

@@ -18,7 +18,6 @@ internal static class WireLimits
     public const int MaxPayload = 64 << 10;
     public const int MaxError = 4096;
     public const int MaxMessagesPerPacket = 1024;
-    public const int MaxNesting = 3;
     public const int MaxPushPullNodes = 1 << 16;
     public const int VersionBytes = 6;
 }

@@ -2,22 +2,25 @@ using System.Net;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
-namespace Overlay.Tests.Gossip;
+namespace Overlay.Tests.Gossip.Wire;
 
 /// <summary>Random well-formed messages, and a text form to compare them by.</summary>
 internal static class Samples
 {
     public static GossipMessage Message(Prng prng) => prng.Next(8) switch
     {
-        0 => new GossipMessage.Ping(Number(prng), Name(prng), prng.Chance(0.5) ? EndPoint(prng) : null, prng.Chance(0.5) ? Name(prng) : ""),
+        0 => new GossipMessage.Ping(
+            Number(prng), Name(prng), prng.Chance(0.5) ? EndPoint(prng) : null, prng.Chance(0.5) ? Name(prng) : ""),
         1 => new GossipMessage.IndirectPing(
-            Number(prng), EndPoint(prng), Name(prng), prng.Chance(0.5), prng.Chance(0.5) ? EndPoint(prng) : null, Name(prng)),
+            Number(prng), EndPoint(prng), Name(prng), prng.Chance(0.5), prng.Chance(0.5) ? EndPoint(prng) : null,
+            Name(prng)),
         2 => new GossipMessage.Ack(Number(prng), Bytes(prng, 200)),
         3 => new GossipMessage.Nack(Number(prng)),
         4 => new GossipMessage.Suspect(Number(prng), Name(prng), Name(prng)),
         5 => new GossipMessage.Dead(Number(prng), Name(prng), Name(prng)),
         6 => new GossipMessage.Alive(
-            Number(prng), Name(prng), EndPoint(prng), Bytes(prng, 512), [1, 5, 2, 2, 5, 5], prng.Chance(0.5) ? prng.NextUInt64() : 0),
+            Number(prng), Name(prng), EndPoint(prng), Bytes(prng, 512), [1, 5, 2, 2, 5, 5],
+            prng.Chance(0.5) ? prng.NextUInt64() : 0),
         _ => new GossipMessage.User(Bytes(prng, 700)),
     };
 
@@ -30,7 +33,8 @@ internal static class Samples
             prng.Chance(0.5),
             [
                 .. Enumerable.Range(0, prng.Next(40)).Select(_ => new PushPullNode(
-                    Name(prng), EndPoint(prng), Bytes(prng, 100), Number(prng), (MemberState)prng.Next(4), [1, 5, 2, 2, 5, 5],
+                    Name(prng), EndPoint(prng), Bytes(prng, 100), Number(prng), (MemberState)prng.Next(4),
+                    [1, 5, 2, 2, 5, 5],
                     prng.Chance(0.5) ? prng.NextUInt64() : 0)),
             ],
             Bytes(prng, 2000)),
@@ -40,11 +44,16 @@ internal static class Samples
     {
         GossipMessage.Ack m => $"ack {m.SequenceNumber} {Convert.ToHexString(m.Payload)}",
         GossipMessage.User m => $"user {Convert.ToHexString(m.Payload)}",
-        GossipMessage.Alive m => $"alive {m.Incarnation} {m.Node} {m.Address} {Convert.ToHexString(m.Meta)} {Convert.ToHexString(m.Versions)} {m.BootId}",
-        GossipMessage.PushPull m => $"push/pull {m.Join} {Convert.ToHexString(m.UserState)} " + string.Join(';', m.Nodes.Select(
-            static n => $"{n.Name} {n.Address} {Convert.ToHexString(n.Meta)} {n.Incarnation} {n.State} {n.BootId}")),
+        GossipMessage.Alive m => $"alive {m.Incarnation} {m.Node} {m.Address} {Convert.ToHexString(m.Meta)} "
+            + $"{Convert.ToHexString(m.Versions)} {m.BootId}",
+        GossipMessage.PushPull m => $"push/pull {m.Join} {Convert.ToHexString(m.UserState)} "
+            + string.Join(';', m.Nodes.Select(Text)),
         _ => message.ToString()!,
     };
+
+    public static string Text(PushPullNode n) =>
+        $"{n.Name} {n.Address} {Convert.ToHexString(n.Meta)} {n.Incarnation} {n.State} "
+        + $"{Convert.ToHexString(n.Versions)} {n.BootId}";
 
     /// <summary>Clear, a literal 0, then the code that is one ahead of the table again and again, then end.</summary>
     public static byte[] LzwBomb(int codes)
