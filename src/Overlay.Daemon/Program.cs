@@ -9,4 +9,10 @@ if (args is ["version"] or ["--version"])
     return 0;
 }
 
+if (!args.Contains("run"))
+{
+    // Only the agent's meters are read; making those of the HTTP client delays every other command.
+    AppContext.SetSwitch("System.Diagnostics.Metrics.Meter.IsSupported", false);
+}
+
 return await CommandLine.RunAsync(args, Terminal.OfProcess(), AgentProcess.RunAsync, CancellationToken.None);

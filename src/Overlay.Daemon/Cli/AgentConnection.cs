@@ -19,7 +19,12 @@ internal sealed class AgentConnection : IDisposable
         handler = new SocketsHttpHandler
         {
             ConnectCallback = ConnectAsync,
+
+            // Each of these is a layer around the call that a local socket has no use for, and costs start-up time.
             UseProxy = false,
+            UseCookies = false,
+            AllowAutoRedirect = false,
+            ActivityHeadersPropagator = null,
         };
         channel = GrpcChannel.ForAddress("http://localhost", new GrpcChannelOptions { HttpHandler = handler });
         Client = new V1.Admin.AdminClient(channel);

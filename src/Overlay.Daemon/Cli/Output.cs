@@ -50,8 +50,14 @@ internal sealed class Output(Terminal terminal, OutputOptions options)
         }
     }
 
-    /// <summary>Whole objects, always as a JSON array: an inspection has no table.</summary>
-    public void Inspect(IReadOnlyList<IMessage> messages) => terminal.Out.WriteLine(Json.Array(messages));
+    /// <summary>Whole objects, always as a JSON array: an inspection has no table. Nothing if none was found.</summary>
+    public void Inspect(IReadOnlyList<IMessage> messages)
+    {
+        if (messages.Count > 0)
+        {
+            terminal.Out.WriteLine(Json.Array(messages));
+        }
+    }
 
     /// <summary>The outcome of a change: its key for scripts and people alike, or the whole answer as JSON.</summary>
     public void Result(IMessage message, string key)

@@ -150,6 +150,21 @@ public sealed class ExitCodeTests : IAsyncLifetime
             await session.RunAsync("network", "rm", "a", "b", "c"));
     }
 
+    [Fact]
+    public async Task Inspecting_what_is_not_there_prints_no_data_and_what_is_there_is_still_shown()
+    {
+        agent.Answers<InspectNodeRequest>(static (request, _) => request.Node == "a"
+            ? throw RefusalStatus.ToException(new Refusal(RefusalKind.NotFound, "Cannot show a.", "It is not there.", ""))
+            : Task.FromResult<Google.Protobuf.IMessage>(new NodeView { Id = request.Node }));
+
+        Assert.Equal(
+            new CliResult(ExitCode.NotFound, "", "overlayd: cannot show a: it is not there.\n"),
+            await session.RunAsync("node", "inspect", "a"));
+        CliResult both = await session.RunAsync("node", "inspect", "a", "b");
+        Assert.Equal(ExitCode.NotFound, both.ExitCode);
+        Assert.Contains("\"id\": \"b\"", both.Out, StringComparison.Ordinal);
+    }
+
     [Theory]
     [InlineData("", "not in a cluster", "", ExitCode.NotInCluster)]
     [InlineData("c1", "ready", "", ExitCode.Ok)]
