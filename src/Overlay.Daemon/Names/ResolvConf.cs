@@ -98,7 +98,9 @@ internal sealed class ResolvConf(string root = ResolvConf.DefaultRoot)
 
     /// <summary>Whether the agent made this sandbox: its resolv.conf bears our mark.</summary>
     public bool Made(string sandbox) =>
-        !sandbox.Contains('/', StringComparison.Ordinal) && ReadIfThere(PathOf(sandbox)) is { } content && IsOurs(content);
+        !sandbox.Contains('/', StringComparison.Ordinal)
+        && ReadIfThere(PathOf(sandbox)) is { } content
+        && IsOurs(content);
 
     private static bool IsOurs(string content) => content.StartsWith(Mark, StringComparison.Ordinal);
 

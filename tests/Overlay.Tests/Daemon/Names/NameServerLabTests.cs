@@ -58,7 +58,7 @@ public sealed class NameServerLabTests : IDisposable
         using SandboxSockets first = factory.Open(new(name));
         Assert.Equal(first.Identity, factory.IdentityOf(new(name)));
         NameServerException taken = Assert.Throws<NameServerException>(() => factory.Open(new(name)));
-        Assert.Contains("cannot bind 127.0.0.11:53: another program listens there", taken.Message, StringComparison.Ordinal);
+        Assert.Contains("cannot bind 127.0.0.11:53: another program", taken.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -13,7 +13,10 @@ public sealed class ResolvConfTests : IDisposable
     public void A_sandbox_gets_its_file_and_loses_it()
     {
         ResolvConf files = new(root);
+        Assert.False(files.Made("web"));
         Assert.True(files.Write("web", host));
+        Assert.True(files.Made("web"));
+        Assert.False(files.Made("/run/netns/web"));
         string path = Path.Combine(root, "web", "resolv.conf");
         Assert.Equal(
             """
@@ -39,6 +42,7 @@ public sealed class ResolvConfTests : IDisposable
         File.WriteAllText(Path.Combine(folder, "resolv.conf"), "nameserver 192.0.2.9\n");
         ResolvConf files = new(root);
         Assert.False(files.Write("web", host));
+        Assert.False(files.Made("web"));
         files.Remove("web");
         Assert.Equal("nameserver 192.0.2.9\n", File.ReadAllText(Path.Combine(folder, "resolv.conf")));
     }
