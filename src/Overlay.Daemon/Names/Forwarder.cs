@@ -33,6 +33,7 @@ internal sealed partial class Forwarder(
     private readonly Dictionary<long, Action<byte[]>> clients = [];
     private readonly Dictionary<long, UpstreamSocket> sockets = [];
     private readonly long origin = time.GetTimestamp();
+    private Instant armed = Instant.Never;
     private long lastTicket;
     private int pending;
 
@@ -57,7 +58,6 @@ internal sealed partial class Forwarder(
             null,
             Timeout.InfiniteTimeSpan,
             Timeout.InfiniteTimeSpan);
-        Instant armed = Instant.Never;
         try
         {
             while (await inbox.Reader.WaitToReadAsync(stoppingToken))
@@ -71,7 +71,7 @@ internal sealed partial class Forwarder(
                 queries.Advance(now, effects);
                 Perform(stoppingToken);
                 Volatile.Write(ref pending, queries.Count);
-                if (queries.NextDeadline is var next && (next != armed || next <= now))
+                if (queries.NextDeadline is var next && next != armed)
                 {
                     armed = next;
                     timer.Change(DelayUntil(next, now), Timeout.InfiniteTimeSpan);
@@ -119,6 +119,8 @@ internal sealed partial class Forwarder(
                 queries.Failed(failed.Attempt, Now(), effects);
                 break;
             case ForwarderInput.Tick:
+                // Timers may fire a little early by our clock: what is still due later is armed again.
+                armed = Instant.Never;
                 break;
         }
     }

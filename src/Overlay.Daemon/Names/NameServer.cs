@@ -36,6 +36,7 @@ internal sealed partial class NameServer : BackgroundService
     private ImmutableArray<(SandboxResolver? Resolver, NamespaceName Name, string? Problem)> shown = [];
     private long settled = -1;
     private int lastClient;
+    private bool hasEnded;
 
     public NameServer(
         ISandboxSocketFactory factory,
@@ -92,6 +93,7 @@ internal sealed partial class NameServer : BackgroundService
     }
 
     /// <summary>Waits until what is published now is in force or has become a problem.</summary>
+    /// <exception cref="NameServerException">The name server has stopped meanwhile.</exception>
     public Task WhenSettledAsync(CancellationToken cancellationToken)
     {
         lock (gate)
@@ -99,6 +101,11 @@ internal sealed partial class NameServer : BackgroundService
             if (settled >= wanted.Version)
             {
                 return Task.CompletedTask;
+            }
+
+            if (hasEnded)
+            {
+                return Task.FromException(new NameServerException("the name server has stopped"));
             }
 
             TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -130,6 +137,7 @@ internal sealed partial class NameServer : BackgroundService
         }
         finally
         {
+            ReleaseWaiters();
             foreach (SandboxResolver resolver in resolvers.Values)
             {
                 await resolver.DisposeAsync();
@@ -217,6 +225,17 @@ internal sealed partial class NameServer : BackgroundService
         }
 
         done.ForEach(static d => d.TrySetResult());
+    }
+
+    /// <summary>Whatever ended the loop: nobody waits for it any longer.</summary>
+    private void ReleaseWaiters()
+    {
+        lock (gate)
+        {
+            hasEnded = true;
+            waiters.ForEach(static w => w.Done.TrySetException(new NameServerException("the name server has stopped")));
+            waiters.Clear();
+        }
     }
 
     /// <summary>Sandboxes of one network share its index; a zone that stayed the same object keeps it.</summary>

@@ -8,8 +8,8 @@ namespace Overlay.Tests.Daemon.Names;
 internal sealed class FakeUpstream : IAsyncDisposable
 {
     private readonly Func<byte[], byte[]?> answer;
-    private readonly Socket udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-    private readonly Socket tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+    private readonly Socket udp;
+    private readonly Socket tcp;
     private readonly Task loops;
     private int queries;
 
@@ -17,9 +17,7 @@ internal sealed class FakeUpstream : IAsyncDisposable
     public FakeUpstream(Func<byte[], byte[]?> answer)
     {
         this.answer = answer;
-        udp.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        tcp.Bind(udp.LocalEndPoint!);
-        tcp.Listen(8);
+        (udp, tcp) = LoopbackSockets.Bind();
         loops = Task.WhenAll(ServeUdpAsync(), ServeTcpAsync());
     }
 

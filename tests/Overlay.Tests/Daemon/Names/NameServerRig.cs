@@ -84,11 +84,7 @@ internal sealed class NameServerRig : ISandboxSocketFactory, IAsyncDisposable
             throw new NameServerException($"no names in sandbox {sandbox}: taken");
         }
 
-        Socket udp = new(AddressFamily.InterNetwork, SocketType.Dgram, ProtocolType.Udp);
-        Socket tcp = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-        udp.Bind(new IPEndPoint(IPAddress.Loopback, 0));
-        tcp.Bind(udp.LocalEndPoint!);
-        tcp.Listen(64);
+        (Socket udp, Socket tcp) = LoopbackSockets.Bind();
         Addresses[sandbox] = (IPEndPoint)udp.LocalEndPoint!;
         return new(udp, tcp, Identity);
     }
