@@ -31,7 +31,8 @@ public static class Desired
             networks[network.Id] = network;
         }
 
-        ILookup<NetworkId, LocalEndpoint> locals = inputs.Endpoints.ToLookup(static e => e.Network);
+        LocalEndpoint[] endpoints = Placeable(inputs, networks);
+        ILookup<NetworkId, LocalEndpoint> locals = endpoints.ToLookup(static e => e.Network);
         ILookup<NetworkId, RemoteEndpoint> remotes = inputs.Remotes.ToLookup(static r => r.Network);
         foreach (OverlayNetwork network in networks.Values.Where(n => locals[n.Id].Any()))
         {
@@ -39,15 +40,10 @@ public static class Desired
         }
 
         SortedDictionary<NamespaceName, int> slots = [];
-        foreach (LocalEndpoint endpoint in inputs.Endpoints)
+        foreach (LocalEndpoint endpoint in endpoints)
         {
-            if (!networks.TryGetValue(endpoint.Network, out OverlayNetwork? network))
-            {
-                continue;
-            }
-
             NamespaceState before = namespaces.GetValueOrDefault(endpoint.Sandbox, Loopback);
-            namespaces[endpoint.Sandbox] = InSandbox(before, network, endpoint, inputs);
+            namespaces[endpoint.Sandbox] = InSandbox(before, networks[endpoint.Network], endpoint, inputs);
             if (endpoint.GatewaySlot > 0)
             {
                 slots.TryAdd(endpoint.Sandbox, endpoint.GatewaySlot);
@@ -66,6 +62,20 @@ public static class Desired
     /// <summary>Every sysctl that a wish names, for the observation to read.</summary>
     public static ImmutableSortedSet<string> SysctlPaths(this HostState state) =>
         state.Namespaces.Values.SelectMany(static n => n.Sysctls.Keys).ToImmutableSortedSet(StringComparer.Ordinal);
+
+    /// <summary>
+    /// The endpoints of known segments, in the order of their ids. An interface belongs to the first that claims it:
+    /// two pairs of veth cannot end there.
+    /// </summary>
+    private static LocalEndpoint[] Placeable(DataplaneInputs inputs, SortedDictionary<NetworkId, OverlayNetwork> networks)
+    {
+        SortedSet<(NamespaceName, string)> taken = [];
+        return
+        [
+            .. inputs.Endpoints.OrderBy(static e => e.Id).Where(e => networks.TryGetValue(e.Network, out OverlayNetwork? network)
+                && e.Segment < network.Segments.Length && taken.Add((e.Sandbox, e.Interface))),
+        ];
+    }
 
     private static NamespaceState Loopback => new()
     {
@@ -87,7 +97,7 @@ public static class Desired
             AddSegment(links, addresses, network, segment, mtu, inputs);
         }
 
-        foreach (LocalEndpoint endpoint in locals.Where(e => e.Segment < network.Segments.Length))
+        foreach (LocalEndpoint endpoint in locals)
         {
             string port = PortOf(endpoint.Id);
             links[port] = new()
@@ -102,7 +112,7 @@ public static class Desired
         }
 
         (ImmutableSortedSet<FdbEntry> fdb, ImmutableSortedSet<NeighbourEntry> neighbours) =
-            Reach(remotes.Where(r => links.ContainsKey(VxlanOf(r.Segment))));
+            Reach(remotes.Where(r => r.Segment < network.Segments.Length && !r.Vtep.Equals(inputs.Vtep)), network, locals);
         return new()
         {
             Links = links.ToImmutable(),
@@ -112,6 +122,9 @@ public static class Desired
             Sysctls = OverlaySysctls,
         };
     }
+
+    /// <summary>The same on all nodes: a sandbox that moves finds its gateway where it knew it.</summary>
+    private static MacAddress BridgeMac(OverlayNetwork network, int segment) => StableMac.Of($"{network.Id}/{segment}");
 
     private static ImmutableSortedDictionary<string, string> OverlaySysctls { get; } =
         NamespaceState.Empty.Sysctls
@@ -132,7 +145,7 @@ public static class Desired
         {
             Name = bridge,
             Kind = LinkKind.Bridge,
-            Mac = StableMac.Of($"{network.Id}/{segment}"),
+            Mac = BridgeMac(network, segment),
             Mtu = mtu,
             Up = true,
         };
@@ -156,14 +169,23 @@ public static class Desired
         }
     }
 
-    /// <summary>One MAC has one VTEP and one address one MAC: of contradicting claims the first in order counts.</summary>
+    /// <summary>
+    /// One MAC has one VTEP and one address one MAC. Of contradicting claims the first in order counts, but before all
+    /// what is here: the network's gateway, which every node answers for itself, and this node's endpoints.
+    /// </summary>
     private static (ImmutableSortedSet<FdbEntry> Fdb, ImmutableSortedSet<NeighbourEntry> Neighbours) Reach(
-        IEnumerable<RemoteEndpoint> remotes)
+        IEnumerable<RemoteEndpoint> remotes, OverlayNetwork network, LocalEndpoint[] locals)
     {
         ImmutableSortedSet<FdbEntry>.Builder fdb = ImmutableSortedSet.CreateBuilder<FdbEntry>();
         ImmutableSortedSet<NeighbourEntry>.Builder neighbours = ImmutableSortedSet.CreateBuilder<NeighbourEntry>();
-        SortedSet<(int Segment, MacAddress Mac)> macs = [];
-        SortedDictionary<IPAddress, int> taken = new(AddressOrder.Instance);
+        SortedSet<(int Segment, MacAddress Mac)> macs =
+        [
+            .. locals.Select(static e => (e.Segment, e.Mac)),
+            .. network.Segments.Select((_, n) => (n, BridgeMac(network, n))),
+        ];
+        SortedSet<IPAddress> taken = new(AddressOrder.Instance);
+        taken.UnionWith(locals.SelectMany(static e => new[] { e.Ipv4, e.Ipv6 }).OfType<IPAddress>());
+        taken.UnionWith(network.Segments.SelectMany(static s => new[] { s.Gateway4, s.Gateway6 }).OfType<IPAddress>());
         foreach (RemoteEndpoint remote in remotes)
         {
             string device = VxlanOf(remote.Segment);
@@ -175,7 +197,7 @@ public static class Desired
             fdb.Add(new(device, remote.Mac, remote.Vtep));
             foreach (IPAddress address in new[] { remote.Ipv4, remote.Ipv6 }.OfType<IPAddress>())
             {
-                if (taken.TryAdd(address, remote.Segment))
+                if (taken.Add(address))
                 {
                     neighbours.Add(new(device, address, remote.Mac));
                 }
@@ -188,11 +210,6 @@ public static class Desired
     private static NamespaceState InSandbox(
         NamespaceState before, OverlayNetwork network, LocalEndpoint endpoint, DataplaneInputs inputs)
     {
-        if (endpoint.Segment >= network.Segments.Length)
-        {
-            return before;
-        }
-
         OverlaySegment own = network.Segments[endpoint.Segment];
         ImmutableSortedSet<AddressEntry> addresses = before.Addresses;
         ImmutableSortedDictionary<string, string> sysctls = before.Sysctls;

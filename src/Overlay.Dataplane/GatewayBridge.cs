@@ -6,7 +6,8 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// The way out of a sandbox: the bridge ovgw0 in the host's namespace, one veth for each sandbox that may leave, and
 /// masquerade. A sandbox's address has length 32, so that sandboxes meet only in the host's forward chain, which
-/// drops what goes from one to another.
+/// drops what goes from one to another and what others begin. The ports are isolated besides: otherwise the host's own
+/// ICMP redirects would show sandboxes the way to each other across the bridge, past that chain.
 /// </summary>
 internal static class GatewayBridge
 {
@@ -35,6 +36,8 @@ internal static class GatewayBridge
         	chain forward {
         		type filter hook forward priority filter; policy accept;
         		iifname "ovgw0" oifname "ovgw0" drop
+        		oifname "ovgw0" ct state established,related accept
+        		oifname "ovgw0" drop
         	}
 
         	chain postrouting {
@@ -72,6 +75,7 @@ internal static class GatewayBridge
                 Mtu = inputs.UnderlayMtu,
                 Up = true,
                 Master = Name,
+                Isolated = true,
                 Peer = new(sandbox, SandboxInterface),
             };
         }

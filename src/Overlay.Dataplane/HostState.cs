@@ -15,6 +15,9 @@ public sealed record HostState
 
     public ImmutableSortedDictionary<NamespaceName, NamespaceState> Namespaces { get; init; } =
         ImmutableSortedDictionary<NamespaceName, NamespaceState>.Empty;
+
+    public LinkState? FindLink(NamespaceName name, string link) =>
+        Namespaces.TryGetValue(name, out NamespaceState? inside) ? inside.FindLink(link) : null;
 }
 
 /// <summary>One network namespace. Observations hold everything found; wishes hold only what is ours.</summary>
@@ -46,6 +49,8 @@ public sealed record NamespaceState
     /// or null where there is none. Lines end in '\n'.
     /// </summary>
     public string? NftTable { get; init; }
+
+    public LinkState? FindLink(string name) => Links.TryGetValue(name, out LinkState? link) ? link : null;
 }
 
 public enum LinkKind
@@ -74,6 +79,11 @@ public sealed record LinkState
 
     /// <summary>Name of the bridge it is a port of, in the same namespace.</summary>
     public string? Master { get; init; }
+
+    /// <summary>
+    /// As a bridge port it exchanges no frames with other isolated ports (IFLA_BRPORT_ISOLATED); false in a wish: any.
+    /// </summary>
+    public bool Isolated { get; init; }
 
     public VxlanAttributes? Vxlan { get; init; }
 
@@ -160,6 +170,9 @@ public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, strin
 {
     /// <summary>rtm_protocol of our routes, from the range left to administrators ("ov" has no registered number).</summary>
     public const byte Protocol = 79;
+
+    /// <summary>The kernel holds one of the two at a time.</summary>
+    public bool HasKeyOf(RouteEntry other) => Destination.Equals(other.Destination) && Metric == other.Metric;
 
     public int CompareTo(RouteEntry? other)
     {

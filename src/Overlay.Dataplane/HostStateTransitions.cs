@@ -1,4 +1,6 @@
 using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
 using Overlay.Primitives;
 
 namespace Overlay.Dataplane;
@@ -24,36 +26,8 @@ public static class HostStateTransitions
             : state,
     };
 
-    /// <summary>Null if the kernel would accept the operation now; else the error it would give.</summary>
-    public static string? Refusal(this HostState state, Operation operation)
-    {
-        bool needsNamespace = operation is not (Operation.CreateNamespace or Operation.DeleteNamespace);
-        if (!state.Namespaces.TryGetValue(operation.Namespace, out NamespaceState? inside))
-        {
-            return needsNamespace ? $"ENOENT: no namespace {operation.Namespace}" : null;
-        }
-
-        string? device = operation switch
-        {
-            Operation.ChangeLink change => change.Name,
-            Operation.ReplaceAddress replace => replace.Entry.Device,
-            Operation.ReplaceRoute replace => replace.Entry.Device,
-            Operation.ReplaceFdb replace => replace.Entry.Device,
-            Operation.ReplaceNeighbour replace => replace.Entry.Device,
-            Operation.CreateLink { Link.Master: { } master } => master,
-            _ => null,
-        };
-        if (device is not null && !inside.Links.ContainsKey(device))
-        {
-            return $"ENODEV: no link {device} in {operation.Namespace}";
-        }
-
-        return operation is Operation.CreateLink { Link.Peer: { } peer } && !state.Namespaces.ContainsKey(peer.Namespace)
-            ? $"ENOENT: no namespace {peer.Namespace}"
-            : null;
-    }
-
-    private static NamespaceState NewNamespace => NamespaceState.Empty with
+    /// <summary>A namespace as <see cref="Operation.CreateNamespace"/> leaves it.</summary>
+    internal static NamespaceState NewNamespace => NamespaceState.Empty with
     {
         Links = NamespaceState.Empty.Links.Add("lo", new() { Name = "lo", Kind = LinkKind.Loopback, Mtu = 65536, Up = true }),
     };
@@ -94,18 +68,9 @@ public static class HostStateTransitions
         }
 
         HostState after = state.With(name, Strip(inside, link));
-        foreach ((NamespaceName other, NamespaceState there) in after.Namespaces)
+        if (gone.Peer is { } known && state.FindLink(known.Namespace, known.Name) is { Peer: { } back } && back == new VethPeer(name, link))
         {
-            foreach (LinkState end in there.Links.Values)
-            {
-                bool paired = gone.Peer is { } peer
-                    ? peer.Namespace == other && peer.Name == end.Name
-                    : end.Peer is { } back && back.Namespace == name && back.Name == link;
-                if (paired && end.Kind == LinkKind.Veth)
-                {
-                    return after.With(other, Strip(there, end.Name));
-                }
-            }
+            return after.With(known.Namespace, Strip(after.Namespaces[known.Namespace], known.Name));
         }
 
         return after;
@@ -125,15 +90,15 @@ public static class HostStateTransitions
     {
         Operation.SetSysctl set => state with { Sysctls = state.Sysctls.SetItem(set.Path, set.Value) },
         Operation.ChangeLink change => state.Links.TryGetValue(change.Name, out LinkState? link)
-            ? state with { Links = state.Links.SetItem(change.Name, Changed(link, change)) }
+            ? Changed(state, link, change)
             : state,
         Operation.ReplaceAddress replace => state with { Addresses = state.Addresses.Add(replace.Entry) },
-        Operation.DeleteAddress delete => state with { Addresses = state.Addresses.Remove(delete.Entry) },
+        Operation.DeleteAddress delete => WithoutAddress(state, delete.Entry),
         Operation.ReplaceRoute replace => state with
         {
             Routes =
             [
-                .. state.Routes.Where(r => !(r.Destination.Equals(replace.Entry.Destination) && r.Metric == replace.Entry.Metric)),
+                .. state.Routes.Where(r => !r.HasKeyOf(replace.Entry)),
                 replace.Entry,
             ],
         },
@@ -148,7 +113,7 @@ public static class HostStateTransitions
         Operation.ReplaceFdb replace => state with
         {
             Fdb = Replace(
-                state.Fdb, replace.Entry, new FdbEntry(replace.Entry.Device, replace.Entry.Mac, System.Net.IPAddress.Any),
+                state.Fdb, replace.Entry, new FdbEntry(replace.Entry.Device, replace.Entry.Mac, IPAddress.Any),
                 e => e.Device == replace.Entry.Device && e.Mac == replace.Entry.Mac),
         },
         Operation.DeleteFdb delete => state with { Fdb = state.Fdb.Remove(delete.Entry) },
@@ -170,12 +135,66 @@ public static class HostStateTransitions
         return set.Add(entry);
     }
 
-    private static LinkState Changed(LinkState link, Operation.ChangeLink change) => link with
+    /// <summary>
+    /// With an IPv4 address the kernel may take the others of its subnet (promote_secondaries is 0 and this one was the
+    /// first; a dump does not tell, so all count as gone), and with the last one the link's IPv4 routes.
+    /// </summary>
+    private static NamespaceState WithoutAddress(NamespaceState state, AddressEntry gone)
     {
-        Mtu = change.Mtu ?? link.Mtu,
-        Mac = change.Mac ?? link.Mac,
-        Master = change.Master is { } master ? (master.Length == 0 ? null : master) : link.Master,
-        Up = change.Up ?? link.Up,
-        Alias = change.Alias ?? link.Alias,
-    };
+        if (gone.Address.AddressFamily != AddressFamily.InterNetwork || !state.Addresses.Contains(gone))
+        {
+            return state with { Addresses = state.Addresses.Remove(gone) };
+        }
+
+        ImmutableSortedSet<AddressEntry> left =
+        [
+            .. state.Addresses.Where(a => a != gone && !(a.Device == gone.Device && a.PrefixLength == gone.PrefixLength
+                && a.Address.AddressFamily == AddressFamily.InterNetwork && SubnetOf(a).Contains(gone.Address))),
+        ];
+        bool last = !left.Any(a => a.Device == gone.Device && a.Address.AddressFamily == AddressFamily.InterNetwork);
+        return state with
+        {
+            Addresses = left,
+            Routes = last
+                ? [.. state.Routes.Where(r => r.Device != gone.Device
+                    || r.Destination.BaseAddress.AddressFamily != AddressFamily.InterNetwork)]
+                : state.Routes,
+        };
+    }
+
+    internal static IPNetwork SubnetOf(AddressEntry entry)
+    {
+        byte[] bytes = entry.Address.GetAddressBytes();
+        for (int bit = entry.PrefixLength; bit < bytes.Length * 8; bit++)
+        {
+            bytes[bit / 8] &= (byte)~(0x80 >> (bit % 8));
+        }
+
+        return new(new(bytes), entry.PrefixLength);
+    }
+
+    /// <summary>A link that goes down loses its routes and IPv6 addresses.</summary>
+    private static NamespaceState Changed(NamespaceState state, LinkState link, Operation.ChangeLink change)
+    {
+        bool moves = change.Master is not null && change.Master != (link.Master ?? "");
+        LinkState changed = link with
+        {
+            Mtu = change.Mtu ?? link.Mtu,
+            Mac = change.Mac ?? link.Mac,
+            Master = change.Master is { } master ? (master.Length == 0 ? null : master) : link.Master,
+            Up = change.Up ?? link.Up,
+            Alias = change.Alias ?? link.Alias,
+            Isolated = change.Isolated ?? (link.Isolated && !moves),
+        };
+        NamespaceState after = state with { Links = state.Links.SetItem(link.Name, changed) };
+        return changed.Up || !link.Up
+            ? after
+            : after with
+            {
+                Routes = [.. state.Routes.Where(r => r.Device != link.Name)],
+                Neighbours = [.. state.Neighbours.Where(n => n.Device != link.Name)],
+                Addresses = [.. state.Addresses.Where(a => a.Device != link.Name
+                    || a.Address.AddressFamily == AddressFamily.InterNetwork)],
+            };
+    }
 }

@@ -1,124 +1,101 @@
-using System.Collections.Immutable;
-
 namespace Overlay.Dataplane;
 
-/// <summary>The links' part of a plan.</summary>
-internal static class LinkPlanner
+/// <summary>The links' part of a plan, for one namespace.</summary>
+internal sealed class LinkPlanner(Stages stages, VethPairs pairs, HostState desired)
 {
-    private const string AliasPrefix = "overlayd ";
+    private readonly SortedSet<string> made = new(StringComparer.Ordinal);
+    private readonly SortedSet<string> absent = new(StringComparer.Ordinal);
 
-    /// <summary>Adds the operations; returns the names of links that are made (again), whose entries start empty.</summary>
-    public static SortedSet<string> Plan(
-        Planner.Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, HostState desired,
-        HostState observed, ImmutableSortedSet<NamespaceName> unreachable)
+    /// <summary>Adds the operations; the answer says what becomes of the namespace's links.</summary>
+    public LinkFates Plan(NamespaceName name, NamespaceState wish, NamespaceState actual)
     {
-        SortedSet<string> made = new(StringComparer.Ordinal);
         foreach (LinkState link in wish.Links.Values)
         {
-            if (link.Peer is { } peer && unreachable.Contains(peer.Namespace))
-            {
-                continue;
-            }
-
-            bool exists = actual.Links.TryGetValue(link.Name, out LinkState? present);
-            if (exists && IsSame(link, present!) && PeerExists(link, observed))
-            {
-                Change(stages, name, link, present!);
-                continue;
-            }
-
+            LinkState? present = actual.FindLink(link.Name);
             switch (link.Kind)
             {
-                case LinkKind.Loopback:
-                    // The kernel makes it with the namespace, and down.
+                case LinkKind.Loopback when present is null:
                     stages.LinkChanges.Add(new Operation.ChangeLink(name, link.Name, Up: true));
                     break;
-                case LinkKind.Veth when link.Peer is { } end:
-                    if (exists)
-                    {
-                        stages.Conflicts.Add(new Operation.DeleteLink(name, link.Name));
-                    }
-
-                    stages.Veths.Add(new Operation.CreateLink(name, link, WishOf(end, desired)));
-                    made.Add(link.Name);
-                    break;
                 case LinkKind.Veth:
-                    // The sandbox's end: made together with the other one, in the network's or the host's namespace.
-                    made.Add(link.Name);
+                    PlanEnd(name, link, present);
                     break;
                 default:
-                    if (exists)
-                    {
-                        stages.Conflicts.Add(new Operation.DeleteLink(name, link.Name));
-                    }
-
-                    (link.Kind == LinkKind.Bridge ? stages.Bridges : stages.Vxlans).Add(new Operation.CreateLink(name, link));
-                    made.Add(link.Name);
+                    PlanDevice(name, link, present);
                     break;
             }
         }
 
-        MarkMadeFromElsewhere(name, wish, desired, observed, unreachable, made);
-        RemoveUnwanted(stages, name, wish, actual);
-        return made;
+        RemoveUnwanted(name, wish, actual);
+        return new(made, absent);
     }
 
-    /// <summary>A sandbox's link is new if the other end is made anew, even when an old one is there still.</summary>
-    private static void MarkMadeFromElsewhere(
-        NamespaceName name, NamespaceState wish, HostState desired, HostState observed,
-        ImmutableSortedSet<NamespaceName> unreachable, SortedSet<string> made)
+    private void PlanDevice(NamespaceName name, LinkState link, LinkState? present)
     {
-        if (name.IsHost || name.IsOverlay || unreachable.Contains(name))
+        if (present is not null && link.Kind == present.Kind && (link.Vxlan is null || link.Vxlan == present.Vxlan))
+        {
+            Change(name, link, present);
+            return;
+        }
+
+        if (present is not null)
+        {
+            stages.Conflicts.Add(new Operation.DeleteLink(name, link.Name));
+        }
+
+        (link.Kind == LinkKind.Bridge ? stages.Bridges : stages.Vxlans).Add(new Operation.CreateLink(name, link));
+        made.Add(link.Name);
+    }
+
+    private void PlanEnd(NamespaceName name, LinkState link, LinkState? present)
+    {
+        PairState state = pairs.Of(name, link.Name);
+        if (state == PairState.Present)
+        {
+            Change(name, link, present!);
+            return;
+        }
+
+        // The sandbox's end comes with the other one. A stranger's link in its place gets nothing of ours.
+        (state == PairState.Missing ? made : absent).Add(link.Name);
+        if (link.Peer is not { } peer || state == PairState.Unreachable)
         {
             return;
         }
 
-        foreach ((NamespaceName other, NamespaceState state) in desired.Namespaces)
+        if (present is not null)
         {
-            foreach (LinkState link in state.Links.Values.Where(l => l.Peer?.Namespace == name && wish.Links.ContainsKey(l.Peer.Value.Name)))
-            {
-                bool there = observed.Namespaces.TryGetValue(other, out NamespaceState? actual)
-                    && actual.Links.TryGetValue(link.Name, out LinkState? present) && IsSame(link, present)
-                    && PeerExists(link, observed);
-                if (!there)
-                {
-                    made.Add(link.Peer!.Value.Name);
-                }
-            }
+            stages.Conflicts.Add(new Operation.DeleteLink(name, link.Name));
         }
+
+        // Where a stranger blocks it this fails, and says to the operator what is in the way.
+        LinkState? other = desired.FindLink(peer.Namespace, peer.Name);
+        stages.Veths.Add(new Operation.CreateLink(name, link, other));
     }
 
-    private static LinkState? WishOf(VethPeer end, HostState desired) =>
-        desired.Namespaces.TryGetValue(end.Namespace, out NamespaceState? state) && state.Links.TryGetValue(end.Name, out LinkState? link)
-            ? link
-            : null;
-
-    private static bool IsSame(LinkState wish, LinkState actual) =>
-        wish.Kind == actual.Kind && (wish.Vxlan is null || wish.Vxlan == actual.Vxlan)
-        && (wish.Alias.Length == 0 || wish.Alias == actual.Alias);
-
-    /// <summary>One end of a pair never lives without the other; the other may be where or called what we did not want.</summary>
-    private static bool PeerExists(LinkState wish, HostState observed) =>
-        wish.Peer is not { } peer
-        || (observed.Namespaces.TryGetValue(peer.Namespace, out NamespaceState? state)
-            && state.Links.TryGetValue(peer.Name, out LinkState? end)
-            && end.Alias.StartsWith(AliasPrefix, StringComparison.Ordinal));
-
-    private static void Change(Planner.Stages stages, NamespaceName name, LinkState wish, LinkState actual)
+    private void Change(NamespaceName name, LinkState wish, LinkState actual)
     {
+        bool moves = wish.Master is not null && wish.Master != actual.Master;
         Operation.ChangeLink change = new(
             name, wish.Name,
             Mtu: wish.Mtu > 0 && wish.Mtu != actual.Mtu ? wish.Mtu : null,
             Mac: wish.Mac is { } mac && mac != actual.Mac ? mac : null,
-            Master: wish.Master is not null && wish.Master != actual.Master ? wish.Master : null,
-            Up: wish.Up && !actual.Up ? true : null);
-        if (change is not { Mtu: null, Mac: null, Master: null, Up: null })
+            Master: moves ? wish.Master : null,
+            Up: wish.Up && !actual.Up ? true : null,
+            Alias: wish.Alias.Length > 0 && wish.Alias != actual.Alias ? wish.Alias : null);
+        if (change is not { Mtu: null, Mac: null, Master: null, Up: null, Alias: null })
         {
             stages.LinkChanges.Add(change);
         }
+
+        // Isolation is the port's, not the link's: another bridge forgets it, and takes it from a port of its own only.
+        if (wish.Isolated && (moves || !actual.Isolated))
+        {
+            stages.LinkChanges.Add(new Operation.ChangeLink(name, wish.Name, Isolated: true));
+        }
     }
 
-    private static void RemoveUnwanted(Planner.Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual)
+    private void RemoveUnwanted(NamespaceName name, NamespaceState wish, NamespaceState actual)
     {
         foreach (LinkState link in actual.Links.Values)
         {
@@ -126,14 +103,25 @@ internal static class LinkPlanner
                 ? link.Kind is LinkKind.Bridge or LinkKind.Vxlan or LinkKind.Veth
                 : name.IsHost
                     ? link.Name == GatewayBridge.Name || IsGatewayPort(link)
-                    : link.Alias.StartsWith(AliasPrefix, StringComparison.Ordinal);
+                    : VethPairs.IsOurs(link);
             if (ours && !wish.Links.ContainsKey(link.Name))
             {
-                stages.Removals.Add(new Operation.DeleteLink(name, link.Name));
+                // A VXLAN device keeps others from its VNI.
+                (link.Kind == LinkKind.Vxlan ? stages.Conflicts : stages.Removals).Add(new Operation.DeleteLink(name, link.Name));
+                absent.Add(link.Name);
             }
         }
     }
 
     private static bool IsGatewayPort(LinkState link) =>
         link.Kind == LinkKind.Veth && link.Name.StartsWith(GatewayBridge.PortPrefix, StringComparison.Ordinal);
+}
+
+/// <summary>What a plan does with a namespace's links.</summary>
+/// <param name="Made">Made anew: whatever entries were found on them are gone.</param>
+/// <param name="Absent">Removed, or not ours: no entry is planned on them.</param>
+internal sealed record LinkFates(SortedSet<string> Made, SortedSet<string> Absent)
+{
+    /// <summary>The link stays as it was found, with its entries.</summary>
+    public bool Stays(string device) => !Made.Contains(device) && !Absent.Contains(device);
 }

@@ -44,7 +44,7 @@ public abstract record Operation
             string mac = Link.Mac is { } m ? $" address {m}" : "";
             string mtu = Link.Mtu > 0 ? $" mtu {Link.Mtu}" : "";
             string master = Link.Master is { } b ? $" master {b}" : "";
-            string state = Link.Up ? " up" : "";
+            string state = (Link.Isolated ? " isolated" : "") + (Link.Up ? " up" : "");
             string kind = (Link.Vxlan, Link.Peer) switch
             {
                 ({ } v, _) => $"vxlan id {v.Vni} local {v.Local} dstport {v.Port}"
@@ -64,10 +64,10 @@ public abstract record Operation
         public override string ToString() => $"{In}: link delete {Name}";
     }
 
-    /// <summary>Brings MTU, MAC, master, state and alias of an existing link to the description; null members stay.</summary>
+    /// <summary>Brings MTU, MAC, master, state, alias and isolation of an existing link to the description; null members stay.</summary>
     public sealed record ChangeLink(
         NamespaceName In, string Name, int? Mtu = null, MacAddress? Mac = null, string? Master = null, bool? Up = null,
-        string? Alias = null) : Operation(In)
+        string? Alias = null, bool? Isolated = null) : Operation(In)
     {
         public override string ToString() =>
             $"{In}: link set {Name}"
@@ -75,6 +75,7 @@ public abstract record Operation
             + (Mac is { } mac ? $" address {mac}" : "")
             + (Master is { } master ? (master.Length == 0 ? " nomaster" : $" master {master}") : "")
             + (Alias is { } alias ? $" alias '{alias}'" : "")
+            + (Isolated is { } isolated ? (isolated ? " isolated" : " notisolated") : "")
             + (Up is { } up ? (up ? " up" : " down") : "");
     }
 

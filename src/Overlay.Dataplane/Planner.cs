@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
+using Overlay.Primitives;
 
 namespace Overlay.Dataplane;
 
 /// <summary>
 /// Compares the wish with the observation. It knows which objects are ours: everything in ov-… namespaces; in the
 /// host's the bridge ovgw0, its ports ovg… and the table inet overlayd; in sandboxes the links whose alias begins with
-/// "overlayd " and the routes of our protocol. A stranger's object is never touched.
+/// "overlayd ", their addresses, and the routes of our protocol. A stranger's object is never touched.
 /// </summary>
 public static class Planner
 {
@@ -22,6 +23,7 @@ public static class Planner
         [
             .. desired.Namespaces.Keys.Where(n => !n.IsHost && !n.IsOverlay && !observed.Namespaces.ContainsKey(n)),
         ];
+        VethPairs pairs = new(desired, observed, unreachable);
         foreach ((NamespaceName name, NamespaceState wish) in desired.Namespaces)
         {
             if (unreachable.Contains(name))
@@ -31,30 +33,40 @@ public static class Planner
 
             if (!observed.Namespaces.TryGetValue(name, out NamespaceState? actual))
             {
-                actual = NamespaceState.Empty;
+                actual = HostStateTransitions.NewNamespace;
                 if (name.IsOverlay)
                 {
                     stages.Namespaces.Add(new Operation.CreateNamespace(name));
                 }
             }
 
-            PlanNamespace(stages, name, wish, actual, desired, observed, unreachable);
+            PlanNamespace(stages, name, wish, actual, new LinkPlanner(stages, pairs, desired).Plan(name, wish, actual));
         }
 
-        foreach (NamespaceName name in observed.Namespaces.Keys)
-        {
-            if (name.IsOverlay && name != Ingress && !desired.Namespaces.ContainsKey(name))
-            {
-                stages.Last.Add(new Operation.DeleteNamespace(name));
-            }
-        }
-
+        RemoveNamespaces(stages, desired, observed);
         return new(stages.InOrder(), unreachable);
     }
 
+    /// <summary>Unwanted networks go last, but for those whose VNI is wanted by another: the kernel has it only once.</summary>
+    private static void RemoveNamespaces(Stages stages, HostState desired, HostState observed)
+    {
+        SortedSet<(Vni Vni, int Port)> wanted =
+        [
+            .. desired.Namespaces.Values.SelectMany(static n => n.Links.Values)
+                .Select(static l => l.Vxlan).OfType<VxlanAttributes>().Select(static v => (v.Vni, v.Port)),
+        ];
+        foreach ((NamespaceName name, NamespaceState state) in observed.Namespaces)
+        {
+            if (name.IsOverlay && name != Ingress && !desired.Namespaces.ContainsKey(name))
+            {
+                bool conflicts = state.Links.Values.Any(l => l.Vxlan is { } v && wanted.Contains((v.Vni, v.Port)));
+                (conflicts ? stages.Conflicts : stages.LastNamespaces).Add(new Operation.DeleteNamespace(name));
+            }
+        }
+    }
+
     private static void PlanNamespace(
-        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, HostState desired, HostState observed,
-        ImmutableSortedSet<NamespaceName> unreachable)
+        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, LinkFates links)
     {
         foreach ((string path, string value) in wish.Sysctls)
         {
@@ -64,10 +76,9 @@ public static class Planner
             }
         }
 
-        SortedSet<string> made = LinkPlanner.Plan(stages, name, wish, actual, desired, observed, unreachable);
-        PlanAddresses(stages, name, wish, actual, made);
-        PlanTunnels(stages, name, wish, actual, made);
-        PlanRoutes(stages, name, wish, actual, made);
+        SortedSet<string> renumbered = PlanAddresses(stages, name, wish, actual, links);
+        TunnelPlanner.Plan(stages, name, wish, actual, links);
+        PlanRoutes(stages, name, wish, actual, links, renumbered);
         if (wish.NftTable != actual.NftTable && (wish.NftTable is not null || name.IsHost || name.IsOverlay))
         {
             stages.Nft.Add(wish.NftTable is { } table
@@ -76,99 +87,48 @@ public static class Planner
         }
     }
 
-    private static void PlanAddresses(
-        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, SortedSet<string> made)
+    /// <summary>
+    /// Answers with the devices that lose an address. Those go first, and the device's others are given again: with its
+    /// first address of a subnet the kernel takes the later ones of that subnet (promote_secondaries is 0), and with the
+    /// last one the routes.
+    /// </summary>
+    private static SortedSet<string> PlanAddresses(
+        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, LinkFates links)
     {
+        SortedSet<string> renumbered = new(StringComparer.Ordinal);
+        foreach (AddressEntry entry in actual.Addresses)
+        {
+            bool ours = wish.Links.TryGetValue(entry.Device, out LinkState? link) && link.Kind != LinkKind.Loopback;
+            if (ours && links.Stays(entry.Device) && !entry.Address.IsIPv6LinkLocal && !wish.Addresses.Contains(entry))
+            {
+                stages.Conflicts.Add(new Operation.DeleteAddress(name, entry));
+                renumbered.Add(entry.Device);
+            }
+        }
+
         foreach (AddressEntry entry in wish.Addresses)
         {
-            if (made.Contains(entry.Device) || !actual.Addresses.Contains(entry))
+            bool missing = links.Made.Contains(entry.Device) || renumbered.Contains(entry.Device)
+                || !actual.Addresses.Contains(entry);
+            if (missing && !links.Absent.Contains(entry.Device))
             {
                 stages.Addresses.Add(new Operation.ReplaceAddress(name, entry));
             }
         }
 
-        foreach (AddressEntry entry in actual.Addresses)
-        {
-            // In a sandbox a second address may be its owner's wish; the kernel's own link-local ones stay everywhere.
-            bool ours = name.IsOverlay ? entry.Device != "lo" : name.IsHost && entry.Device == GatewayBridge.Name;
-            if (ours && !entry.Address.IsIPv6LinkLocal && !made.Contains(entry.Device) && !wish.Addresses.Contains(entry)
-                && wish.Links.ContainsKey(entry.Device))
-            {
-                stages.Removals.Add(new Operation.DeleteAddress(name, entry));
-            }
-        }
-    }
-
-    private static void PlanTunnels(
-        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, SortedSet<string> made)
-    {
-        SortedSet<(string, Primitives.MacAddress)> replacedMacs = [];
-        foreach (FdbEntry entry in Missing(wish.Fdb, actual.Fdb, made, static e => e.Device))
-        {
-            stages.Tunnels.Add(new Operation.ReplaceFdb(name, entry));
-            replacedMacs.Add((entry.Device, entry.Mac));
-        }
-
-        SortedSet<(string, string)> replacedAddresses = [];
-        foreach (NeighbourEntry entry in Missing(wish.Neighbours, actual.Neighbours, made, static e => e.Device))
-        {
-            stages.Tunnels.Add(new Operation.ReplaceNeighbour(name, entry));
-            replacedAddresses.Add((entry.Device, entry.Address.ToString()));
-        }
-
-        if (!name.IsOverlay)
-        {
-            return;
-        }
-
-        foreach (FdbEntry entry in Missing(actual.Fdb, wish.Fdb, Empty, static e => e.Device))
-        {
-            if (!made.Contains(entry.Device) && wish.Links.ContainsKey(entry.Device) && !replacedMacs.Contains((entry.Device, entry.Mac)))
-            {
-                stages.Tunnels.Add(new Operation.DeleteFdb(name, entry));
-            }
-        }
-
-        foreach (NeighbourEntry entry in Missing(actual.Neighbours, wish.Neighbours, Empty, static e => e.Device))
-        {
-            if (!made.Contains(entry.Device) && wish.Links.ContainsKey(entry.Device)
-                && !replacedAddresses.Contains((entry.Device, entry.Address.ToString())))
-            {
-                stages.Tunnels.Add(new Operation.DeleteNeighbour(name, entry));
-            }
-        }
-    }
-
-    private static readonly SortedSet<string> Empty = [];
-
-    /// <summary>What the left has and the right lacks; entries of devices that are made anew always count as lacking.</summary>
-    private static IEnumerable<T> Missing<T>(
-        ImmutableSortedSet<T> left, ImmutableSortedSet<T> right, SortedSet<string> made, Func<T, string> device)
-        where T : IComparable<T>
-    {
-        using ImmutableSortedSet<T>.Enumerator other = right.GetEnumerator();
-        bool more = other.MoveNext();
-        foreach (T item in left)
-        {
-            while (more && other.Current.CompareTo(item) < 0)
-            {
-                more = other.MoveNext();
-            }
-
-            if (!more || other.Current.CompareTo(item) != 0 || made.Contains(device(item)))
-            {
-                yield return item;
-            }
-        }
+        return renumbered;
     }
 
     private static void PlanRoutes(
-        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, SortedSet<string> made)
+        Stages stages, NamespaceName name, NamespaceState wish, NamespaceState actual, LinkFates links,
+        SortedSet<string> renumbered)
     {
         // A gateway must be reachable on the link before a route may lead through it.
         foreach (RouteEntry entry in wish.Routes.OrderBy(static r => r.Gateway is null ? 0 : 1))
         {
-            if (made.Contains(entry.Device) || !actual.Routes.Contains(entry))
+            bool missing = links.Made.Contains(entry.Device) || renumbered.Contains(entry.Device)
+                || !actual.Routes.Contains(entry);
+            if (missing && !links.Absent.Contains(entry.Device))
             {
                 stages.Routes.Add(new Operation.ReplaceRoute(name, entry));
             }
@@ -176,49 +136,12 @@ public static class Planner
 
         foreach (RouteEntry entry in actual.Routes)
         {
-            bool replaced = wish.Routes.Any(
-                w => w.Destination.Equals(entry.Destination) && w.Metric == entry.Metric);
-            if (!wish.Routes.Contains(entry) && !replaced)
+            // A route goes with its link; a route of the same key was replaced above.
+            bool stays = links.Stays(entry.Device) && !wish.Routes.Contains(entry) && !wish.Routes.Any(entry.HasKeyOf);
+            if (stays)
             {
                 stages.Removals.Add(new Operation.DeleteRoute(name, entry));
             }
         }
-    }
-
-    /// <summary>Operations by stage: what a later one needs is made by an earlier one.</summary>
-    internal sealed class Stages
-    {
-        public List<Operation> Namespaces { get; } = [];
-
-        /// <summary>What stands in the way of something wanted.</summary>
-        public List<Operation> Conflicts { get; } = [];
-
-        public List<Operation> Sysctls { get; } = [];
-
-        public List<Operation> Bridges { get; } = [];
-
-        public List<Operation> Tunnels { get; } = [];
-
-        public List<Operation> Vxlans { get; } = [];
-
-        public List<Operation> Veths { get; } = [];
-
-        public List<Operation> LinkChanges { get; } = [];
-
-        public List<Operation> Addresses { get; } = [];
-
-        public List<Operation> Routes { get; } = [];
-
-        public List<Operation> Nft { get; } = [];
-
-        public List<Operation> Removals { get; } = [];
-
-        public List<Operation> Last { get; } = [];
-
-        public ImmutableArray<Operation> InOrder() =>
-        [
-            .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. Addresses, .. Tunnels,
-            .. Routes, .. Nft, .. Removals, .. Last,
-        ];
     }
 }

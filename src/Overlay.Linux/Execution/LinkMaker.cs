@@ -134,6 +134,12 @@ internal sealed class LinkMaker(NamespaceSessions sessions)
         NetlinkReply reply = created
             ? Adjust(session, link, new() { Alias = alias })
             : Adjust(session, link, WithMaster(session, link, Everything(link)));
+        if (reply.Errno == 0 && link.Isolated)
+        {
+            // Of its own: the bridge takes it from a link that is a port already.
+            reply = Adjust(session, link, new() { Isolated = true });
+        }
+
         if (reply.Errno != 0 || link.Peer is not { } place)
         {
             return reply;

@@ -217,7 +217,8 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
                 NeighbourMessage.DeleteFdb(batch, link, o.Entry);
                 break;
             case Operation.ChangeLink o:
-                LinkMessage.Change(batch, link, new(o.Mtu, o.Mac, o.Master is null ? null : master, o.Up, o.Alias));
+                int? port = o.Master is null ? null : master;
+                LinkMessage.Change(batch, link, new(o.Mtu, o.Mac, port, o.Up, o.Alias, o.Isolated));
                 break;
             default:
                 throw new UnreachableException($"an operation without a message: {operation}");

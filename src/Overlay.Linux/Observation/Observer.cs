@@ -48,6 +48,7 @@ internal sealed class Observer(NamespaceSessions sessions)
                 Mtu = link.Mtu,
                 Up = link.Up,
                 Master = names.GetValueOrDefault(link.Master),
+                Isolated = link.Isolated,
                 Vxlan = link.Vxlan,
                 Alias = link.Alias,
                 Index = link.Index,

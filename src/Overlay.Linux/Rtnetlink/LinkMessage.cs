@@ -57,6 +57,17 @@ internal static class LinkMessage
             batch.Put(Ifla.Alias, System.Text.Encoding.UTF8.GetBytes(alias));
         }
 
+        if (change.Isolated is { } isolated)
+        {
+            // The kernel gives these to the bridge that the link is a port of before this message.
+            int info = batch.BeginNest(Ifla.LinkInfo);
+            batch.Put(Ifla.InfoPortKind, "bridge");
+            int data = batch.BeginNest(Ifla.InfoPortData);
+            batch.Put(Ifla.PortIsolated, isolated);
+            batch.EndNest(data);
+            batch.EndNest(info);
+        }
+
         batch.End();
     }
 

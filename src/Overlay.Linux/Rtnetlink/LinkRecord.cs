@@ -31,6 +31,9 @@ internal sealed record LinkRecord
 
     public string Alias { get; init; } = "";
 
+    /// <summary>Of a bridge port.</summary>
+    public bool Isolated { get; init; }
+
     public VxlanAttributes? Vxlan { get; init; }
 
     public static bool TryParse(NetlinkMessage message, out LinkRecord record)
@@ -83,6 +86,10 @@ internal sealed record LinkRecord
             {
                 data = attribute.Nested;
             }
+            else if (attribute.Type == Ifla.InfoPortData)
+            {
+                link = link with { Isolated = ReadIsolated(attribute.Nested) };
+            }
         }
 
         return kind switch
@@ -92,6 +99,17 @@ internal sealed record LinkRecord
             "vxlan" => link with { Kind = LinkKind.Vxlan, Vxlan = ReadVxlan(data) },
             _ => link,
         };
+    }
+
+    private static bool ReadIsolated(AttributeReader data)
+    {
+        bool isolated = false;
+        while (data.TryNext(out NetlinkAttribute attribute))
+        {
+            isolated = attribute.Type == Ifla.PortIsolated ? attribute.Flag : isolated;
+        }
+
+        return isolated;
     }
 
     private static VxlanAttributes ReadVxlan(AttributeReader data)

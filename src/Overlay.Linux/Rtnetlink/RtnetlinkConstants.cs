@@ -33,6 +33,9 @@ internal static class Ifla
 
     public const ushort InfoKind = 1;
     public const ushort InfoData = 2;
+    public const ushort InfoPortKind = 4;
+    public const ushort InfoPortData = 5;
+    public const ushort PortIsolated = 33;
     public const ushort VethPeer = 1;
 
     public const uint Up = 0x1;
