@@ -236,7 +236,9 @@ public static class Desired
                 Alias = $"overlayd endpoint {endpoint.Id}",
             }),
             Addresses = addresses,
-            Routes = before.Routes.Union(OtherSegments(network, endpoint, own)),
+            // Where two interfaces lead to the same segment, the first does.
+            Routes = before.Routes.Union(
+                OtherSegments(network, endpoint, own).Where(r => !before.Routes.Any(r.HasKeyOf))),
             Sysctls = sysctls,
         };
     }

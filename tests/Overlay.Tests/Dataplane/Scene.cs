@@ -1,0 +1,108 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.Primitives;
+
+namespace Overlay.Tests.Dataplane;
+
+/// <summary>Inputs for tests: fixed ones whose plans people can read, and random ones.</summary>
+internal static class Scene
+{
+    public static readonly NetworkId Red = new(0x1111_1111_1111_1111);
+
+    public static OverlaySegment Segment(int number) => new(
+        new(4096 + (uint)number),
+        IPNetwork.Parse($"10.0.{number}.0/24"), IPAddress.Parse($"10.0.{number}.1"),
+        IPNetwork.Parse($"fd00:{number:x}::/64"), IPAddress.Parse($"fd00:{number:x}::1"));
+
+    public static LocalEndpoint Local(ulong id, NetworkId network, int segment, int subnet, int host, string sandbox) => new()
+    {
+        Id = new(id),
+        Network = network,
+        Segment = segment,
+        Sandbox = new($"/run/netns/{sandbox}"),
+        Interface = "eth0",
+        Mac = new(0x0200_0000_0000 + ((ulong)subnet << 16) + (ulong)host),
+        Ipv4 = IPAddress.Parse($"10.0.{subnet}.{host}"),
+        Ipv6 = IPAddress.Parse($"fd00:{subnet:x}::{host:x}"),
+    };
+
+    public static RemoteEndpoint Remote(NetworkId network, int segment, int subnet, int host, int vtep) => new(
+        network, segment, new(0x0200_0000_0000 + ((ulong)subnet << 16) + (ulong)host),
+        IPAddress.Parse($"10.0.{subnet}.{host}"), IPAddress.Parse($"fd00:{subnet:x}::{host:x}"),
+        IPAddress.Parse($"192.0.2.{vtep}"));
+
+    public static DataplaneInputs Fixed { get; } = new()
+    {
+        Vtep = IPAddress.Parse("192.0.2.1"),
+        UnderlayMtu = 1500,
+        VxlanPort = 4789,
+        GatewayPrefix = IPNetwork.Parse("172.30.0.0/16"),
+        Networks = [new() { Id = Red, Name = "red", Segments = [Segment(0), Segment(1)] }],
+        Endpoints = [Local(0x2222_2222_2222_2222, Red, 0, 0, 20, "web") with { GatewaySlot = 2 }],
+        Remotes = [Remote(Red, 0, 0, 30, 2), Remote(Red, 1, 1, 31, 3)],
+    };
+
+    public static DataplaneInputs Random(Prng prng)
+    {
+        List<OverlayNetwork> networks = [];
+        List<LocalEndpoint> locals = [];
+        List<RemoteEndpoint> remotes = [];
+        int subnet = 0;
+        for (int n = 0; n < 3; n++)
+        {
+            NetworkId id = new(((ulong)(n + 1) << 60) | (ulong)prng.Next(4) << 50);
+            int first = subnet;
+            int segments = 1 + prng.Next(2);
+            subnet += 2;
+            networks.Add(new() { Id = id, Name = $"n{n}", Segments = [.. Enumerable.Range(first, segments).Select(Segment)] });
+            for (int i = prng.Next(4); i > 0; i--)
+            {
+                int segment = prng.Next(segments);
+                int host = 10 + prng.Next(10);
+                int box = prng.Next(5);
+                locals.Add(Local(((ulong)prng.Next(1 << 10) << 54) + 1, id, segment, first + segment, host, $"box{box}") with
+                {
+                    Interface = $"eth{prng.Next(3)}",
+                    GatewaySlot = prng.Chance(0.3) ? 0 : box + 2,
+                });
+            }
+
+            for (int i = prng.Next(6); i > 0; i--)
+            {
+                int segment = prng.Next(segments);
+                remotes.Add(Remote(id, segment, first + segment, 15 + prng.Next(10), 1 + prng.Next(4)));
+            }
+        }
+
+        return Fixed with
+        {
+            Networks = [.. networks],
+            Endpoints = [.. locals.DistinctBy(static e => e.Id)],
+            Remotes = [.. remotes],
+        };
+    }
+
+    /// <summary>The sandboxes of <see cref="Random"/>, with a stranger's things in each.</summary>
+    public static ModelKernel Kernel(Prng prng)
+    {
+        ModelKernel kernel = new();
+        kernel.Change(NamespaceName.Host, static _ => Strangers("docker0", LinkKind.Bridge));
+        for (int box = 0; box < 5; box++)
+        {
+            if (prng.Chance(0.9))
+            {
+                kernel.Change(new($"/run/netns/box{box}"), static _ => Strangers("dock0", LinkKind.Veth));
+            }
+        }
+
+        return kernel;
+    }
+
+    public static NamespaceState Strangers(string name, LinkKind kind) => NamespaceState.Empty with
+    {
+        Links = NamespaceState.Empty.Links
+            .Add("lo", new() { Name = "lo", Kind = LinkKind.Loopback, Up = true })
+            .Add(name, new() { Name = name, Kind = kind, Up = true, Mtu = 1500 }),
+        Addresses = [new(name, IPAddress.Parse("172.17.0.2"), 16), new(name, IPAddress.Parse("fe80::1"), 64)],
+    };
+}
