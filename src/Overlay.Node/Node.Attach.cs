@@ -360,7 +360,7 @@ public sealed partial class Node
         foreach (EndpointState endpoint in endpoints.Values
             .Where(e => e.LostSince is { } since && since + settings.LostSandboxTimeout <= now).ToArray())
         {
-            Remove(endpoint, endpoint.CreatedUnixMs, "remove", now, effects);
+            Remove(endpoint, UnixMsAt(now), "remove", now, effects);
         }
     }
 

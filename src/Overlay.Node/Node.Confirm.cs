@@ -30,7 +30,7 @@ public sealed partial class Node
             confirmations.Remove(confirmation.RequestId);
             if (confirmation.Attaching && endpoints.ContainsKey(confirmation.Endpoint.Id))
             {
-                Remove(confirmation.Endpoint, confirmation.Endpoint.CreatedUnixMs, "undo", now, effects);
+                Remove(confirmation.Endpoint, UnixMsAt(now), "undo", now, effects);
             }
 
             effects.Completions.Add(new(confirmation.RequestId, null, new(
@@ -75,7 +75,7 @@ public sealed partial class Node
             }
 
             confirmations.Remove(confirmation.RequestId);
-            Remove(confirmation.Endpoint, confirmation.Endpoint.CreatedUnixMs, "undo", now, effects);
+            Remove(confirmation.Endpoint, UnixMsAt(now), "undo", now, effects);
             effects.Completions.Add(new(confirmation.RequestId, null, new(
                 failure.SandboxGone ? RefusalKind.NotFound : RefusalKind.Unavailable,
                 $"Cannot attach {confirmation.Endpoint.Name}.",

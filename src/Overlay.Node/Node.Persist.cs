@@ -44,6 +44,7 @@ public sealed partial class Node
             }
         }
 
+        addresses.Quarantine = TimeSpan.FromSeconds(intent.Cluster?.QuarantineSeconds ?? 60);
         addresses.Restore(
             state.MacCounter,
             state.Resting.Select(static r => new Overlay.Cluster.RestingAddress(

@@ -445,11 +445,13 @@ public sealed partial class Node
     {
         foreach (EndpointState endpoint in endpoints.Values.ToArray())
         {
-            Remove(endpoint, endpoint.CreatedUnixMs, "detach", now, effects);
+            Remove(endpoint, UnixMsAt(now), "detach", now, effects);
         }
 
         DigestGossip(now, effects);
     }
+
+    private long UnixMsAt(Instant now) => settings.WallClockOriginUnixMs + (now.Nanoseconds / 1_000_000);
 
     private void Persist(NodeEffects effects)
     {

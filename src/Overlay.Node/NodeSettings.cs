@@ -34,4 +34,7 @@ public sealed record NodeSettings
 
     /// <summary>An endpoint whose namespace is gone this long is detached.</summary>
     public TimeSpan LostSandboxTimeout { get; init; } = TimeSpan.FromMinutes(2);
+
+    /// <summary>Unix milliseconds at <see cref="Instant"/> 0: when an address comes back without a user's asking.</summary>
+    public long WallClockOriginUnixMs { get; init; }
 }

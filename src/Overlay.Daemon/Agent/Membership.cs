@@ -92,6 +92,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             BootId = (ulong)services.Clock.UnixMs,
             FollowsEveryNetwork = record.IsManager,
             GatewayPrefix = services.GatewayPrefix,
+            WallClockOriginUnixMs = services.Clock.UnixMs - (services.Clock.Now.Nanoseconds / 1_000_000),
         };
         Membership membership = new(record, identity, manager, new(settings, persisted, services.NewPrng()), services);
         services.Reconciler.Programmed = membership.Programmed;

@@ -1,0 +1,107 @@
+using Overlay.Dataplane;
+using Overlay.Gossip;
+using Overlay.Gossip.Wire;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.Simulation.World;
+
+namespace Overlay.Simulation.Checks;
+
+/// <summary>What must be once faults have ended and some time has passed.</summary>
+internal static class Convergence
+{
+    /// <summary>Null if all of it holds; else the first thing that does not.</summary>
+    public static string? Missing(SimWorld world)
+    {
+        SimNode[] live = [.. world.Nodes.Where(static n => !n.Gone)];
+        string members = string.Join(' ', live.Select(static n => n.Id.ToString()).Order(StringComparer.Ordinal));
+        foreach (SimNode node in live)
+        {
+            if (!node.Up || node.Paused)
+            {
+                return $"node {node.Number} is not up";
+            }
+
+            string seen = string.Join(
+                ' ', node.Mind!.Gossip.Members.Where(static m => m.State == MemberState.Alive).Select(static m => m.Name));
+            if (seen != members)
+            {
+                return $"node {node.Number} sees {seen}, not {members}";
+            }
+
+            if (node.Mind.Intent.Version != world.Manager.Store.Version)
+            {
+                return $"node {node.Number} has intent {node.Mind.Intent.Version}, not {world.Manager.Store.Version}";
+            }
+        }
+
+        return live.Select(n => Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
+    }
+
+    private static string? Names(SimNode node, SimNode[] live)
+    {
+        SortedSet<NetworkId> follows = [.. node.Mind!.Endpoints.Select(static e => e.Network)];
+        if (node.Mind.Settings.FollowsEveryNetwork)
+        {
+            follows.UnionWith(node.Mind.Intent.Networks.Select(static n => NetworkId.Parse(n.Id)));
+        }
+
+        foreach (NetworkId network in follows)
+        {
+            string truth = Text(live.Where(n => n != node).SelectMany(n => Visible(n, network))
+                .Select(static e => $"{e.Id} {e.Name} {e.Ipv4} {e.Ipv6} {e.Mac}"));
+            string told = Text(node.Mind.RemotesOn(network).Select(static r => $"{r.Id} {r.Name} {r.Ipv4} {r.Ipv6} {r.Mac}"));
+            if (truth != told)
+            {
+                return $"node {node.Number} was told of {network}: [{told}], and true is [{truth}]";
+            }
+        }
+
+        foreach ((NamespaceName sandbox, var zones) in node.Mind.SandboxZones())
+        {
+            foreach (Dns.Zone zone in zones)
+            {
+                string truth = Text(live.SelectMany(n => Visible(n, zone.Network)).Select(static e => $"{e.Name} {e.Ipv4} {e.Ipv6}"));
+                string named = Text(zone.Endpoints.Select(static e => $"{e.Names[0]} {e.Ipv4} {e.Ipv6}"));
+                if (truth != named)
+                {
+                    return $"the zone {zone.Name} of {sandbox} on node {node.Number} is [{named}], and true is [{truth}]";
+                }
+            }
+        }
+
+        return null;
+    }
+
+    private static string? Kernel(SimNode node, SimNode[] live)
+    {
+        Plan plan = node.Host.PlanFor(Desired.For(node.Mind!.Inputs()));
+        if (plan.Operations.Length > 0 || plan.Unreachable.Count > 0)
+        {
+            return $"the kernel of node {node.Number} is not as wished: {plan}";
+        }
+
+        if (node.Mind.Endpoints.FirstOrDefault(static e => e.Status != EndpointStatus.Ready) is { } unready)
+        {
+            return $"endpoint {unready.Id} on node {node.Number} is {unready.Status}: {unready.Error}";
+        }
+
+        foreach (NetworkId network in node.Mind.Endpoints.Select(static e => e.Network).Distinct())
+        {
+            NamespaceState inside = node.Host.State.Namespaces[Desired.NamespaceOf(network)];
+            string entries = Text(inside.Fdb.Select(static f => $"{f.Mac} {f.Vtep}"));
+            string truth = Text(live.Where(n => n != node).SelectMany(n => Visible(n, network).Select(e => $"{e.Mac} {n.Gossip.Address}")));
+            if (entries != truth)
+            {
+                return $"the FDB of {network} on node {node.Number} is [{entries}], and true is [{truth}]";
+            }
+        }
+
+        return null;
+    }
+
+    private static IEnumerable<EndpointState> Visible(SimNode node, NetworkId network) =>
+        node.Mind!.Endpoints.Where(e => e.Network == network && e.Status != EndpointStatus.Failed);
+
+    private static string Text(IEnumerable<string> lines) => string.Join("; ", lines.Order(StringComparer.Ordinal));
+}

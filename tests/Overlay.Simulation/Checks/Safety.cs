@@ -1,0 +1,93 @@
+using System.Net;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.Simulation.World;
+using Overlay.V1;
+
+namespace Overlay.Simulation.Checks;
+
+/// <summary>What may never be, whatever fails: asked after every change of any node's endpoints.</summary>
+internal sealed class Safety(SimWorld world)
+{
+    private readonly SortedDictionary<string, Holder> holders = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<long, int> answers = [];
+
+    private sealed record Holder(EndpointId Endpoint, NodeId Node, Instant LastSeen);
+
+    public void Completed(SimNode node, Completion completion)
+    {
+        if (!answers.TryAdd(completion.RequestId, node.Number))
+        {
+            throw new ViolationException($"request {completion.RequestId} was answered twice");
+        }
+
+        world.Simulator.Counters.Add(completion.Refusal is null ? "request granted" : "request refused");
+    }
+
+    /// <summary>An attach that was never on disk was never answered: its address may be given at once.</summary>
+    public void Crashed(SimNode node)
+    {
+        SortedSet<string> kept = new(node.DiskEndpoints, StringComparer.Ordinal);
+        foreach (string address in holders.Where(h => h.Value.Node == node.Id && !kept.Contains(h.Value.Endpoint.ToString()))
+            .Select(static h => h.Key).ToArray())
+        {
+            holders.Remove(address);
+        }
+    }
+
+    public void Check()
+    {
+        SortedDictionary<string, EndpointId> taken = new(StringComparer.Ordinal);
+        SortedDictionary<MacAddress, EndpointId> macs = [];
+        foreach (SimNode node in world.Nodes.Where(static n => n.Up))
+        {
+            foreach (EndpointState endpoint in node.Mind!.Endpoints)
+            {
+                if (!macs.TryAdd(endpoint.Mac, endpoint.Id))
+                {
+                    throw new ViolationException($"MAC {endpoint.Mac} is of {endpoint.Id} and of {macs[endpoint.Mac]}");
+                }
+
+                Hold(node, endpoint, endpoint.Ipv4, endpoint.Reserved4, taken);
+                Hold(node, endpoint, endpoint.Ipv6, endpoint.Reserved6, taken);
+            }
+        }
+
+        SortedSet<uint> vnis = [];
+        foreach (Segment segment in world.Manager.Store.State.Networks.SelectMany(static n => n.Segments))
+        {
+            if (!vnis.Add(segment.Vni))
+            {
+                throw new ViolationException($"VNI {segment.Vni} is used twice");
+            }
+        }
+    }
+
+    private void Hold(SimNode node, EndpointState endpoint, IPAddress? address, bool reserved, SortedDictionary<string, EndpointId> taken)
+    {
+        if (address is null)
+        {
+            return;
+        }
+
+        string key = $"{endpoint.Network} {address}";
+        if (!taken.TryAdd(key, endpoint.Id))
+        {
+            throw new ViolationException($"{key} is held by {endpoint.Id} and {taken[key]}");
+        }
+
+        Instant now = world.Simulator.Now;
+        if (holders.TryGetValue(key, out Holder? before) && before.Endpoint != endpoint.Id)
+        {
+            world.Simulator.Counters.Add("address reused");
+            bool chosenHere = before.Node == node.Id && (reserved || world.Users.IsStatic(endpoint.Name));
+            if (!chosenHere && now - before.LastSeen < TimeSpan.FromSeconds(world.Options.QuarantineSeconds))
+            {
+                throw new ViolationException(
+                    $"{key} of {before.Endpoint} on {before.Node} was given to {endpoint.Id} on {node.Id} after {now - before.LastSeen}");
+            }
+        }
+
+        holders[key] = new(endpoint.Id, node.Id, now);
+    }
+}

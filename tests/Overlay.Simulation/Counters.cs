@@ -1,0 +1,26 @@
+namespace Overlay.Simulation;
+
+/// <summary>How often each thing happened: a simulation in which nothing happens proves nothing.</summary>
+internal sealed class Counters
+{
+    private static readonly string[] Expected =
+        ["request granted", "request refused", "detach", "crash", "pause", "partition", "drift", "drift repaired", "sandbox gone",
+         "network created", "network removed", "node left", "node removed", "manager unreachable", "kernel refused",
+         "static address", "address reused"];
+
+    private readonly SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
+
+    public IEnumerable<string> Missing => Expected.Where(name => counts.GetValueOrDefault(name) == 0);
+
+    public void Add(string name, long count = 1) => counts[name] = counts.GetValueOrDefault(name) + count;
+
+    public void Add(Counters other)
+    {
+        foreach ((string name, long count) in other.counts)
+        {
+            Add(name, count);
+        }
+    }
+
+    public override string ToString() => string.Join(", ", counts.Select(static c => $"{c.Key} {c.Value}"));
+}

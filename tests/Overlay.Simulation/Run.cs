@@ -1,0 +1,64 @@
+using Overlay.Primitives;
+using Overlay.Simulation.Checks;
+using Overlay.Simulation.Workload;
+using Overlay.Simulation.World;
+
+namespace Overlay.Simulation;
+
+/// <summary>One seed from its first event to its verdict.</summary>
+internal static class Run
+{
+    private static readonly TimeSpan QuietLimit = TimeSpan.FromSeconds(150);
+
+    /// <param name="Failure">Null: everything held.</param>
+    public sealed record Verdict(ulong Seed, RunOptions Options, ulong Transcript, Counters Counters, string? Failure);
+
+    public static Verdict Of(ulong seed, bool trace)
+    {
+        Simulator simulator = new(seed, trace);
+        RunOptions options = RunOptions.Draw(simulator.Prng);
+        string? failure;
+        try
+        {
+            failure = Live(simulator, options);
+        }
+        catch (Exception e) when (e is ViolationException or InvariantException or InvalidOperationException
+            or ArgumentException or FormatException or KeyNotFoundException or NullReferenceException)
+        {
+            // A seed's failure is its verdict; the other seeds go on.
+            failure = $"at {simulator.Now}: {(e is ViolationException ? e.Message : e.ToString())}";
+        }
+
+        return new(seed, options, simulator.Transcript, simulator.Counters, failure);
+    }
+
+    private static string? Live(Simulator simulator, RunOptions options)
+    {
+        SimWorld world = new(simulator, options);
+        for (int i = 0; i < 2; i++)
+        {
+            world.Users.CreateNetwork();
+        }
+
+        simulator.Run(TimeSpan.FromSeconds(3));
+        Instant end = simulator.Now + TimeSpan.FromSeconds(options.FaultSeconds);
+        while (simulator.Now < end)
+        {
+            world.Users.Step();
+            simulator.Run(simulator.Ms(0, 400));
+        }
+
+        world.Healed = true;
+        Instant healed = simulator.Now;
+        string? missing;
+        do
+        {
+            world.Network.Heal();
+            world.Manager.ReconnectAll();
+            simulator.Run(TimeSpan.FromSeconds(5));
+            missing = Convergence.Missing(world);
+        }
+        while (missing is not null && simulator.Now - healed < QuietLimit);
+        return missing is null ? null : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
+    }
+}

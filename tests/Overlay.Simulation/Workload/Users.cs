@@ -1,0 +1,244 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.Primitives;
+using Overlay.Simulation.World;
+using Overlay.V1;
+
+namespace Overlay.Simulation.Workload;
+
+/// <summary>What people and bad luck do to the cluster, one random thing at a time.</summary>
+internal sealed class Users(SimWorld world)
+{
+    private readonly Prng prng = world.Simulator.Prng;
+    private readonly Counters counters = world.Simulator.Counters;
+    private long lastRequest;
+    private readonly SortedSet<string> chosen = new(StringComparer.Ordinal);
+    private int names;
+
+    private SimNode[] Up => [.. world.Nodes.Where(static n => n.Up && !n.Paused)];
+
+    /// <summary>Its user chose its address; a node may give one that rests there again on request.</summary>
+    public bool IsStatic(string endpoint) => chosen.Contains(endpoint);
+
+    public void Step()
+    {
+        int choice = prng.Next(100);
+        SimNode[] up = Up;
+        if (up.Length == 0)
+        {
+            return;
+        }
+
+        SimNode node = up[prng.Next(up.Length)];
+        Action action = choice switch
+        {
+            < 8 when world.Manager.Store.State.Networks.Count() < 4 => CreateNetwork,
+            < 10 => RemoveNetwork,
+            < 48 => () => Attach(node),
+            < 68 => () => Detach(node),
+            < 72 => () => Crash(node),
+            < 75 => () => Pause(node),
+            < 80 => () => Partition(node),
+            < 87 => () => Count("drift", node.Host.Drift()),
+            < 91 => () => LoseSandbox(node),
+            < 96 => () => Disconnect(node),
+            < 97 => () => Leave(node),
+            < 98 => () => Remove(node),
+            _ => () => world.Manager.Sweep(),
+        };
+        action();
+    }
+
+    public void CreateNetwork()
+    {
+        string[][] subnets =
+        [
+            [], [$"10.{200 + prng.Next(9)}.{prng.Next(250)}.0/28"], [$"10.{210 + prng.Next(9)}.{prng.Next(250)}.0/26"],
+            [$"fd00:{prng.Next(9999)}::/64"], [$"10.{220 + prng.Next(9)}.{prng.Next(250)}.0/27", $"fd01:{prng.Next(9999)}::/64"],
+        ];
+        Count("network created", world.Manager.CreateNetwork(new()
+        {
+            Id = new NetworkId(prng.NextUInt64() | 1).ToString(),
+            Name = $"net{++names}",
+            Subnets = [.. subnets[prng.Next(subnets.Length)]],
+            Internal = prng.Chance(0.5),
+            Attachable = true,
+        }));
+    }
+
+    private void RemoveNetwork()
+    {
+        NetworkObject[] all = [.. world.Manager.Store.State.Networks];
+        if (all.Length > 1)
+        {
+            Count("network removed", world.Manager.RemoveNetwork(all[prng.Next(all.Length)].Id));
+        }
+    }
+
+    private void Attach(SimNode node)
+    {
+        NetworkObject[] known = [.. node.Mind!.Intent.Networks];
+        if (known.Length == 0)
+        {
+            return;
+        }
+
+        NetworkObject network = known[prng.Next(known.Length)];
+        IPAddress? wanted = null;
+        if (prng.Chance(0.15) && network.Segments[0].Ipv4 is { } range)
+        {
+            byte[] bytes = IPNetwork.Parse(range.Subnet).BaseAddress.GetAddressBytes();
+            bytes[3] += (byte)(1 + prng.Next(14));
+            wanted = new(bytes);
+            counters.Add("static address");
+        }
+
+        string sandbox = $"sb{prng.Next(5)}";
+        string name = $"e{++names}";
+        if (wanted is not null)
+        {
+            chosen.Add(name);
+        }
+
+        node.Deliver((n, now, e) => n.Attach(
+            new()
+            {
+                RequestId = ++lastRequest,
+                Network = network.Id,
+                Sandbox = new(sandbox),
+                SandboxText = sandbox,
+                Name = name,
+                Ipv4 = wanted,
+                UnixMs = world.Simulator.UnixMs,
+            },
+            now,
+            e));
+    }
+
+    private void Detach(SimNode node)
+    {
+        Node.EndpointState[] all = [.. node.Mind!.Endpoints];
+        if (all.Length > 0)
+        {
+            string id = all[prng.Next(all.Length)].Id.ToString();
+            counters.Add("detach");
+            node.Deliver((n, now, e) => n.Detach(new(++lastRequest, id, "", null, world.Simulator.UnixMs), now, e));
+        }
+    }
+
+    private void Crash(SimNode node)
+    {
+        counters.Add("crash");
+        node.Crash();
+        world.Simulator.Later(world.Simulator.Ms(100, 15_000), () =>
+        {
+            if (!node.Gone && !node.Up)
+            {
+                node.Boot();
+            }
+        });
+    }
+
+    private void Pause(SimNode node)
+    {
+        counters.Add("pause");
+        node.Pause();
+        int life = node.Life;
+        world.Simulator.Later(world.Simulator.Ms(500, 15_000), () =>
+        {
+            if (node.Life == life)
+            {
+                node.Resume();
+            }
+        });
+    }
+
+    private void Partition(SimNode node)
+    {
+        counters.Add("partition");
+        bool bothWays = prng.Chance(0.5);
+        foreach (SimNode other in world.Nodes.Where(n => n != node && prng.Chance(0.7)))
+        {
+            world.Network.Cut(node.Number, other.Number);
+            if (bothWays)
+            {
+                world.Network.Cut(other.Number, node.Number);
+            }
+        }
+
+        world.Simulator.Later(world.Simulator.Ms(1000, 20_000), world.Network.Heal);
+    }
+
+    private void LoseSandbox(SimNode node)
+    {
+        NamespaceName sandbox = new($"sb{prng.Next(5)}");
+        counters.Add("sandbox gone");
+        node.Host.RemoveSandbox(sandbox);
+        world.Simulator.Later(world.Simulator.Ms(1000, 40_000), () =>
+        {
+            if (!node.Gone && !node.Host.State.Namespaces.ContainsKey(sandbox))
+            {
+                node.Host.AddSandbox(sandbox);
+            }
+        });
+    }
+
+    private void Disconnect(SimNode node)
+    {
+        counters.Add("manager unreachable");
+        foreach (SimNode each in prng.Chance(0.3) ? world.Nodes : [node])
+        {
+            world.Manager.Disconnect(each.Number);
+        }
+
+        world.Simulator.Later(world.Simulator.Ms(1000, 20_000), world.Manager.ReconnectAll);
+    }
+
+    private void Leave(SimNode node)
+    {
+        if (node.Number == 1 || !world.Manager.Reaches(node) || Up.Length < 4)
+        {
+            return;
+        }
+
+        counters.Add("node left");
+        node.Deliver((n, now, e) => n.DetachAll(now, e));
+        node.Deliver((n, now, e) => n.Leave(now, e));
+        int life = node.Life;
+        world.Simulator.Later(TimeSpan.FromSeconds(6), () => Forget(node, life));
+    }
+
+    private void Remove(SimNode node)
+    {
+        if (node.Number == 1 || Up.Length < 4)
+        {
+            return;
+        }
+
+        counters.Add("node removed");
+        node.Crash();
+        int life = node.Life;
+        world.Simulator.Later(TimeSpan.FromSeconds(2), () => Forget(node, life));
+    }
+
+    private void Forget(SimNode node, int life)
+    {
+        if (node.Life != life)
+        {
+            // It was started again meanwhile: the operator takes it down for good all the same.
+            node.Crash();
+        }
+
+        node.Retire();
+        world.Safety.Crashed(node);
+        world.Manager.Remove(node);
+    }
+
+    private void Count(string what, bool happened)
+    {
+        if (happened)
+        {
+            counters.Add(what);
+        }
+    }
+}

@@ -1,0 +1,180 @@
+using Google.Protobuf;
+using Overlay.Cluster;
+using Overlay.Cluster.Intents;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Simulation.World;
+
+/// <summary>The store and the rules of intent as they are, behind a line that may be down for some nodes.</summary>
+internal sealed class SimManager
+{
+    private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(4);
+
+    private readonly SimWorld world;
+    private readonly SortedSet<int> unreachable = [];
+    private ulong index;
+
+    public SimManager(SimWorld world)
+    {
+        this.world = world;
+        Prng prng = world.Simulator.Prng;
+        ByteString Bytes(int count)
+        {
+            byte[] bytes = new byte[count];
+            prng.Fill(bytes);
+            return ByteString.CopyFrom(bytes);
+        }
+
+        Commit(Intent.Bootstrap(new()
+        {
+            ClusterId = "simulated",
+            CaCertificate = Bytes(8),
+            CaKey = Bytes(8),
+            WorkerSecret = Bytes(16),
+            ManagerSecret = Bytes(16),
+            GossipKey = Bytes(32),
+            QuarantineSeconds = world.Options.QuarantineSeconds,
+            FirstManager = Describe(new(world, 0), NodeRole.Manager),
+        }));
+        Commit(Intent.RemoveNode(new NodeId(SimNode.IdBase).ToString(), force: true));
+    }
+
+    public Store Store { get; } = new();
+
+    private Intent Intent => new(Store.State, "", world.Simulator.UnixMs);
+
+    public void Disconnect(int node) => unreachable.Add(node);
+
+    public void ReconnectAll() => unreachable.Clear();
+
+    public void Admit(SimNode node) => Commit(Intent.AddNode(Describe(node, NodeRole.Worker)));
+
+    public bool Remove(SimNode node) => Commit(Intent.RemoveNode(node.Id.ToString(), force: true)) is null;
+
+    public bool CreateNetwork(NetworkSpec spec) => Commit(Intent.CreateNetwork(spec)) is null;
+
+    public bool RemoveNetwork(string id) => Commit(Intent.RemoveNetwork(id)) is null;
+
+    public bool Reaches(SimNode node) => !unreachable.Contains(node.Number);
+
+    /// <summary>Brings a node up to the store, as a session does whenever something changed.</summary>
+    public void Synchronize(SimNode node)
+    {
+        if (node.Up && !node.Paused && Reaches(node) && node.AppliedVersion < Store.Version)
+        {
+            Assignment assignment = AssignmentBuilder.For(Store, node.Id, node.AppliedVersion);
+            node.AppliedVersion = assignment.Version;
+            node.Deliver((n, now, e) => n.Assign(assignment, now, e));
+        }
+    }
+
+    public void Ask(SimNode node, ManagerRequest request)
+    {
+        int life = node.Life;
+        if (!Reaches(node))
+        {
+            world.Simulator.Later(CallTimeout / 4, () => Unavailable(node, request, life));
+            return;
+        }
+
+        world.Simulator.Later(world.Network.Latency(), () =>
+        {
+            (LeaseObject? Lease, ReservationObject? Reservation, Refusal? Refusal) answer = Decide(node, request);
+            if (!Reaches(node))
+            {
+                // Decided, but the answer is lost with the line.
+                world.Simulator.Later(CallTimeout, () => Unavailable(node, request, life));
+                return;
+            }
+
+            world.Simulator.Later(world.Network.Latency(), () => node.Deliver(
+                (n, now, e) =>
+                {
+                    if (answer.Refusal is { } refusal)
+                    {
+                        n.Refused(request.RequestId, refusal, now, e);
+                    }
+                    else
+                    {
+                        n.Granted(request.RequestId, answer.Lease, answer.Reservation, now, e);
+                    }
+                },
+                life));
+        });
+    }
+
+    private void Unavailable(SimNode node, ManagerRequest request, int life)
+    {
+        if (request is ManagerRequest.Release)
+        {
+            world.Simulator.Later(TimeSpan.FromSeconds(2), () =>
+            {
+                if (node.Life == life && node.Up)
+                {
+                    Ask(node, request);
+                }
+            });
+            return;
+        }
+
+        Refusal refusal = new(RefusalKind.Unavailable, "No manager can be asked.", "The line is down.", "Try again.");
+        node.Deliver((n, now, e) => n.Refused(request.RequestId, refusal, now, e), life);
+    }
+
+    private (LeaseObject? Lease, ReservationObject? Reservation, Refusal? Refusal) Decide(SimNode node, ManagerRequest request)
+    {
+        string id = node.Id.ToString();
+        switch (request)
+        {
+            case ManagerRequest.Lease lease:
+                Outcome<Proposal<LeaseObject>> leased =
+                    Intent.LeaseBlock(lease.Network.ToString(), (uint)lease.Segment, lease.Ipv6, id);
+                Refusal? noLease = Commit(leased);
+                return (noLease is null ? Store.State.Leases.First(l => l.Id == leased.Value.Result.Id) : null, null, noLease);
+            case ManagerRequest.Reserve reserve:
+                Outcome<Proposal<ReservationObject>> reserved = Intent.ReserveAddress(
+                    reserve.Network.ToString(), reserve.Address.ToString(), id, reserve.Endpoint.ToString());
+                Refusal? noAddress = Commit(reserved);
+                return (null, noAddress is null ? reserved.Value.Result : null, noAddress);
+            case ManagerRequest.Release release:
+                return (null, null, Commit(Intent.ReleaseAddress(release.Network.ToString(), release.Address.ToString(), id)));
+            default:
+                throw new ViolationException($"unknown request {request}");
+        }
+    }
+
+    private Refusal? Commit<T>(Outcome<Proposal<T>> outcome)
+        where T : notnull
+    {
+        if (outcome.Refusal is { } refusal)
+        {
+            return refusal;
+        }
+
+        Apply(outcome.Value.Transaction);
+        return null;
+    }
+
+    public void Sweep() => Apply(Intent.SweepQuarantine());
+
+    private void Apply(Transaction transaction)
+    {
+        if (transaction.Actions.Count > 0)
+        {
+            Store.Apply(++index, transaction);
+        }
+    }
+
+    private static NodeObject Describe(SimNode node, NodeRole role) => new()
+    {
+        Id = node.Id.ToString(),
+        Hostname = $"host{node.Number}",
+        Role = role,
+        GossipAddress = node.Gossip.ToString(),
+        DataPathAddress = node.Gossip.Address.ToString(),
+        ControlAddress = role == NodeRole.Manager ? $"{node.Gossip.Address}:2377" : "",
+        AgentVersion = "1.0",
+    };
+}

@@ -1,0 +1,282 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.Gossip;
+using Overlay.Node;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Simulation.World;
+
+/// <summary>A machine with an agent: a real node, performed as the agent's loop, reconciler and writer do.</summary>
+internal sealed class SimNode(SimWorld world, int number)
+{
+    public const ulong IdBase = 0x5100_0000_0000_0000;
+
+    private readonly NodeEffects effects = new();
+    private readonly Queue<Action> backlog = new();
+    private (long Revision, DataplaneInputs Inputs)? wanted;
+    private LocalState? disk;
+    private long settledRevision = -1;
+    private bool roundDue;
+    private Instant armed = Instant.Never;
+
+    public int Number => number;
+
+    public NodeId Id { get; } = new(IdBase + (ulong)number);
+
+    public IPEndPoint Gossip { get; } = new(new IPAddress([192, 0, 2, (byte)(number + 1)]), 7946);
+
+    public SimHost Host { get; } = new(world, 5);
+
+    public Node.Node? Mind { get; private set; }
+
+    /// <summary>Counts starts: what was under way for a former life is lost.</summary>
+    public int Life { get; private set; }
+
+    public bool Up { get; private set; }
+
+    public bool Paused { get; private set; }
+
+    /// <summary>It left or was removed for good.</summary>
+    public bool Gone { get; private set; }
+
+    public ulong AppliedVersion { get; set; }
+
+    public SortedDictionary<long, Action<ReadOnlyMemory<byte>>> Replies { get; } = [];
+
+    /// <summary>Endpoints that its disk remembers.</summary>
+    public IEnumerable<string> DiskEndpoints => disk?.Endpoints.Select(static e => e.Id) ?? [];
+
+    public void Boot()
+    {
+        Up = true;
+        Life++;
+        AppliedVersion = 0;
+        settledRevision = -1;
+        armed = Instant.Never;
+        wanted = null;
+        roundDue = false;
+        Mind = new(
+            new()
+            {
+                Id = Id,
+                GossipAddress = Gossip,
+                Vtep = Gossip.Address,
+                UnderlayMtu = 1500,
+                BootId = (ulong)world.Simulator.UnixMs,
+                FollowsEveryNetwork = number == 1,
+                GatewayPrefix = IPNetwork.Parse("172.31.0.0/24"),
+                LostSandboxTimeout = TimeSpan.FromSeconds(20),
+                WallClockOriginUnixMs = Simulator.UnixMsAt(new(0)),
+            },
+            disk,
+            new(world.Simulator.Prng.NextUInt64()));
+        Deliver((n, now, e) => n.Start(now, e));
+        int life = Life;
+        Tick(life, 10_000, RequestRound);
+        Tick(life, 500, () => world.Manager.Synchronize(this));
+    }
+
+    public void Crash()
+    {
+        world.Simulator.Say($"crash {number}");
+        if (wanted is { } wish && world.Simulator.Prng.Chance(0.5))
+        {
+            Plan plan = Host.PlanFor(Desired.For(wish.Inputs));
+            Host.Execute(plan, world.Simulator.Prng.Next(plan.Operations.Length + 1));
+        }
+
+        Up = false;
+        Paused = false;
+        Life++;
+        backlog.Clear();
+        world.Safety.Crashed(this);
+    }
+
+    public void Retire()
+    {
+        Up = false;
+        Gone = true;
+        Life++;
+        Host.Wipe();
+    }
+
+    public void Pause() => Paused = true;
+
+    public void Resume()
+    {
+        Paused = false;
+        while (backlog.TryDequeue(out Action? action))
+        {
+            action();
+        }
+    }
+
+    /// <summary>Hands an input to the node; a paused one gets it later, a dead one or one of another life never.</summary>
+    public void Deliver(Action<Node.Node, Instant, NodeEffects> input, int? life = null)
+    {
+        if (!Up || (life is { } wantedLife && wantedLife != Life))
+        {
+            return;
+        }
+
+        if (Paused)
+        {
+            if (backlog.Count < 2000)
+            {
+                backlog.Enqueue(() => Deliver(input, life));
+            }
+
+            return;
+        }
+
+        input(Mind!, world.Simulator.Now, effects);
+        Perform();
+    }
+
+    private void Perform()
+    {
+        bool changed = effects.Persist || effects.DataplaneChanged;
+        if (effects.Persist)
+        {
+            Write(Mind!.PersistRevision, Mind.Export());
+        }
+
+        effects.Gossip.Datagrams.ForEach(d => world.Network.Send(this, d));
+        effects.Gossip.Dials.ForEach(d => world.Network.Dial(this, d));
+        foreach (StreamReply reply in effects.Gossip.Replies)
+        {
+            if (Replies.TryGetValue(reply.ExchangeId, out Action<ReadOnlyMemory<byte>>? answer))
+            {
+                answer(reply.Response);
+            }
+        }
+
+        effects.ManagerRequests.ForEach(r => world.Manager.Ask(this, r));
+        if (effects.DataplaneChanged)
+        {
+            wanted = (Mind!.DataplaneRevision, Mind.Inputs());
+            RequestRound();
+        }
+
+        foreach (Completion completion in effects.Completions)
+        {
+            world.Simulator.Say($"{number} answers {completion.RequestId}: {completion.Endpoint?.Ipv4} {completion.Refusal?.Kind}");
+            world.Safety.Completed(this, completion);
+        }
+
+        foreach (NodeEvent happened in effects.Events)
+        {
+            world.Simulator.Say($"{number} {happened}");
+        }
+
+        effects.Clear();
+        if (changed)
+        {
+            world.Safety.Check();
+        }
+
+        Arm();
+    }
+
+    private void Arm()
+    {
+        Instant due = Mind!.NextDeadline;
+        if (due == Instant.Never || due >= armed)
+        {
+            return;
+        }
+
+        armed = due;
+        int life = Life;
+        TimeSpan wait = due > world.Simulator.Now ? due - world.Simulator.Now : TimeSpan.Zero;
+        world.Simulator.Later(wait + TimeSpan.FromMicroseconds(1), () =>
+        {
+            if (life == Life && armed == due)
+            {
+                armed = Instant.Never;
+                Deliver((n, now, e) => n.Advance(now, e), life);
+            }
+        });
+    }
+
+    private void Write(long revision, LocalState state)
+    {
+        int life = Life;
+        world.Simulator.Later(world.Simulator.Ms(1, 40), () =>
+        {
+            if (life == Life)
+            {
+                disk = state;
+                Deliver((n, now, e) => n.Persisted(revision, null, now, e), life);
+            }
+        });
+    }
+
+    private void RequestRound() => RequestRound(world.Simulator.Ms(1, 20));
+
+    private void RequestRound(TimeSpan wait)
+    {
+        if (roundDue)
+        {
+            return;
+        }
+
+        roundDue = true;
+        int life = Life;
+        world.Simulator.Later(wait, () =>
+        {
+            if (life == Life)
+            {
+                roundDue = false;
+                Round(life);
+            }
+        });
+    }
+
+    private void Round(int life)
+    {
+        if (wanted is not { } wish || Paused)
+        {
+            return;
+        }
+
+        Plan plan = Host.PlanFor(Desired.For(wish.Inputs));
+        List<OperationResult> failed = Host.Execute(plan);
+        if (settledRevision == wish.Revision && plan.Operations.Length > 0)
+        {
+            world.Simulator.Counters.Add("drift repaired");
+        }
+
+        settledRevision = failed.Count == 0 ? wish.Revision : settledRevision;
+        if (failed.Count > 0)
+        {
+            RequestRound(TimeSpan.FromMilliseconds(300));
+        }
+
+        List<EndpointFailure> failures = [];
+        foreach (LocalEndpoint endpoint in wish.Inputs.Endpoints)
+        {
+            if (plan.Unreachable.Contains(endpoint.Sandbox))
+            {
+                failures.Add(new(endpoint.Id, "the namespace does not exist", SandboxGone: true));
+            }
+            else if (failed.Find(f => f.Operation.Namespace == endpoint.Sandbox) is { } failure)
+            {
+                failures.Add(new(endpoint.Id, failure.Error ?? "", SandboxGone: false));
+            }
+        }
+
+        Deliver((n, now, e) => n.Programmed(wish.Revision, failures, now, e), life);
+    }
+
+    private void Tick(int life, int milliseconds, Action action) =>
+        world.Simulator.Later(TimeSpan.FromMilliseconds(milliseconds), () =>
+        {
+            if (life == Life)
+            {
+                action();
+                Tick(life, milliseconds, action);
+            }
+        });
+}
