@@ -1,6 +1,5 @@
 using Overlay.Primitives;
 using Overlay.Simulation.Checks;
-using Overlay.Simulation.Workload;
 using Overlay.Simulation.World;
 
 namespace Overlay.Simulation;

@@ -10,6 +10,6 @@ internal sealed record RunOptions(int Nodes, double Loss, double Duplication, in
         prng.Chance(0.3) ? 0 : prng.NextDouble() * 0.2,
         prng.NextDouble() * 0.05,
         1 + prng.Next(60),
-        40 + prng.Next(80),
+        30 + prng.Next(50),
         5 + prng.Next(20));
 }

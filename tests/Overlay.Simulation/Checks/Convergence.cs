@@ -1,5 +1,4 @@
 using Overlay.Dataplane;
-using Overlay.Gossip;
 using Overlay.Gossip.Wire;
 using Overlay.Node;
 using Overlay.Primitives;

@@ -1,5 +1,4 @@
 using Overlay.Dataplane;
-using Overlay.Node;
 using Overlay.Primitives;
 
 namespace Overlay.Simulation.World;
