@@ -1,14 +1,16 @@
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Configuration;
+using Overlay.Daemon.Telemetry.Logging;
 
 namespace Overlay.Daemon.Agent;
 
+/// <summary>The agent's log on standard error, in the form the settings say.</summary>
 internal static class AgentLogging
 {
-    public static ILoggerFactory Create(AgentSettings settings) => LoggerFactory.Create(builder =>
+    public static ILoggerFactory Create(AgentSettings settings, AgentLoggerProvider provider) => LoggerFactory.Create(builder =>
     {
         builder.SetMinimumLevel(settings.LogLevel);
-        builder.AddFilter("Microsoft", LogLevel.Warning);
-        builder.AddSimpleConsole(console => console.SingleLine = true);
+        builder.AddFilter("Microsoft", LogLevel.Error);
+        builder.AddProvider(provider);
     });
 }

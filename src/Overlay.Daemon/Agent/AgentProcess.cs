@@ -7,6 +7,7 @@ using Overlay.Daemon.Admin;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Names;
 using Overlay.Daemon.Telemetry;
+using Overlay.Daemon.Telemetry.Logging;
 using Overlay.Linux;
 using Overlay.Linux.Namespaces;
 
@@ -23,7 +24,9 @@ internal static partial class AgentProcess
 
     public static async Task<int> RunAsync(AgentSettings settings, CancellationToken stop)
     {
-        using ILoggerFactory logs = AgentLogging.Create(settings);
+        using AgentLoggerProvider provider = AgentLoggerProvider.ForStandardError(settings.LogFormat, TimeProvider.System);
+        using ILoggerFactory logs = AgentLogging.Create(settings, provider);
+        provider.Node = settings.HostName;
         ILogger logger = logs.CreateLogger("overlayd");
         Prepare(settings);
         MonotonicClock clock = new(TimeProvider.System);
@@ -33,7 +36,8 @@ internal static partial class AgentProcess
         NamespaceDirectory namespaces = new();
         using KernelHost kernel = new(namespaces);
         await using KernelEvents kernelEvents = new(namespaces);
-        using Reconciler reconciler = new(kernel, clock, instruments, logs.CreateLogger<Reconciler>());
+        using Reconciler reconciler = new(
+            kernel, settings.ReconcileInterval, clock, instruments, logs.CreateLogger<Reconciler>());
         KernelWatcher watcher = new(kernelEvents, reconciler.Touch);
         reconciler.Watch = watcher.Watch;
         HostResolver resolver = new(HostResolver.DefaultPath, ResolverAge, clock.Time);
@@ -54,10 +58,17 @@ internal static partial class AgentProcess
         await host.ResumeAsync(stop);
         await application.StartAsync(stop);
         File.SetUnixFileMode(settings.SocketPath, (UnixFileMode)SocketMode);
+        if (!SocketGroup.Give(settings.SocketPath, settings.SocketGroup))
+        {
+            LogNoGroup(logger, settings.SocketGroup);
+        }
+
         using SystemdNotify systemd = SystemdNotify.FromEnvironment();
         systemd.Ready(host.Current is { } current ? $"in cluster {current.Record.ClusterId}" : "not in a cluster");
         LogReady(logger, AgentVersion.Text, settings.SocketPath);
-        Task first = await Task.WhenAny(host.Failure, watching, Task.Delay(Timeout.Infinite, stop));
+        Task watchdog = systemd.RunWatchdogAsync(() => !host.Failure.IsFaulted, clock.Time, stop);
+        Task first = await Task.WhenAny(
+            host.Failure, watching, names.ExecuteTask!, forwarder.ExecuteTask!, Task.Delay(Timeout.Infinite, stop));
         systemd.Stopping();
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(2));
         await application.StopAsync(limit.Token);
@@ -69,6 +80,7 @@ internal static partial class AgentProcess
             return 1;
         }
 
+        await watchdog;
         LogStopped(logger);
         return 0;
     }
@@ -111,6 +123,9 @@ internal static partial class AgentProcess
 
     [LoggerMessage(EventId = 810, Level = LogLevel.Information, Message = "overlayd {Version} is ready on {Socket}")]
     private static partial void LogReady(ILogger logger, string version, string socket);
+
+    [LoggerMessage(EventId = 813, Level = LogLevel.Information, Message = "There is no group {Group}: only root may use the socket")]
+    private static partial void LogNoGroup(ILogger logger, string group);
 
     [LoggerMessage(EventId = 811, Level = LogLevel.Information, Message = "Stopped; the data plane stays as it is")]
     private static partial void LogStopped(ILogger logger);

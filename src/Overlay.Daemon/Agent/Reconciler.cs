@@ -11,12 +11,11 @@ namespace Overlay.Daemon.Agent;
 
 /// <summary>
 /// Makes the kernel hold what the node wants: observe, plan, execute, and again. One thread owns the kernel. It runs
-/// when the wish changes, when the kernel says that something changed, and every <see cref="FullInterval"/> over
+/// when the wish changes, when the kernel says that something changed, and at the settings' interval over
 /// everything. What is found to differ without a new wish is drift: repaired and counted.
 /// </summary>
 internal sealed partial class Reconciler : IDisposable
 {
-    private static readonly TimeSpan FullInterval = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SettleTime = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan MinRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxRetry = TimeSpan.FromSeconds(10);
@@ -24,6 +23,7 @@ internal sealed partial class Reconciler : IDisposable
     private readonly KernelHost kernel;
     private readonly MonotonicClock clock;
     private readonly Instruments instruments;
+    private readonly TimeSpan interval;
     private readonly ILogger logger;
     private readonly Lock gate = new();
     private readonly SemaphoreSlim signal = new(0);
@@ -45,9 +45,12 @@ internal sealed partial class Reconciler : IDisposable
     private TimeSpan retry = MinRetry;
 
     /// <param name="kernel">Used by the reconciler's thread only.</param>
-    public Reconciler(KernelHost kernel, MonotonicClock clock, Instruments instruments, ILogger<Reconciler> logger)
+    /// <param name="interval">Between two rounds over everything.</param>
+    public Reconciler(
+        KernelHost kernel, TimeSpan interval, MonotonicClock clock, Instruments instruments, ILogger<Reconciler> logger)
     {
         this.instruments = instruments;
+        this.interval = interval;
         this.kernel = kernel;
         this.clock = clock;
         this.logger = logger;
@@ -157,7 +160,7 @@ internal sealed partial class Reconciler : IDisposable
             bool full = now >= nextFull;
             if (inputs is null || (!newWish && dirty.Count == 0 && !full && now < nextRetry))
             {
-                nextFull = inputs is null ? now + FullInterval : nextFull;
+                nextFull = inputs is null ? now + interval : nextFull;
                 continue;
             }
 
@@ -169,7 +172,19 @@ internal sealed partial class Reconciler : IDisposable
                 dirty.UnionWith(more);
             }
 
-            Round(newWish, full, dirty);
+            try
+            {
+                Round(newWish, full, dirty);
+            }
+            catch (KernelException e)
+            {
+                // What is ours could not be read; nothing is known of it, and the next round looks again.
+                observed = HostState.Empty;
+                nextRetry = clock.Now + retry;
+                retry = retry * 2 < MaxRetry ? retry * 2 : MaxRetry;
+                status = status with { Pending = Math.Max(1, status.Pending), Failures = status.Failures + 1, LastError = e.Message };
+                LogUnreadable(e.Message);
+            }
         }
     }
 
@@ -255,7 +270,7 @@ internal sealed partial class Reconciler : IDisposable
 
         if (full)
         {
-            nextFull = clock.Now + FullInterval;
+            nextFull = clock.Now + interval;
         }
 
         Account(plan, failed, drift, Stopwatch.GetElapsedTime(started));
@@ -370,6 +385,9 @@ internal sealed partial class Reconciler : IDisposable
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Warning, Message = "Kernel refused: {Operation}: {Error}")]
     private partial void LogFailed(string operation, string error);
+
+    [LoggerMessage(EventId = 404, Level = LogLevel.Error, Message = "The kernel cannot be read: {Reason}")]
+    private partial void LogUnreadable(string reason);
 
     [LoggerMessage(EventId = 402, Level = LogLevel.Warning, Message = "Drift repaired: {Operation}")]
     private partial void LogRepair(string operation);

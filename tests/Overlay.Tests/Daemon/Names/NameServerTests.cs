@@ -105,7 +105,7 @@ public sealed class NameServerTests
         await using FakeUpstream silent = new(static _ => null);
         await using FakeUpstream good = new(static query => FakeUpstream.Respond(query));
         byte[] query = Packets.Query("www.example.org");
-        NameServerOptions options = new() { Upstream = new() { ServerTimeout = TimeSpan.FromMilliseconds(30) } };
+        NameServerOptions options = new() { Upstream = new() { ServerTimeout = TimeSpan.FromMilliseconds(500) } };
         await using (NameServerRig rig = new(options, nobody, failing.Address, good.Address))
         {
             await rig.StartAsync(NameServerRig.Everywhere());
