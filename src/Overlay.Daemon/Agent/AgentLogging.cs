@@ -9,8 +9,16 @@ internal static class AgentLogging
 {
     public static ILoggerFactory Create(AgentSettings settings, AgentLoggerProvider provider) => LoggerFactory.Create(builder =>
     {
-        builder.SetMinimumLevel(settings.LogLevel);
-        builder.AddFilter("Microsoft", LogLevel.Error);
+        SetLevels(builder, settings.LogLevel);
         builder.AddProvider(provider);
     });
+
+    /// <summary>
+    /// The web server's own news are left out below warnings: it would tell of every refused handshake a second time.
+    /// </summary>
+    public static void SetLevels(ILoggingBuilder builder, LogLevel least)
+    {
+        builder.SetMinimumLevel(least);
+        builder.AddFilter("Microsoft", LogLevel.Warning);
+    }
 }

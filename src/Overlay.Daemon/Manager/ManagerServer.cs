@@ -32,6 +32,9 @@ internal sealed class ManagerServer : IAsyncDisposable
 
     public ManagerLoop Loop { get; }
 
+    /// <summary>Where the API listens, with the port that was bound.</summary>
+    public IPEndPoint Endpoint => IPEndPoint.Parse(new Uri(application.Urls.Single()).Authority);
+
     /// <summary>Ends when the store cannot go on.</summary>
     public Task Completion { get; }
 

@@ -27,13 +27,20 @@ internal static partial class DurableFile
         }
         catch (Exception e) when (e is (IOException and not StorageWriteException) or UnauthorizedAccessException)
         {
+            DeleteUnfinished(temporary);
             throw new StorageWriteException(path, e.Message, e);
         }
     }
 
     public static SafeFileHandle Create(string path)
     {
-        SafeFileHandle file = File.OpenHandle(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read);
+        // Private from its first moment: a file that is opened before its mode is set can be read after.
+        new FileStream(path, new FileStreamOptions
+        {
+            Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = Private,
+        }).Dispose();
+        SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        // A file of that name that was there before keeps its mode.
         File.SetUnixFileMode(file, Private);
         return file;
     }
@@ -57,6 +64,18 @@ internal static partial class DurableFile
         finally
         {
             _ = Close(descriptor);
+        }
+    }
+
+    private static void DeleteUnfinished(string temporary)
+    {
+        try
+        {
+            File.Delete(temporary);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The write's own failure is told; the next write of the same name replaces this rest.
         }
     }
 

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Features;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Trust;
@@ -10,6 +9,8 @@ namespace Overlay.Daemon.Trust;
 /// <summary>Middleware of the manager API: lets a call pass by its method and the caller's certificate, or answers for it.</summary>
 internal sealed class Authorization(RequestDelegate next, RefusalLog refusals)
 {
+    private const int LongestShown = 128;
+
     public Task InvokeAsync(HttpContext context)
     {
         string method = context.Request.Path.Value ?? "";
@@ -35,9 +36,17 @@ internal sealed class Authorization(RequestDelegate next, RefusalLog refusals)
         // A trailers-only answer: the status is among the headers (gRPC over HTTP/2, Responses).
         context.Response.Headers["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
         context.Response.Headers["grpc-message"] = Uri.EscapeDataString(reason);
-        context.Features.Get<IHttpResponseTrailersFeature>();
         return Task.CompletedTask;
     }
 
-    private static string Shown(string method) => method.Length <= 128 ? method : method[..128];
+    /// <summary>A path is the caller's text: bounded, and without what would begin a line of its own in a log.</summary>
+    private static string Shown(string method) => string.Create(
+        Math.Min(method.Length, LongestShown), method,
+        static (shown, text) =>
+        {
+            for (int i = 0; i < shown.Length; i++)
+            {
+                shown[i] = text[i] is > ' ' and <= '~' ? text[i] : '?';
+            }
+        });
 }

@@ -41,6 +41,11 @@ internal sealed class BootstrapChallenges(TimeProvider time)
     /// <summary>True once for each issued challenge, within its life.</summary>
     public bool Redeem(ReadOnlySpan<byte> challenge)
     {
+        if (challenge.Length != JoinProof.ChallengeBytes)
+        {
+            return false;
+        }
+
         string text = Convert.ToHexString(challenge);
         lock (gate)
         {

@@ -60,7 +60,7 @@ internal static class BootstrapClient
             using (GrpcChannel unverified = ManagerEndpoint.OpenWith(manager, null, peer =>
             {
                 presented = peer?.RawData;
-                return true;
+                return null;
             }))
             {
                 offered = await new Bootstrap.BootstrapClient(unverified).GetRootCertificateAsync(
@@ -87,6 +87,12 @@ internal static class BootstrapClient
                 RefusalKind.Unavailable, $"Cannot join through {manager}.", $"{e.Status.Detail.TrimEnd('.')}.",
                 "Check that a manager's agent runs there and that TCP port 2377 is open.");
         }
+        catch (UriFormatException)
+        {
+            return new Refusal(
+                RefusalKind.Invalid, "Cannot join.", $"{Refusal.Quote(manager)} is not an address of a manager.",
+                "Type `overlayd join --token TOKEN MANAGER:2377`.");
+        }
         catch (CryptographicException e)
         {
             return Distrust(manager, $"its certificates cannot be read ({e.Message.TrimEnd('.')})");
@@ -101,7 +107,7 @@ internal static class BootstrapClient
         byte[] request = NodeIdentity.RequestFor(key);
         byte[] proof = JoinProof.Compute(token.Secret, offered.Challenge.Span, request);
         using GrpcChannel pinned = ManagerEndpoint.OpenWith(
-            manager, null, peer => ChainVerifier.Fault(peer, root, null, NodeRole.Manager, time.GetUtcNow()) is null);
+            manager, null, peer => ChainVerifier.Fault(peer, root, null, NodeRole.Manager, time.GetUtcNow()));
         IssueCertificateResponse issued = await new Bootstrap.BootstrapClient(pinned).IssueCertificateAsync(
             new()
             {
@@ -112,7 +118,10 @@ internal static class BootstrapClient
             },
             deadline: Deadline(time), cancellationToken: cancellationToken);
         using X509Certificate2 own = X509CertificateLoader.LoadCertificate(issued.Certificate.Span);
-        return ChainVerifier.Fault(own, root, issued.ClusterId, needed: null, time.GetUtcNow()) is { } fault
+        string? fault = NodeIdentity.IsOf(key, own)
+            ? ChainVerifier.Fault(own, root, issued.ClusterId, needed: null, time.GetUtcNow())
+            : "it is of another key";
+        return fault is not null
             ? Distrust(manager, $"the certificate it issued is not valid ({fault})")
             : NodeIdentity.Store(stateFolder, key, issued.Certificate.ToByteArray(), root.RawData);
     }

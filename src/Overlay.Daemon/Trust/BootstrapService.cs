@@ -55,6 +55,12 @@ internal sealed class BootstrapService(
                     "Managers beyond the first come with a later release.", "Join as a worker, with the token of `overlayd token show worker`."));
         }
 
+        // Before the node gets its place: a request that cannot be signed must not leave a node behind.
+        if (CertificateAuthority.FaultOf(request.CertificateRequest.ToByteArray()) is { } unreadable)
+        {
+            throw Refuse(context, unreadable);
+        }
+
         if (request.Description is null)
         {
             throw Refuse(context, new(

@@ -14,7 +14,14 @@ internal sealed class CertificateAuthority : IDisposable
 {
     public const string ManagerName = "overlayd-manager";
     private const int RootYears = 20;
-    private static readonly TimeSpan Backdate = TimeSpan.FromHours(1);
+    private const int LongestRequest = 8192;
+
+    /// <summary>
+    /// Certificates begin in the past, for nodes whose clocks are behind; by a share of their life, so that a short
+    /// life is not over half before it begins.
+    /// </summary>
+    private const double BackdateShare = 0.1;
+    private static readonly TimeSpan LongestBackdate = TimeSpan.FromHours(1);
     private static readonly Oid ServerUse = new("1.3.6.1.5.5.7.3.1");
     private static readonly Oid ClientUse = new("1.3.6.1.5.5.7.3.2");
 
@@ -32,7 +39,7 @@ internal sealed class CertificateAuthority : IDisposable
         request.CertificateExtensions.Add(
             new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign | X509KeyUsageFlags.CrlSign, true));
         request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
-        return new(request.CreateSelfSigned(now - Backdate, now.AddYears(RootYears)));
+        return new(request.CreateSelfSigned(now - LongestBackdate, now.AddYears(RootYears)));
     }
 
     /// <param name="certificate">X.509 DER.</param>
@@ -56,26 +63,22 @@ internal sealed class CertificateAuthority : IDisposable
         byte[] certificateRequest, NodeId node, NodeRole role, string clusterId, TimeSpan life, DateTimeOffset now)
     {
         Invariant.Holds(role is NodeRole.Worker or NodeRole.Manager, "a certificate has a role");
-        CertificateRequest asked;
-        try
+        Outcome<PublicKey> asked = KeyOf(certificateRequest);
+        if (asked.Refusal is { } refusal)
         {
-            // Verifies the request's own signature: the caller holds the private key.
-            asked = CertificateRequest.LoadSigningRequest(
-                certificateRequest, HashAlgorithmName.SHA256, CertificateRequestLoadOptions.Default, RSASignaturePadding.Pkcs1);
-        }
-        catch (Exception e) when (e is CryptographicException or ArgumentException)
-        {
-            return Refused("It is not a PKCS#10 request with a valid signature.");
+            return refusal;
         }
 
-        using ECDsa? key = asked.PublicKey.GetECDsaPublicKey();
-        if (key is null || key.ExportParameters(false).Curve.Oid.Value != ECCurve.NamedCurves.nistP256.Oid.Value)
+        TimeSpan backdate = life * BackdateShare < LongestBackdate ? life * BackdateShare : LongestBackdate;
+        DateTimeOffset from = now - backdate > root.NotBefore ? now - backdate : root.NotBefore;
+        DateTimeOffset until = now + life < root.NotAfter ? now + life : root.NotAfter;
+        if (until <= now || until <= from)
         {
-            return Refused("Its key is not ECDSA P-256.");
+            return Refused("By this manager's clock the cluster's root certificate is not valid now.");
         }
 
         CertificateRequest request = new(
-            Subject(node.ToString(), PeerPrincipal.UnitOf(role), clusterId), key, HashAlgorithmName.SHA256);
+            Subject(node.ToString(), PeerPrincipal.UnitOf(role), clusterId), asked.Value, HashAlgorithmName.SHA256);
         SubjectAlternativeNameBuilder names = new();
         names.AddDnsName(node.ToString());
         if (role == NodeRole.Manager)
@@ -89,12 +92,38 @@ internal sealed class CertificateAuthority : IDisposable
         request.CertificateExtensions.Add(new X509EnhancedKeyUsageExtension([ServerUse, ClientUse], true));
         request.CertificateExtensions.Add(
             X509AuthorityKeyIdentifierExtension.CreateFromCertificate(root, includeKeyIdentifier: true, includeIssuerAndSerial: false));
-        DateTimeOffset until = now + life < root.NotAfter ? now + life : root.NotAfter;
-        using X509Certificate2 signed = request.Create(root, now - Backdate, until, RandomNumberGenerator.GetBytes(16));
+        using X509Certificate2 signed = request.Create(root, from, until, RandomNumberGenerator.GetBytes(16));
         return signed.RawData;
     }
 
+    /// <summary>Why a certificate request cannot be signed; null: it can.</summary>
+    public static Refusal? FaultOf(byte[] certificateRequest) => KeyOf(certificateRequest).Refusal;
+
     public void Dispose() => root.Dispose();
+
+    private static Outcome<PublicKey> KeyOf(byte[] certificateRequest)
+    {
+        if (certificateRequest.Length > LongestRequest)
+        {
+            return Refused("It is far longer than a PKCS#10 request.");
+        }
+
+        try
+        {
+            // Verifies the request's own signature: the caller holds the private key.
+            PublicKey key = CertificateRequest.LoadSigningRequest(
+                certificateRequest, HashAlgorithmName.SHA256, CertificateRequestLoadOptions.Default, RSASignaturePadding.Pkcs1)
+                .PublicKey;
+            using ECDsa? curve = key.GetECDsaPublicKey();
+            return curve?.ExportParameters(false).Curve.Oid?.Value == ECCurve.NamedCurves.nistP256.Oid.Value
+                ? key
+                : Refused("Its key is not ECDSA P-256.");
+        }
+        catch (Exception e) when (e is CryptographicException or ArgumentException or NotSupportedException)
+        {
+            return Refused("It is not a PKCS#10 request with a valid signature.");
+        }
+    }
 
     private static X500DistinguishedName Subject(string name, string unit, string organization)
     {

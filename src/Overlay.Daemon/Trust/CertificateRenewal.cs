@@ -1,4 +1,5 @@
 using Microsoft.Extensions.Logging;
+using Overlay.Daemon.Storage;
 using Overlay.Primitives;
 
 namespace Overlay.Daemon.Trust;
@@ -10,7 +11,7 @@ internal sealed partial class CertificateRenewal(
 {
     private const double Earliest = 0.5;
     private const double Latest = 0.8;
-    private static readonly TimeSpan Retry = TimeSpan.FromSeconds(30);
+    private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
     private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -26,16 +27,19 @@ internal sealed partial class CertificateRenewal(
                 continue;
             }
 
-            if (await renew(identity.CreateRequest(), cancellationToken) is { } certificate)
+            string? fault = await RenewAsync(cancellationToken);
+            DateTimeOffset now = time.GetUtcNow();
+            DateTimeOffset soonest = now + Pause;
+            if (fault is null)
             {
-                identity.Renew(certificate);
-                due = Next();
                 LogRenewed(identity.NotAfter);
+                // A clock far ahead of the managers' would see every certificate as old.
+                due = Next() is { } next && next > soonest ? next : soonest;
             }
             else
             {
-                LogPostponed(identity.NotAfter);
-                due = time.GetUtcNow() + Retry;
+                LogPostponed(identity.NotAfter, fault);
+                due = soonest;
             }
         }
     }
@@ -46,9 +50,38 @@ internal sealed partial class CertificateRenewal(
         return identity.NotBefore + (life * (Earliest + ((Latest - Earliest) * prng.NextDouble())));
     }
 
+    /// <summary>Between two requests: a small part of a short life.</summary>
+    private TimeSpan Pause
+    {
+        get
+        {
+            TimeSpan share = (identity.NotAfter - identity.NotBefore) / 20;
+            return share < LongestPause ? share : LongestPause;
+        }
+    }
+
+    /// <summary>Null: renewed. Else why not; the old certificate stays in use.</summary>
+    private async Task<string?> RenewAsync(CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (await renew(identity.CreateRequest(), cancellationToken) is not { } certificate)
+            {
+                return "no manager renewed it";
+            }
+
+            identity.Renew(certificate, time.GetUtcNow());
+            return null;
+        }
+        catch (Exception e) when (e is InvalidDataException or StorageWriteException)
+        {
+            return e.Message;
+        }
+    }
+
     [LoggerMessage(EventId = 110, Level = LogLevel.Information, Message = "Certificate renewed, valid until {Until}")]
     private partial void LogRenewed(DateTimeOffset until);
 
-    [LoggerMessage(EventId = 111, Level = LogLevel.Warning, Message = "The certificate, valid until {Until}, could not be renewed yet")]
-    private partial void LogPostponed(DateTimeOffset until);
+    [LoggerMessage(EventId = 111, Level = LogLevel.Warning, Message = "The certificate, valid until {Until}, could not be renewed yet: {Reason}")]
+    private partial void LogPostponed(DateTimeOffset until, string reason);
 }

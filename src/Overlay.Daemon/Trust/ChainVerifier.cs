@@ -26,7 +26,7 @@ internal static class ChainVerifier
         chain.ChainPolicy.VerificationTime = now.LocalDateTime;
         if (!chain.Build(peer))
         {
-            return string.Join(", ", chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct());
+            return chain.ChainStatus.Length == 0 ? "its chain cannot be built" : string.Join(", ", chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct());
         }
 
         if (chain.ChainElements.Count != 2)
@@ -39,7 +39,7 @@ internal static class ChainVerifier
             return "its subject does not name a node, a role and a cluster";
         }
 
-        if (clusterId is not null && principal.ClusterId != clusterId)
+        if (principal.ClusterId != (clusterId ?? PeerPrincipal.OrganizationOf(root)))
         {
             return $"it is of cluster {principal.ClusterId}";
         }

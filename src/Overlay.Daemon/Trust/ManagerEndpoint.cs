@@ -24,6 +24,8 @@ internal static class ManagerEndpoint
                 ServerCertificate = identity.Certificate,
                 ClientCertificateRequired = true,
                 EnabledSslProtocols = SslProtocols.Tls13,
+                // Every connection proves its certificate anew.
+                AllowTlsResume = false,
                 CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                 ApplicationProtocols = [SslApplicationProtocol.Http2],
                 RemoteCertificateValidationCallback = (_, presented, _, _) =>
@@ -49,11 +51,13 @@ internal static class ManagerEndpoint
     /// <summary>A channel to a manager that must present a manager's certificate of this cluster.</summary>
     public static GrpcChannel Open(string address, NodeIdentity identity, TimeProvider time) =>
         OpenWith(
-            address, identity.Certificate,
-            presented => ChainVerifier.Fault(presented, identity.Root, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()) is null);
+            address, () => identity.Certificate,
+            presented => ChainVerifier.Fault(presented, identity.Root, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()));
 
-    /// <summary>A channel that presents a certificate, or none, and believes what the callback believes.</summary>
-    public static GrpcChannel OpenWith(string address, X509Certificate2? own, Func<X509Certificate2?, bool> believes)
+    /// <summary>A channel that presents a certificate, or none, to a server that the callback believes.</summary>
+    /// <param name="own">Asked at every handshake.</param>
+    /// <param name="fault">Why the server is not believed; null: it is.</param>
+    public static GrpcChannel OpenWith(string address, Func<X509Certificate2>? own, Func<X509Certificate2?, string?> fault)
     {
         SocketsHttpHandler handler = new()
         {
@@ -69,13 +73,15 @@ internal static class ManagerEndpoint
                 TargetHost = CertificateAuthority.ManagerName,
                 EnabledSslProtocols = SslProtocols.Tls13,
                 CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-                ClientCertificates = own is null ? null : [own],
-                LocalCertificateSelectionCallback = own is null ? null : (_, _, _, _, _) => own,
+                LocalCertificateSelectionCallback = own is null ? null : (_, _, _, _, _) => own(),
                 RemoteCertificateValidationCallback = (_, presented, _, _) =>
                 {
                     using X509Certificate2? peer =
                         presented is null ? null : X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
-                    return believes(peer);
+                    // Thrown, and not only false: so the reason reaches whoever made the call.
+                    return fault(peer) is { } why
+                        ? throw new AuthenticationException($"{address} is not trusted: {why}")
+                        : true;
                 },
             },
         };

@@ -84,7 +84,8 @@ internal sealed class NodeIdentity
                 folder, key, X509CertificateLoader.LoadCertificate(File.ReadAllBytes(Path.Combine(folder, CertificateFile))),
                 X509CertificateLoader.LoadCertificate(File.ReadAllBytes(Path.Combine(folder, RootFile))));
         }
-        catch (Exception e) when (e is CryptographicException or FileNotFoundException or DirectoryNotFoundException)
+        catch (Exception e) when (e is CryptographicException or ArgumentException or IOException
+            or UnauthorizedAccessException)
         {
             throw new InvalidDataException(
                 $"The node's certificate in {folder} cannot be used ({e.Message}). Restore the folder, or type `overlayd leave --force` and join again.", e);
@@ -107,18 +108,40 @@ internal sealed class NodeIdentity
     public byte[] CreateRequest() => RequestFor(key);
 
     /// <summary>Takes a renewed certificate of the same key and node into use and onto disk.</summary>
-    public void Renew(byte[] der)
+    /// <exception cref="InvalidDataException">It is not a valid certificate of this node; the one in use stays.</exception>
+    public void Renew(byte[] der, DateTimeOffset now)
     {
-        X509Certificate2 renewed = X509CertificateLoader.LoadCertificate(der);
-        if (!PeerPrincipal.TryParse(renewed, out PeerPrincipal? principal) || principal.Node != Node
-            || !renewed.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(key.ExportSubjectPublicKeyInfo()))
+        X509Certificate2 renewed;
+        try
         {
-            throw new InvalidDataException("The manager's renewed certificate is not of this node's key.");
+            renewed = X509CertificateLoader.LoadCertificate(der);
+        }
+        catch (CryptographicException e)
+        {
+            throw new InvalidDataException("The manager's renewed certificate cannot be read.", e);
         }
 
-        DurableFile.WriteAtomically(Path.Combine(folder, CertificateFile), der);
-        certificate = WithKey(renewed, key);
+        using (renewed)
+        {
+            if (!PeerPrincipal.TryParse(renewed, out PeerPrincipal? principal) || principal.Node != Node
+                || !IsOf(key, renewed))
+            {
+                throw new InvalidDataException("The manager's renewed certificate is not of this node's key.");
+            }
+
+            if (ChainVerifier.Fault(renewed, Root, ClusterId, needed: null, now) is { } fault)
+            {
+                throw new InvalidDataException($"The manager's renewed certificate is not valid ({fault}).");
+            }
+
+            DurableFile.WriteAtomically(Path.Combine(folder, CertificateFile), der);
+            certificate = WithKey(renewed, key);
+        }
     }
+
+    /// <summary>Whether the certificate was made for the key.</summary>
+    public static bool IsOf(ECDsa key, X509Certificate2 certificate) =>
+        certificate.PublicKey.ExportSubjectPublicKeyInfo().AsSpan().SequenceEqual(key.ExportSubjectPublicKeyInfo());
 
     private static X509Certificate2 WithKey(X509Certificate2 bare, ECDsa key)
     {

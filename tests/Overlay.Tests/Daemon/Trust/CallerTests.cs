@@ -1,0 +1,142 @@
+using Grpc.Core;
+using Grpc.Net.Client;
+using Overlay.Daemon.Trust;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Tests.Daemon.Trust;
+
+/// <summary>Who may call what, by real handshakes with the real manager.</summary>
+public sealed class CallerTests : IAsyncLifetime
+{
+    private TrustCluster cluster = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => cluster = await TrustCluster.StartAsync(Cancelled);
+
+    public ValueTask DisposeAsync() => cluster.DisposeAsync();
+
+    [Fact]
+    public async Task A_manager_lists_nodes_and_watches()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Manager);
+        Control.ControlClient control = new(channel);
+        ListNodeObjectsResponse nodes = await control.ListNodesAsync(new(), cancellationToken: Cancelled);
+        Assert.Equal(TrustCluster.ManagerNode.ToString(), Assert.Single(nodes.Nodes).Id);
+        using AsyncServerStreamingCall<WatchResponse> watch = control.Watch(new(), cancellationToken: Cancelled);
+        Assert.True(await watch.ResponseStream.MoveNext(Cancelled));
+        ClusterObject shown = watch.ResponseStream.Current.Actions.Select(static a => a.Create?.Cluster).First(static c => c is not null)!;
+        Assert.True(shown.CaKey.IsEmpty && shown.WorkerSecret.IsEmpty && shown.ManagerSecret.IsEmpty && shown.GossipKeys.Count == 0);
+        Assert.Empty(cluster.Logs.Warnings);
+    }
+
+    [Fact]
+    public async Task Without_a_certificate_only_bootstrap_answers()
+    {
+        using GrpcChannel channel = cluster.Call(null);
+        RpcException refused = await ListRefusedAsync(channel);
+        Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);
+        Assert.Equal("a certificate of this cluster is needed", refused.Status.Detail);
+        cluster.ToldOnce("/overlay.v1.Control/ListNodes", "127.0.0.1:", "a certificate of this cluster is needed");
+        GetRootCertificateResponse root = await new Bootstrap.BootstrapClient(channel).GetRootCertificateAsync(
+            new(), cancellationToken: Cancelled);
+        Assert.Equal(cluster.Authority.CertificateDer, root.CaCertificate.ToByteArray());
+    }
+
+    [Fact]
+    public async Task A_streaming_call_without_a_certificate_is_unauthenticated_too()
+    {
+        using GrpcChannel channel = cluster.Call(null);
+        using AsyncDuplexStreamingCall<SessionRequest, Assignment> session =
+            new Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(() => session.ResponseStream.MoveNext(Cancelled));
+        Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);
+        cluster.ToldOnce("/overlay.v1.Agent/Session");
+    }
+
+    [Fact]
+    public async Task A_worker_may_not_call_control()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Worker());
+        RpcException refused = await ListRefusedAsync(channel);
+        Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
+        Assert.Equal("a worker may not call it", refused.Status.Detail);
+        cluster.ToldOnce("/overlay.v1.Control/ListNodes", "a worker may not call it");
+    }
+
+    [Fact]
+    public async Task A_worker_that_the_store_does_not_know_is_not_served()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Worker());
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
+            await new Agent.AgentClient(channel).RenewCertificateAsync(new(), cancellationToken: Cancelled));
+        Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
+        Assert.Contains("It was removed from the cluster", refused.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task An_unknown_method_is_unimplemented_and_its_name_begins_no_line_of_the_log()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Manager);
+        Method<ListNodeObjectsRequest, ListNodeObjectsResponse> unknown = new(
+            MethodType.Unary, "overlay.v1.Control", "Reset%0Afaked line" + new string('x', 400),
+            Marshallers.Create<ListNodeObjectsRequest>(static _ => [], static _ => new()),
+            Marshallers.Create<ListNodeObjectsResponse>(static _ => [], static _ => new()));
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
+            await channel.CreateCallInvoker().AsyncUnaryCall(unknown, null, new(cancellationToken: Cancelled), new()));
+        Assert.Equal(StatusCode.Unimplemented, refused.StatusCode);
+        cluster.ToldOnce("/overlay.v1.Control/Reset?faked");
+        Assert.DoesNotContain('\n', cluster.Logs.Warnings[0]);
+        Assert.InRange(cluster.Logs.Warnings[0].Length, 100, 300);
+    }
+
+    [Fact]
+    public async Task A_certificate_of_another_authority_with_the_same_names_ends_the_handshake()
+    {
+        using CertificateAuthority twin = CertificateAuthority.Create(TrustCluster.ClusterId, DateTimeOffset.UtcNow.AddDays(-1));
+        await HandshakeRefusedAsync(cluster.Identity(twin, TrustCluster.ManagerNode, NodeRole.Manager), "PartialChain");
+    }
+
+    [Fact]
+    public async Task A_certificate_of_another_cluster_ends_the_handshake()
+    {
+        using CertificateAuthority foreign = CertificateAuthority.Create("fedcba9876543210", DateTimeOffset.UtcNow.AddDays(-1));
+        await HandshakeRefusedAsync(
+            cluster.Identity(foreign, TrustCluster.ManagerNode, NodeRole.Manager, "fedcba9876543210"), "PartialChain");
+    }
+
+    [Fact]
+    public Task A_certificate_that_names_another_cluster_ends_the_handshake() => HandshakeRefusedAsync(
+        cluster.Identity(cluster.Authority, TrustCluster.ManagerNode, NodeRole.Manager, "fedcba9876543210"),
+        "it is of cluster fedcba9876543210");
+
+    [Fact]
+    public Task An_expired_certificate_ends_the_handshake() => HandshakeRefusedAsync(
+        cluster.Identity(cluster.Authority, TrustCluster.ManagerNode, NodeRole.Manager, daysAgo: 2), "NotTimeValid");
+
+    [Fact]
+    public async Task A_refusal_counts_and_others_go_on()
+    {
+        using (GrpcChannel foreign = cluster.Call(cluster.Identity(
+            cluster.Authority, new NodeId(5), NodeRole.Manager, "fedcba9876543210")))
+        {
+            await ListRefusedAsync(foreign);
+        }
+
+        using GrpcChannel good = cluster.Call(cluster.Manager);
+        Assert.Single((await new Control.ControlClient(good).ListNodesAsync(new(), cancellationToken: Cancelled)).Nodes);
+    }
+
+    private async Task HandshakeRefusedAsync(NodeIdentity identity, string reason)
+    {
+        using GrpcChannel channel = cluster.Call(identity);
+        RpcException refused = await ListRefusedAsync(channel);
+        Assert.Equal(StatusCode.Unavailable, refused.StatusCode);
+        cluster.ToldOnce("Refused the certificate of 127.0.0.1:", reason);
+    }
+
+    private static async Task<RpcException> ListRefusedAsync(GrpcChannel channel) =>
+        await Assert.ThrowsAsync<RpcException>(async () =>
+            await new Control.ControlClient(channel).ListNodesAsync(new(), cancellationToken: Cancelled));
+}
