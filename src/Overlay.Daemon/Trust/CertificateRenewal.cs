@@ -12,6 +12,8 @@ internal sealed partial class CertificateRenewal(
     private const double Earliest = 0.5;
     private const double Latest = 0.8;
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+    /// <summary>A delay is cut to whole milliseconds; rounded up, the wait is over when it ends.</summary>
+    private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
 
     public async Task RunAsync(CancellationToken cancellationToken)
@@ -23,7 +25,7 @@ internal sealed partial class CertificateRenewal(
             if (wait > TimeSpan.Zero)
             {
                 // In pieces: the clock may be set, and a timer's range is bounded.
-                await Task.Delay(wait < LongestSleep ? wait : LongestSleep, time, cancellationToken);
+                await Task.Delay(wait < LongestSleep ? wait + Tick : LongestSleep, time, cancellationToken);
                 continue;
             }
 

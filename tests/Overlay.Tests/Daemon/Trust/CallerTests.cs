@@ -72,7 +72,7 @@ public sealed class CallerTests : IAsyncLifetime
         RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
             await new Agent.AgentClient(channel).RenewCertificateAsync(new(), cancellationToken: Cancelled));
         Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
-        Assert.Contains("It was removed from the cluster", refused.Status.Detail, StringComparison.Ordinal);
+        Assert.Contains("it was removed from the cluster", refused.Status.Detail, StringComparison.Ordinal);
     }
 
     [Fact]
