@@ -35,10 +35,8 @@ internal static partial class DurableFile
     public static SafeFileHandle Create(string path)
     {
         // Private from its first moment: a file that is opened before its mode is set can be read after.
-        new FileStream(path, new FileStreamOptions
-        {
-            Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = Private,
-        }).Dispose();
+        FileStreamOptions closed = new() { Mode = FileMode.Create, Access = FileAccess.Write, UnixCreateMode = Private };
+        new FileStream(path, closed).Dispose();
         SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
         // A file of that name that was there before keeps its mode.
         File.SetUnixFileMode(file, Private);

@@ -26,7 +26,8 @@ internal static class ChainVerifier
         chain.ChainPolicy.VerificationTime = now.LocalDateTime;
         if (!chain.Build(peer))
         {
-            return chain.ChainStatus.Length == 0 ? "its chain cannot be built" : string.Join(", ", chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct());
+            string[] faults = [.. chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct()];
+            return faults.Length == 0 ? "its chain cannot be built" : string.Join(", ", faults);
         }
 
         if (chain.ChainElements.Count != 2)

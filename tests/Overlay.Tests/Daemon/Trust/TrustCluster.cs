@@ -168,6 +168,6 @@ internal sealed class TrustCluster : IAsyncDisposable
             LogFormat = default,
             Values = [],
         };
-        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, default, logs);
+        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, default, null!, logs);
     }
 }
