@@ -8,6 +8,7 @@ using Overlay.Cluster.Trust;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Manager;
+using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Trust;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -23,6 +24,7 @@ internal sealed class TrustCluster : IAsyncDisposable
     private readonly TemporaryFolder folder = new();
     private readonly byte[] workerSecret = RandomNumberGenerator.GetBytes(16);
     private readonly byte[] managerSecret = RandomNumberGenerator.GetBytes(16);
+    private readonly Instruments instruments = new();
     private int identities;
     private ManagerServer? server;
 
@@ -83,7 +85,7 @@ internal sealed class TrustCluster : IAsyncDisposable
             ControlAddress = "127.0.0.1:2377",
         };
         cluster.server = await ManagerServer.StartAsync(
-            record, cluster.Manager, Services(state, cluster.Logs.Factory), cancellationToken);
+            record, cluster.Manager, Services(state, cluster.instruments, cluster.Logs.Factory), cancellationToken);
         return cluster;
     }
 
@@ -139,12 +141,13 @@ internal sealed class TrustCluster : IAsyncDisposable
 
         Logs.Factory.Dispose();
         Logs.Dispose();
+        instruments.Dispose();
         Authority.Dispose();
         folder.Dispose();
     }
 
-    /// <summary>A manager uses settings, clock and logs; of the rest it knows nothing.</summary>
-    private static AgentServices Services(string state, ILoggerFactory logs)
+    /// <summary>A manager uses settings, clock, instruments and logs; of the rest it knows nothing.</summary>
+    private static AgentServices Services(string state, Instruments instruments, ILoggerFactory logs)
     {
         AgentSettings settings = new()
         {
@@ -168,6 +171,6 @@ internal sealed class TrustCluster : IAsyncDisposable
             LogFormat = default,
             Values = [],
         };
-        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, default, null!, logs);
+        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, default, instruments, logs);
     }
 }
