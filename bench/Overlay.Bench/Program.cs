@@ -1,0 +1,69 @@
+using System.Globalization;
+
+namespace Overlay.Bench;
+
+/// <summary>The measuring program behind bench/run.sh: one verb a figure, the figure alone on standard output.</summary>
+internal static class Program
+{
+    private const string Usage =
+        """
+        Usage: Overlay.Bench VERB ...
+          attach-rpc LAB ROUNDS             attach by RPC
+          attach-cli LAB ROUNDS OVERLAYD    attach by the executable
+          create-to-ping-rpc LAB ROUNDS
+          create-to-ping-cli LAB ROUNDS OVERLAYD
+          fdb COUNT ROUNDS                  FDB and neighbour entries into a namespace of its own
+          time ROUNDS COMMAND...            a command line, start to end
+          first-reply NETNS ADDRESS         exits with the first echo reply
+        LAB is the lab's folder. Each prints a median in milliseconds.
+        """;
+
+    private static async Task<int> Main(string[] arguments)
+    {
+        try
+        {
+            switch (arguments)
+            {
+                case ["attach-rpc", string lab, string rounds]:
+                    Print(await AttachFigures.AttachAsync(lab, int.Parse(rounds, CultureInfo.InvariantCulture), null));
+                    return 0;
+                case ["attach-cli", string lab, string rounds, string overlayd]:
+                    Print(await AttachFigures.AttachAsync(lab, int.Parse(rounds, CultureInfo.InvariantCulture), overlayd));
+                    return 0;
+                case ["create-to-ping-rpc", string lab, string rounds]:
+                    Print(await AttachFigures.CreateToPingAsync(
+                        lab, int.Parse(rounds, CultureInfo.InvariantCulture), null));
+                    return 0;
+                case ["create-to-ping-cli", string lab, string rounds, string overlayd]:
+                    Print(await AttachFigures.CreateToPingAsync(
+                        lab, int.Parse(rounds, CultureInfo.InvariantCulture), overlayd));
+                    return 0;
+                case ["fdb", string count, string rounds]:
+                    Print(ForwardingFigure.Measure(
+                        int.Parse(count, CultureInfo.InvariantCulture), int.Parse(rounds, CultureInfo.InvariantCulture)));
+                    return 0;
+                case ["time", string rounds, .. string[] command] when command.Length > 0:
+                    Print(TimedCommand.Median(int.Parse(rounds, CultureInfo.InvariantCulture), command));
+                    return 0;
+                case ["first-reply", string path, string address]:
+                    FirstReply.Wait(path, address, TimeSpan.FromSeconds(30));
+                    return 0;
+                default:
+                    await Console.Error.WriteLineAsync(Usage);
+                    return 2;
+            }
+        }
+        catch (Exception e)
+        {
+            // Whatever it was, the figure is missing, and the caller shall read why.
+            await Console.Error.WriteLineAsync($"Overlay.Bench {string.Join(' ', arguments)}: {e.Message}");
+            return 1;
+        }
+    }
+
+    private static void Print(Samples samples)
+    {
+        Console.Error.WriteLine(samples);
+        Console.Out.WriteLine(samples.Median.ToString("0.0", CultureInfo.InvariantCulture));
+    }
+}

@@ -1,0 +1,135 @@
+#!/usr/bin/env bash
+# Figures against peers. Standard output: name <TAB> value <TAB> unit [<TAB> peer-value <TAB> peer]; the rest on standard error.
+set -euo pipefail
+top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+suites="attach"
+usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: BENCH_ROUNDS, OVERLAYD, BENCH_PEER=0)" >&2; exit 2; }
+[ $# -gt 0 ] || usage
+for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
+if [ "$(id -u)" -ne 0 ]; then exec sudo --preserve-env=PATH,HOME,BENCH_ROUNDS,BENCH_PEER,OVERLAYD "$0" "$@"; fi
+
+rounds=${BENCH_ROUNDS:-20}
+lab=$top/deploy/lab
+ours=bench-$$ theirs=bench-peer-$$
+labs=${OVERLAYD_LAB_DIR:-/var/tmp/overlayd-labs}
+work=$(mktemp -d /var/tmp/overlayd-bench.XXXXXX)
+failed=0
+declare -A peer=()
+
+say() { echo "bench: $*" >&2; }
+# shellcheck disable=SC2317
+cleanup() {
+    trap - EXIT INT TERM
+    OVERLAYD_LAB=$ours "$lab" down >&2 || true
+    OVERLAYD_LAB=$theirs "$lab" down >&2 || true
+    rm -rf --one-file-system "$work"
+}
+trap cleanup EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+# shellcheck source=bench/peer-docker.sh
+. "$top/bench/peer-docker.sh"
+
+figure() { # name, unit, value
+    [ -n "$3" ] || { say "$1 is missing"; failed=1; return 0; }
+    if [ -n "${peer[$1]:-}" ]; then printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$3" "$2" "${peer[$1]}" "Docker Swarm"
+    else printf '%s\t%s\t%s\n' "$1" "$3" "$2"; fi
+}
+measure() { timeout 180 "$bench" "$@" || true; }
+on() { local host=$1; shift; OVERLAYD_LAB=$ours "$lab" exec "$host" "$@"; }
+gigabits() { sed -n 's/.*"bits_per_second":[[:space:]]*\([0-9.e+]*\).*/\1/p' | tail -n 1 | awk '{printf "%.2f", $1 / 1e9}'; }
+now() { date +%s%N; }
+rss() { awk '/^VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
+ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{print $12 + $13}'; }
+
+# iperf3 between two network namespaces given by their files.
+throughput() { # server, client, address
+    timeout 30 nsenter --net="$1" iperf3 -s -1 >/dev/null 2>&1 &
+    local server=$! tries=0
+    while [ $tries -lt 50 ] && ! nsenter --net="$1" ss -Hltn 'sport = 5201' | grep -q .; do tries=$((tries + 1)); sleep 0.05; done
+    timeout 30 nsenter --net="$2" iperf3 -c "$3" -t 5 -J 2>/dev/null | gigabits || true
+    kill "$server" 2>/dev/null || true
+    wait "$server" 2>/dev/null || true
+}
+
+attach_suite() {
+    export OVERLAYD_LAB=$ours
+    say "the cluster"
+    "$lab" cluster 3 >&2
+    local h1 h2 pid1 agent
+    pid1=$(cat "$labs/$ours/host1/pid")
+    h1=/proc/$pid1/root h2=/proc/$(cat "$labs/$ours/host2/pid")/root
+    agent=$(pgrep --ns "$pid1" --nslist pid -f 'overlayd run' | head -n 1)
+
+    if [ "${BENCH_PEER:-1}" = 1 ]; then docker_peer || say "no figures of Docker: $peer_reason"; fi
+
+    say "attach and first ping"
+    figure attach_rpc_p50_ms ms "$(measure attach-rpc "$labs/$ours" "$rounds")"
+    figure attach_cli_p50_ms ms "$(measure attach-cli "$labs/$ours" "$rounds" "$binary")"
+    figure create_to_ping_rpc_p50_ms ms "$(measure create-to-ping-rpc "$labs/$ours" "$rounds")"
+    figure create_to_ping_cli_p50_ms ms "$(measure create-to-ping-cli "$labs/$ours" "$rounds" "$binary")"
+    say "the command line"
+    figure cli_version_p50_ms ms "$(measure time "$rounds" "$binary" version)"
+    figure cli_status_p50_ms ms "$(measure time "$rounds" "$binary" --socket "$h1/run/overlayd/overlayd.sock" status)"
+
+    say "five endpoints, then rest"
+    local i address
+    on 1 overlayd network create --attachable rest >/dev/null
+    for i in 1 2 3 4 5; do
+        on $((i % 3 + 1)) overlayd sandbox create "rest$i" >/dev/null
+        on $((i % 3 + 1)) overlayd attach rest "rest$i" >/dev/null
+    done
+    sleep 3
+    local before after begin end
+    before=$(ticks "$agent") begin=$(now)
+    sleep 20
+    after=$(ticks "$agent") end=$(now)
+    figure idle_rss_mb MB "$(rss "$agent")"
+    figure idle_cpu_percent % "$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v ns=$((end - begin)) 'BEGIN {printf "%.2f", 100 * t / hz / (ns / 1e9)}')"
+
+    say "throughput and delay"
+    # rest3 is on host 1, rest1 on host 2.
+    address=$(nsenter --net="$h2/run/netns/rest1" ip -4 -o address show scope global | awk '{print $4}' | cut -d/ -f1 |
+        while read -r a; do on 1 overlayd endpoint ls --format json | grep -qF "$a/" && echo "$a"; done | head -n 1)
+    figure overlay_gbps Gbit/s "$(throughput "$h2/run/netns/rest1" "$h1/run/netns/rest3" "$address")"
+    figure underlay_gbps Gbit/s "$(throughput "/proc/$(cat "$labs/$ours/host2/pid")/ns/net" "/proc/$pid1/ns/net" 192.168.50.2)"
+    figure rtt_us us "$(nsenter --net="$h1/run/netns/rest3" timeout 30 ping -q -i 0.01 -c 200 "$address" | awk -F/ '/^rtt/ {printf "%.1f", $5 * 1000}')"
+
+    say "start of the agent"
+    local samples=()
+    for i in $(seq "$rounds"); do
+        "$lab" stop 3 >&2
+        samples+=("$(ready 3)")
+    done
+    figure agent_ready_ms ms "$(printf '%s\n' "${samples[@]}" | sort -n | awk '{v[NR] = $1} END {print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2}')"
+
+    say "forwarding entries"
+    figure fdb_1000_ms ms "$(measure fdb 1000 "$rounds")"
+    "$lab" down >&2
+}
+
+# From exec of the agent to its READY=1 by sd_notify(3), which it sends when it serves. The state folder is the host's.
+ready() { # host
+    # shellcheck disable=SC2016
+    on "$1" timeout 30 python3 -c '
+import os, socket, subprocess, sys, time
+path = "/run/bench-notify"
+if os.path.exists(path): os.unlink(path)
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind(path); s.settimeout(20)
+t = time.monotonic()
+p = subprocess.Popen(["overlayd", "run"], env=dict(os.environ, NOTIFY_SOCKET=path), start_new_session=True,
+                     stdin=subprocess.DEVNULL, stdout=open(sys.argv[1] + "/agent.log", "ab"), stderr=subprocess.STDOUT)
+while b"READY=1" not in s.recv(4096).split(b"\n"): pass
+print("%.1f" % ((time.monotonic() - t) * 1000))
+open(sys.argv[1] + "/agent.nspid", "w").write(str(p.pid))
+' "$labs/$ours/host$1"
+}
+
+say "building"
+binary=${OVERLAYD:-$top/artifacts/publish/Overlay.Daemon/release_linux-x64/overlayd}
+export OVERLAYD=$binary
+[ -n "${BENCH_NO_BUILD:-}" ] || { "$top/deploy/build.sh" >&2; dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2; }
+bench=$top/artifacts/bin/Overlay.Bench/release/Overlay.Bench
+for suite in "$@"; do "${suite}_suite"; done
+exit $failed
