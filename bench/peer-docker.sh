@@ -6,6 +6,14 @@ docker_at() { local host=$1; shift; timeout 60 /usr/bin/docker -H "unix:///proc/
 docker_start() { # host
     local d=$work/docker$1
     mkdir -p "$d"
+    # The lab's fresh /sys hides the control groups, which containers need.
+    OVERLAYD_LAB=$theirs "$lab" exec "$1" sh -c '
+        if grep -q cgroup2 /proc/filesystems && mount -t cgroup2 cgroup2 /sys/fs/cgroup 2>/dev/null && [ -s /sys/fs/cgroup/cgroup.controllers ]; then exit 0; fi
+        umount /sys/fs/cgroup 2>/dev/null
+        mount -t tmpfs tmpfs /sys/fs/cgroup
+        for c in $(awk "!/^#/ && \$4 == 1 {print \$1}" /proc/cgroups); do
+            mkdir -p "/sys/fs/cgroup/$c" && mount -t cgroup -o "$c" cgroup "/sys/fs/cgroup/$c" 2>/dev/null || rmdir "/sys/fs/cgroup/$c"
+        done; true' >&2
     OVERLAYD_LAB=$theirs "$lab" exec "$1" setsid dockerd --host unix:///run/docker.sock --data-root "$d" --exec-root /run/docker \
         --pidfile /run/docker.pid --storage-driver vfs </dev/null >"$work/docker$1.log" 2>&1 &
     local tries=0
@@ -67,7 +75,7 @@ docker_peer() {
     docker_at 1 network connect load idle
     until docker_at 2 network connect load idle 2>/dev/null; do sleep 0.2; done
     peer[overlay_gbps]=$(throughput "$(container_net 2 idle)" "$(container_net 1 idle)" "$(container_address 2 idle load)")
-    peer[idle_rss_mb]=$(pgrep --ns "$(cat "$labs/$theirs/host1/pid")" --nslist pid 'dockerd|containerd$' |
+    peer[idle_rss_mb]=$(pgrep --ns "$(cat "$labs/$theirs/host1/pid")" --nslist pid -f '(dockerd|containerd) ' |
         while read -r p; do rss "$p"; echo; done | awk '{s += $1} END {printf "%.1f", s}')
     OVERLAYD_LAB=$theirs "$lab" down >&2
 }

@@ -62,7 +62,7 @@ attach_suite() {
     h1=/proc/$pid1/root h2=/proc/$(cat "$labs/$ours/host2/pid")/root
     agent=$(pgrep --ns "$pid1" --nslist pid -f 'overlayd run' | head -n 1)
 
-    if [ "${BENCH_PEER:-1}" = 1 ]; then docker_peer || say "no figures of Docker: $peer_reason"; fi
+    if [ "${BENCH_PEER:-1}" = 1 ]; then docker_peer || say "no figures of Docker: $peer_reason"; OVERLAYD_LAB=$theirs "$lab" down >&2; fi
 
     say "attach and first ping"
     figure attach_rpc_p50_ms ms "$(measure attach-rpc "$labs/$ours" "$rounds")"
