@@ -35,6 +35,22 @@ public sealed class NodeAddresses(NodeId node)
     public IEnumerable<RestingAddress> Resting => resting.Select(pair =>
         new RestingAddress(pair.Key.Network, pair.Key.Address.ToIPAddress(), pair.Value));
 
+    /// <summary>Addresses given since the start.</summary>
+    public long Given { get; private set; }
+
+    /// <summary>Wishes refused since the start.</summary>
+    public long Refused { get; private set; }
+
+    /// <summary>Times that this node's blocks had no answer and a manager had to be asked.</summary>
+    public long Missing { get; private set; }
+
+    /// <summary>What is leased to this node, by network: addresses that endpoints can have, hold, and that rest.</summary>
+    public IEnumerable<(NetworkId Network, double Leased, int Used, int Resting)> Census() => pools
+        .GroupBy(static pool => pool.Key.Network)
+        .Select(of => (
+            of.Key, of.Sum(static pool => (double)pool.Value.Usable),
+            used.Count(each => each.Network == of.Key), resting.Keys.Count(each => each.Network == of.Key)));
+
     /// <summary>Takes back what was persisted; before anything else is done.</summary>
     /// <param name="macCounter">Of <see cref="MacCounter"/>.</param>
     /// <param name="rested">Of <see cref="Resting"/>.</param>
@@ -100,7 +116,10 @@ public sealed class NodeAddresses(NodeId node)
     }
 
     /// <summary>Any free address of a segment; neither address nor refusal: this node needs another lease.</summary>
-    public AddressResult Allocate(NetworkId network, int segment, bool ipv6, long unixMs)
+    public AddressResult Allocate(NetworkId network, int segment, bool ipv6, long unixMs) =>
+        Count(FindFree(network, segment, ipv6, unixMs));
+
+    private AddressResult FindFree(NetworkId network, int segment, bool ipv6, long unixMs)
     {
         Forget(unixMs);
         if (PlanOf((network, segment, ipv6)) is null)
@@ -122,7 +141,10 @@ public sealed class NodeAddresses(NodeId node)
     /// A certain address; neither address nor refusal: it lies outside this node's blocks, a manager may reserve it.
     /// One that rests here is given: this node knows that the previous endpoint is gone.
     /// </summary>
-    public AddressResult Claim(NetworkId network, int segment, IPAddress wanted, long unixMs)
+    public AddressResult Claim(NetworkId network, int segment, IPAddress wanted, long unixMs) =>
+        Count(TakeWanted(network, segment, wanted, unixMs));
+
+    private AddressResult TakeWanted(NetworkId network, int segment, IPAddress wanted, long unixMs)
     {
         Forget(unixMs);
         Address address = Address.From(wanted);
@@ -203,6 +225,14 @@ public sealed class NodeAddresses(NodeId node)
     {
         MacCounter++;
         return new((0x02UL << 40) | ((Scatter(node.Value) + MacCounter) & MacBits));
+    }
+
+    private AddressResult Count(AddressResult result)
+    {
+        Given += result.Address is not null ? 1 : 0;
+        Refused += result.Refusal is not null ? 1 : 0;
+        Missing += result is { Address: null, Refusal: null } ? 1 : 0;
+        return result;
     }
 
     private bool IsFree(NetworkId network, Address address) =>

@@ -28,11 +28,15 @@ public sealed class GossipEffects
 
     public List<GossipEvent> Events { get; } = [];
 
+    /// <summary>Round-trip times of probes that their target answered itself, by UDP.</summary>
+    public List<TimeSpan> ProbeTimes { get; } = [];
+
     public void Clear()
     {
         Datagrams.Clear();
         Dials.Clear();
         Replies.Clear();
         Events.Clear();
+        ProbeTimes.Clear();
     }
 }

@@ -72,6 +72,11 @@ internal sealed class Prober(
         if (probe is not null && probe.Sequence == ack.SequenceNumber)
         {
             awareness.Add(-1);
+            if (!probe.AskedRelays)
+            {
+                e.ProbeTimes.Add(now - probe.Sent);
+            }
+
             Finish(now);
         }
         else if (!relays.Answered(ack.SequenceNumber, e))
@@ -134,7 +139,7 @@ internal sealed class Prober(
         }
 
         counters.ProbesSent++;
-        probe = new(++sequence, target, now + options.ProbeTimeout, now + awareness.Scale(options.ProbeInterval));
+        probe = new(++sequence, target, now, now + options.ProbeTimeout, now + awareness.Scale(options.ProbeInterval));
         List<GossipMessage> packet = [Ping(probe.Sequence, target, members.Self)];
         if (target.State == MemberState.Suspect)
         {
@@ -193,11 +198,13 @@ internal sealed class Prober(
         nextStart = nextStart < now ? now : nextStart;
     }
 
-    private sealed class Probe(uint sequence, MemberEntry target, Instant relaysAt, Instant end)
+    private sealed class Probe(uint sequence, MemberEntry target, Instant sent, Instant relaysAt, Instant end)
     {
         public uint Sequence { get; } = sequence;
 
         public MemberEntry Target { get; } = target;
+
+        public Instant Sent { get; } = sent;
 
         public Instant RelaysAt { get; } = relaysAt;
 

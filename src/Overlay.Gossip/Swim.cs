@@ -70,6 +70,9 @@ public sealed partial class Swim
     /// <summary>Lifeguard's local health: 0 is healthy.</summary>
     public int HealthScore => awareness.Score;
 
+    /// <summary>News of members that wait to be passed on.</summary>
+    public int QueuedRumours => members.Rumours.Count;
+
     /// <summary>Sorted by name, this node included.</summary>
     public IReadOnlyCollection<Member> Members =>
         [.. members.Others.Append(members.Self).OrderBy(m => m.Name, StringComparer.Ordinal).Select(m => m.ToMember())];

@@ -36,6 +36,9 @@ public sealed record AttachCommand
     public ImmutableArray<string> InterfacesInUse { get; init; } = [];
 
     public long UnixMs { get; init; }
+
+    /// <summary>The span that asks for it, where it is traced.</summary>
+    public TraceContext Trace { get; init; }
 }
 
 /// <summary>Names one local endpoint: by id, unique prefix or name; or by network and sandbox.</summary>

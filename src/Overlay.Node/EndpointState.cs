@@ -44,6 +44,9 @@ public sealed record EndpointState
 
     public long CreatedUnixMs { get; init; }
 
+    /// <summary>The span that made it, while this agent runs; other nodes continue its trace.</summary>
+    public TraceContext Trace { get; init; }
+
     /// <summary>The address is a manager's reservation rather than one of this node's blocks.</summary>
     public bool Reserved4 { get; init; }
 

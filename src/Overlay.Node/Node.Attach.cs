@@ -261,6 +261,7 @@ public sealed partial class Node
             Aliases = command.Aliases,
             GatewaySlot = slot,
             CreatedUnixMs = command.UnixMs,
+            Trace = command.Trace,
             Reserved4 = attach.Reserved4,
             Reserved6 = attach.Reserved6,
         };

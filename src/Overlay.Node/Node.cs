@@ -403,7 +403,11 @@ public sealed partial class Node
         if (record is not null)
         {
             string name = intent.Network(changed.Network)?.Name ?? changed.Network;
-            effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, action, $"on {record.Owner}"));
+            effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, action, $"on {record.Owner}")
+            {
+                Learnt = changed.Value is null ? null : record,
+                NetworkId = network,
+            });
             DataplaneChanges(effects);
             effects.ZonesChanged = true;
         }

@@ -66,7 +66,14 @@ public abstract record NodeEvent
 
     public sealed record MemberChanged(string Member, string Hostname, string Status, string? Previous) : NodeEvent;
 
-    public sealed record EndpointChanged(EndpointId Id, string Name, string Network, string Action, string Detail) : NodeEvent;
+    public sealed record EndpointChanged(EndpointId Id, string Name, string Network, string Action, string Detail) : NodeEvent
+    {
+        /// <summary>What its owner says of it, where it is new here and another node's.</summary>
+        public RemoteEndpointRecord? Learnt { get; init; }
+
+        /// <summary>The network of <see cref="Learnt"/>.</summary>
+        public NetworkId NetworkId { get; init; }
+    }
 
     public sealed record NetworkChanged(NetworkId Id, string Name, string Action) : NodeEvent;
 

@@ -35,6 +35,9 @@ public sealed record RemoteEndpointRecord
 
     public long CreatedUnixMs { get; init; }
 
+    /// <summary>The span of its attach, where the owner traces; anything else in its place is no span.</summary>
+    public TraceContext Trace { get; init; }
+
     public static byte[] Encode(EndpointState endpoint, IPAddress vtep)
     {
         Span<byte> mac = stackalloc byte[6];
@@ -51,6 +54,11 @@ public sealed record RemoteEndpointRecord
             CreatedUnixMs = endpoint.CreatedUnixMs,
         };
         record.Aliases.AddRange(endpoint.Aliases);
+        if (endpoint.Trace.IsSpan)
+        {
+            record.Trace = ByteString.CopyFrom(endpoint.Trace.ToBytes());
+        }
+
         return record.ToByteArray();
     }
 
@@ -112,6 +120,7 @@ public sealed record RemoteEndpointRecord
             Ipv6 = ipv6,
             Sandbox = record.Sandbox,
             CreatedUnixMs = record.CreatedUnixMs,
+            Trace = TraceContext.Read(record.Trace.Span),
         };
         return true;
     }

@@ -18,6 +18,9 @@ internal interface INodeEffectsHandler
 
     void Reply(in StreamReply reply);
 
+    /// <summary>A peer answered a probe after that time.</summary>
+    void Probed(TimeSpan roundTrip);
+
     void Ask(ManagerRequest request);
 
     void Reconcile(long revision, DataplaneInputs inputs);

@@ -148,6 +148,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     public void Reply(in StreamReply reply) => sockets.Reply(reply);
 
+    public void Probed(TimeSpan roundTrip) => services.Instruments.GossipProbeRtt.Record(roundTrip.TotalSeconds);
+
     public void Ask(ManagerRequest request) => _ = AskAsync(request);
 
     public void Reconcile(long revision, DataplaneInputs inputs) => services.Reconciler.Want(revision, inputs);

@@ -107,6 +107,11 @@ internal sealed partial class NodeLoop(
             handler.Reply(reply);
         }
 
+        foreach (TimeSpan roundTrip in effects.Gossip.ProbeTimes)
+        {
+            handler.Probed(roundTrip);
+        }
+
         foreach (ManagerRequest request in effects.ManagerRequests)
         {
             handler.Ask(request);

@@ -222,6 +222,20 @@ public class NodeAddressesTests
         }
     }
 
+    [Fact]
+    public void What_was_given_refused_and_missing_is_counted_and_what_is_leased_is_told()
+    {
+        NodeAddresses addresses = Make("10.0.0.8/30");
+        IPAddress first = addresses.Allocate(Blue, 0, false, 0).Address!;
+        addresses.Allocate(Blue, 0, false, 0);
+        addresses.Release(Blue, first, 1000);
+        addresses.Allocate(Blue, 0, true, 1000);
+        addresses.Allocate(Blue, 7, false, 1000);
+        addresses.Claim(Blue, 0, IPAddress.Parse("10.0.0.9"), 1000);
+        Assert.Equal((2L, 2L, 1L), (addresses.Given, addresses.Refused, addresses.Missing));
+        Assert.Equal([(Blue, 4.0, 1, 1)], addresses.Census());
+    }
+
     private static NodeAddresses Make(params string[] blocks)
     {
         NodeAddresses addresses = new(Self);

@@ -142,6 +142,7 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
         StreamDial[] dials = [.. e.Dials];
         StreamReply[] replies = [.. e.Replies];
         node.Events.AddRange(e.Events);
+        node.ProbeTimes.AddRange(e.ProbeTimes);
         e.Clear();
         foreach (Datagram datagram in datagrams)
         {
@@ -273,6 +274,8 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
         public GossipEffects Effects { get; } = new();
 
         public List<GossipEvent> Events { get; } = [];
+
+        public List<TimeSpan> ProbeTimes { get; } = [];
 
         public Dictionary<long, Action<ReadOnlyMemory<byte>>> OpenStreams { get; } = [];
 
