@@ -1,4 +1,5 @@
 using Grpc.Core;
+using Microsoft.Extensions.Hosting;
 using Overlay.Cluster;
 using Overlay.Cluster.Trust;
 using Overlay.Daemon.Agent;
@@ -9,7 +10,7 @@ using Overlay.V1;
 namespace Overlay.Daemon.Admin;
 
 /// <summary>The operator's API on the Unix socket: the agent's life, the cluster's intent, and what is attached here.</summary>
-internal sealed partial class AdminService(AgentHost host) : V1.Admin.AdminBase
+internal sealed partial class AdminService(AgentHost host, IHostApplicationLifetime lifetime) : V1.Admin.AdminBase
 {
     public override async Task<InitResponse> Init(InitRequest request, ServerCallContext context) =>
         RefusalStatus.Require(await host.InitAsync(request, context.CancellationToken));
@@ -82,9 +83,18 @@ internal sealed partial class AdminService(AgentHost host) : V1.Admin.AdminBase
 
     public override async Task WatchEvents(WatchEventsRequest request, IServerStreamWriter<Event> responseStream, ServerCallContext context)
     {
-        await foreach (Event happened in host.Services.Events.Watch(context.CancellationToken).ReadAllAsync(context.CancellationToken))
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(
+            context.CancellationToken, lifetime.ApplicationStopping);
+        try
         {
-            await responseStream.WriteAsync(happened, context.CancellationToken);
+            await foreach (Event happened in host.Services.Events.Watch(ended.Token).ReadAllAsync(ended.Token))
+            {
+                await responseStream.WriteAsync(happened, ended.Token);
+            }
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new RpcException(new(StatusCode.Unavailable, "The agent stops. Watch again when it is back."));
         }
     }
 

@@ -173,6 +173,12 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         await stopping.CancelAsync();
         services.Reconciler.Programmed = null;
         await sockets.DisposeAsync();
+        if (Manager is not null)
+        {
+            // Before what runs is waited for: the manager's own end is among it.
+            await Manager.DisposeAsync();
+        }
+
         try
         {
             await Task.WhenAll(running);
@@ -183,11 +189,6 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         }
 
         writer.Dispose();
-        if (Manager is not null)
-        {
-            await Manager.DisposeAsync();
-        }
-
         stopping.Dispose();
     }
 

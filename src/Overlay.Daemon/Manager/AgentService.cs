@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using Grpc.Core;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Errors;
@@ -13,45 +14,27 @@ namespace Overlay.Daemon.Manager;
 /// The manager's side of every member's agent. The caller is who its certificate says; a node that was removed has
 /// a valid certificate still, and is refused by the store.
 /// </summary>
-internal sealed partial class AgentService(ManagerLoop manager, CertificateAuthority authority, TimeProvider time, ILogger<AgentService> logger)
+internal sealed partial class AgentService(
+    ManagerLoop manager, CertificateAuthority authority, TimeProvider time, IHostApplicationLifetime lifetime,
+    ILogger<AgentService> logger)
     : V1.Agent.AgentBase
 {
     public override async Task Session(
         IAsyncStreamReader<SessionRequest> requestStream, IServerStreamWriter<Assignment> responseStream, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        CancellationToken cancelled = context.CancellationToken;
-        if (!await requestStream.MoveNext(cancelled))
-        {
-            return;
-        }
-
-        SessionRequest first = requestStream.Current;
-        await DescribeAsync(caller, first.Description, cancelled);
-        LogSessionOpened(caller, first.Description.Hostname);
-        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancelled);
-        Task reading = ReadSessionAsync(caller, requestStream, ended);
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(
+            context.CancellationToken, lifetime.ApplicationStopping);
         try
         {
-            ulong sent = 0;
-            while (!ended.IsCancellationRequested)
+            if (await requestStream.MoveNext(ended.Token))
             {
-                ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
-                EnsureMember(state, caller);
-                Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
-                await responseStream.WriteAsync(assignment, ended.Token);
-                sent = assignment.Version;
+                await ServeAsync(caller, requestStream, responseStream, ended);
             }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
-            // The node closed its side, or the call is over.
-        }
-        finally
-        {
-            await ended.CancelAsync();
-            await reading;
-            LogSessionClosed(caller, first.Description.Hostname);
+            // The node closed its side, the call is over, or the manager stops.
         }
     }
 
@@ -123,6 +106,33 @@ internal sealed partial class AgentService(ManagerLoop manager, CertificateAutho
             intent => intent.RemoveNode(caller.ToString(), force: true), "", context.CancellationToken);
         RefusalStatus.Require(removed);
         return new();
+    }
+
+    private async Task ServeAsync(
+        NodeId caller, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses, CancellationTokenSource ended)
+    {
+        SessionRequest first = requests.Current;
+        await DescribeAsync(caller, first.Description, ended.Token);
+        LogSessionOpened(caller, first.Description.Hostname);
+        Task reading = ReadSessionAsync(caller, requests, ended);
+        try
+        {
+            ulong sent = 0;
+            while (!ended.IsCancellationRequested)
+            {
+                ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
+                EnsureMember(state, caller);
+                Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
+                await responses.WriteAsync(assignment, ended.Token);
+                sent = assignment.Version;
+            }
+        }
+        finally
+        {
+            await ended.CancelAsync();
+            await reading;
+            LogSessionClosed(caller, first.Description.Hostname);
+        }
     }
 
     private async Task ReadSessionAsync(

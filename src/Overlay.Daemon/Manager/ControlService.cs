@@ -1,11 +1,12 @@
 using Grpc.Core;
+using Microsoft.Extensions.Hosting;
 using Overlay.Cluster;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Manager;
 
 /// <summary>The store as managers see it, over mutual TLS. Secrets stay inside.</summary>
-internal sealed class ControlService(ManagerLoop manager) : Control.ControlBase
+internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifetime lifetime) : Control.ControlBase
 {
     public override Task<ListNodeObjectsResponse> ListNodes(ListNodeObjectsRequest request, ServerCallContext context)
     {
@@ -16,18 +17,31 @@ internal sealed class ControlService(ManagerLoop manager) : Control.ControlBase
 
     public override async Task Watch(WatchRequest request, IServerStreamWriter<WatchResponse> responseStream, ServerCallContext context)
     {
-        ulong sent = request.FromVersion;
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(
+            context.CancellationToken, lifetime.ApplicationStopping);
+        try
+        {
+            await WatchAsync(request.FromVersion, responseStream, ended.Token);
+        }
+        catch (OperationCanceledException) when (lifetime.ApplicationStopping.IsCancellationRequested)
+        {
+            throw new RpcException(new(StatusCode.Unavailable, "This manager stops. Watch from the same version on another one."));
+        }
+    }
+
+    private async Task WatchAsync(ulong sent, IServerStreamWriter<WatchResponse> responseStream, CancellationToken cancellationToken)
+    {
         if (sent == 0)
         {
             ClusterState state = manager.State;
-            await responseStream.WriteAsync(WholeState(state), context.CancellationToken);
+            await responseStream.WriteAsync(WholeState(state), cancellationToken);
             sent = state.Version;
         }
 
         while (true)
         {
-            ClusterState now = await manager.WaitForChangeAsync(sent, context.CancellationToken);
-            if (await manager.QueryAsync(s => s.ChangesSince(sent), context.CancellationToken) is not { } changes)
+            ClusterState now = await manager.WaitForChangeAsync(sent, cancellationToken);
+            if (await manager.QueryAsync(s => s.ChangesSince(sent), cancellationToken) is not { } changes)
             {
                 throw new RpcException(new(
                     StatusCode.OutOfRange,
@@ -38,7 +52,7 @@ internal sealed class ControlService(ManagerLoop manager) : Control.ControlBase
             {
                 WatchResponse response = new() { Version = change.Version };
                 response.Actions.AddRange(change.Actions.Select(Redact));
-                await responseStream.WriteAsync(response, context.CancellationToken);
+                await responseStream.WriteAsync(response, cancellationToken);
                 sent = change.Version;
             }
 

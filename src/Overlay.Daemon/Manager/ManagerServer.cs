@@ -105,8 +105,8 @@ internal sealed class ManagerServer : IAsyncDisposable
         MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
-        RefusalLog refusals = new(services.Logs.CreateLogger<RefusalLog>());
-        builder.Services.AddSingleton(refusals);
+        builder.Services.AddSingleton<RefusalLog>();
+        builder.Services.AddSingleton(services.Instruments);
         builder.Services.AddSingleton(services.Logs);
         builder.Services.AddLogging();
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
@@ -119,7 +119,8 @@ internal sealed class ManagerServer : IAsyncDisposable
             kestrel.Listen(IPEndPoint.Parse(record.ListenAddress), listen =>
             {
                 listen.Protocols = HttpProtocols.Http2;
-                ManagerEndpoint.UseMutualTls(listen, identity, services.Clock.Time, refusals);
+                ManagerEndpoint.UseMutualTls(
+                    listen, identity, services.Clock.Time, kestrel.ApplicationServices.GetRequiredService<RefusalLog>());
             });
         });
         builder.Services.AddRoutingCore();

@@ -39,6 +39,7 @@ internal sealed class Instruments : IDisposable
         DnsUpstreamFailures = Count("overlayd.dns.upstream.failures", "Forwarded DNS queries that failed, by reason.");
         StoreFsyncDuration = Time("overlayd.store.fsync.duration", "Time to make the store's log durable.");
         StoreCommitDuration = Time("overlayd.store.commit.duration", "Time from proposal to acknowledged change.");
+        ManagerRefusals = Count("overlayd.manager.refusals", "Peers and calls that the manager API refused, by kind.");
         GrpcRequests = Count("overlayd.grpc.requests", "gRPC calls served, by method and status code.");
         GrpcDuration = Time("overlayd.grpc.request.duration", "Time of unary gRPC calls.");
         Observe(Gauge.BuildInfo, static () => [new(1, [
@@ -86,6 +87,8 @@ internal sealed class Instruments : IDisposable
     public Histogram<double> StoreFsyncDuration { get; }
 
     public Histogram<double> StoreCommitDuration { get; }
+
+    public Counter<long> ManagerRefusals { get; }         // kind
 
     public Counter<long> GrpcRequests { get; }            // method, code
 

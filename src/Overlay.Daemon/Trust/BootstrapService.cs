@@ -21,28 +21,33 @@ internal sealed class BootstrapService(
     INodeAdmission admission, CertificateAuthority authority, BootstrapChallenges challenges, RefusalLog refusals,
     TimeProvider time) : Bootstrap.BootstrapBase
 {
+    private static readonly Refusal UsedBefore = new(
+        RefusalKind.NotPermitted, "The join was refused.", "The challenge was used before or is too old.", "Join again.");
+
     private const string Next = "Show the present token on a manager with `overlayd token show worker`, and join again.";
 
     public override Task<GetRootCertificateResponse> GetRootCertificate(GetRootCertificateRequest request, ServerCallContext context) =>
-        challenges.Issue() is { } challenge
-            ? Task.FromResult(new GetRootCertificateResponse
-            {
-                CaCertificate = admission.Cluster.CaCertificate,
-                Challenge = ByteString.CopyFrom(challenge),
-            })
-            : throw Refuse(context, new(
-                RefusalKind.Unavailable, "The join was refused.", "Too many machines are joining at once.", "Try again in a minute."));
+        Task.FromResult(new GetRootCertificateResponse
+        {
+            CaCertificate = admission.Cluster.CaCertificate,
+            Challenge = ByteString.CopyFrom(challenges.Issue()),
+        });
 
     public override async Task<IssueCertificateResponse> IssueCertificate(IssueCertificateRequest request, ServerCallContext context)
     {
-        if (!challenges.Redeem(request.Challenge.Span))
+        if (!challenges.IsOpen(request.Challenge.Span))
         {
-            throw Refuse(context, new(
-                RefusalKind.NotPermitted, "The join was refused.", "The challenge was used before or is too old.", "Join again."));
+            throw Refuse(context, UsedBefore);
         }
 
         NodeRole role = JoinProof.RoleOf(
             admission.Cluster, request.Challenge.Span, request.CertificateRequest.Span, request.Proof.Span);
+        if (role != NodeRole.Unspecified && !challenges.Spend(request.Challenge.Span))
+        {
+            // The same request twice at once: only one of them is served.
+            throw Refuse(context, UsedBefore);
+        }
+
         switch (role)
         {
             case NodeRole.Unspecified:

@@ -128,6 +128,53 @@ public sealed class CallerTests : IAsyncLifetime
         Assert.Single((await new Control.ControlClient(good).ListNodesAsync(new(), cancellationToken: Cancelled)).Nodes);
     }
 
+    [Fact]
+    public async Task A_flood_of_refused_calls_is_counted_and_told_a_few_times()
+    {
+        using GrpcChannel stranger = cluster.Call(null);
+        for (int i = 0; i < 300; i++)
+        {
+            await ListRefusedAsync(stranger);
+        }
+
+        Assert.Equal(RefusalLog.MaxOfReason, cluster.Logs.Warnings.Count);
+        await cluster.StopServerAsync();
+        Assert.Equal("Refused 295 more without a line for each: 295 of 127.0.0.1", cluster.Logs.Warnings[^1]);
+    }
+
+    [Fact]
+    public async Task Streams_end_with_the_manager()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Manager);
+        using AsyncServerStreamingCall<WatchResponse> watch =
+            new Control.ControlClient(channel).Watch(new(), cancellationToken: Cancelled);
+        Assert.True(await watch.ResponseStream.MoveNext(Cancelled));
+        using AsyncDuplexStreamingCall<SessionRequest, Assignment> session =
+            new Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
+        NodeDescription description = TrustCluster.Description(1);
+        description.ControlAddress = "127.0.0.1:2377";
+        await session.RequestStream.WriteAsync(new() { Description = description }, Cancelled);
+        Assert.True(await session.ResponseStream.MoveNext(Cancelled));
+
+        await cluster.StopServerAsync();
+        // Not by a broken connection: each is told.
+        RpcException ended = await Assert.ThrowsAsync<RpcException>(async () =>
+        {
+            while (await watch.ResponseStream.MoveNext(Cancelled))
+            {
+                // The session before this changed the store.
+            }
+        });
+        Assert.Contains("This manager stops", ended.Status.Detail, StringComparison.Ordinal);
+        while (await session.ResponseStream.MoveNext(Cancelled))
+        {
+            // What was on its way.
+        }
+
+        Assert.Equal(StatusCode.OK, session.GetStatus().StatusCode);
+        Assert.Empty(cluster.Logs.Warnings);
+    }
+
     private async Task HandshakeRefusedAsync(NodeIdentity identity, string reason)
     {
         using GrpcChannel channel = cluster.Call(identity);

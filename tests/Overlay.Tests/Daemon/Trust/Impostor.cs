@@ -28,7 +28,7 @@ internal sealed class Impostor : Bootstrap.BootstrapBase, IAsyncDisposable
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(this);
         builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-        RefusalLog refusals = new(new Microsoft.Extensions.Logging.Logger<RefusalLog>(logs.Factory));
+        RefusalLog refusals = new(new Microsoft.Extensions.Logging.Logger<RefusalLog>(logs.Factory), TimeProvider.System, new());
         builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, 0, listen =>
         {
             listen.Protocols = HttpProtocols.Http2;

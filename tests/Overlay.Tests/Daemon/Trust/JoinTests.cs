@@ -88,6 +88,60 @@ public sealed class JoinTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task However_many_strangers_ask_for_a_challenge_who_has_a_token_joins()
+    {
+        using GrpcChannel stranger = cluster.Call(null);
+        Bootstrap.BootstrapClient client = new(stranger);
+        IssueCertificateRequest early = await ProvenAsync(stranger);
+        for (int round = 0; round < 20; round++)
+        {
+            await Task.WhenAll(Enumerable.Range(0, 100).Select(
+                _ => client.GetRootCertificateAsync(new(), cancellationToken: Cancelled).ResponseAsync));
+        }
+
+        Outcome<NodeIdentity> joined = await cluster.JoinAsync(cluster.WorkerToken, Cancelled);
+        Assert.False(joined.IsRefused, joined.Refusal?.ToString());
+        early.Description = TrustCluster.Description(8);
+        Assert.Equal(NodeRole.Worker, (await client.IssueCertificateAsync(early, cancellationToken: Cancelled)).Role);
+        Assert.Empty(cluster.Logs.Warnings);
+    }
+
+    [Fact]
+    public async Task A_wrong_proof_does_not_use_the_challenge_up_for_who_got_it()
+    {
+        using GrpcChannel channel = cluster.Call(null);
+        Bootstrap.BootstrapClient client = new(channel);
+        IssueCertificateRequest request = await ProvenAsync(channel);
+        IssueCertificateRequest wrong = request.Clone();
+        wrong.Proof = ByteString.CopyFrom(new byte[32]);
+        await IssueRefusedAsync(client, wrong);
+        Assert.Equal(NodeRole.Worker, (await client.IssueCertificateAsync(request, cancellationToken: Cancelled)).Role);
+    }
+
+    [Fact]
+    public async Task One_request_many_times_at_once_makes_one_node()
+    {
+        using GrpcChannel channel = cluster.Call(null);
+        Bootstrap.BootstrapClient client = new(channel);
+        IssueCertificateRequest request = await ProvenAsync(channel);
+        int served = 0;
+        await Task.WhenAll(Enumerable.Range(0, 50).Select(async _ =>
+        {
+            try
+            {
+                await client.IssueCertificateAsync(request, cancellationToken: Cancelled);
+                Interlocked.Increment(ref served);
+            }
+            catch (RpcException e)
+            {
+                Assert.Equal(StatusCode.PermissionDenied, e.StatusCode);
+            }
+        }));
+        Assert.Equal(1, served);
+        Assert.Equal(2, cluster.Loop.State.Nodes.Count());
+    }
+
+    [Fact]
     public async Task A_proof_is_good_for_its_own_request_only()
     {
         using GrpcChannel channel = cluster.Call(null);

@@ -132,12 +132,18 @@ internal sealed class TrustCluster : IAsyncDisposable
         }
     }
 
+    public async Task StopServerAsync()
+    {
+        if (server is { } running)
+        {
+            server = null;
+            await running.DisposeAsync();
+        }
+    }
+
     public async ValueTask DisposeAsync()
     {
-        if (server is not null)
-        {
-            await server.DisposeAsync();
-        }
+        await StopServerAsync();
 
         Logs.Factory.Dispose();
         Logs.Dispose();
