@@ -25,6 +25,9 @@ public sealed class GossipCounters
     /// <summary>Members that answered by TCP only.</summary>
     public long TcpFallbacks { get; internal set; }
 
+    /// <summary>Dials that asked whether the host of a suspect or dead member is up.</summary>
+    public long HostChecks { get; internal set; }
+
     /// <summary>Times that this node objected to what others said of it.</summary>
     public long Refutations { get; internal set; }
 

@@ -8,7 +8,7 @@ public readonly record struct Datagram(IPEndPoint To, ReadOnlyMemory<byte> Paylo
 /// <summary>
 /// Open a TCP connection, send the request and, where a reply is expected, read one unit and hand it to
 /// <see cref="Swim.StreamCompleted"/>. Otherwise completion is an empty unit; any failure is
-/// <see cref="Swim.StreamFailed"/>.
+/// <see cref="Swim.StreamFailed"/>, with the reason.
 /// </summary>
 public readonly record struct StreamDial(
     long ExchangeId, IPEndPoint To, ReadOnlyMemory<byte> Request, TimeSpan Timeout, bool ExpectsReply);

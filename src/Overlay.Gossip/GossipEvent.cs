@@ -10,7 +10,7 @@ public abstract record GossipEvent
     {
     }
 
-    /// <summary>A member's state, address, meta or boot changed.</summary>
+    /// <summary>A member's state, presence, address, meta or boot changed.</summary>
     /// <param name="Previous">null: it was not known before.</param>
     public sealed record MemberChanged(Member Member, MemberState? Previous) : GossipEvent;
 

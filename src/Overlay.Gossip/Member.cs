@@ -17,6 +17,17 @@ public sealed record Member(
     Instant Since,
     ulong BootId)
 {
+    /// <summary>What it is taken for: the state, but for the dead whose host still answers.</summary>
+    public Presence Presence { get; init; } = PresenceOf(State);
+
     /// <summary>Alive or suspect: what it says of itself still counts.</summary>
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
+
+    internal static Presence PresenceOf(MemberState state) => state switch
+    {
+        MemberState.Alive => Presence.Alive,
+        MemberState.Suspect => Presence.Suspect,
+        MemberState.Left => Presence.Left,
+        _ => Presence.Dead,
+    };
 }

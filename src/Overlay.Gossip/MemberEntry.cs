@@ -32,7 +32,20 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
     /// <summary>Runs while the state is suspect.</summary>
     public Suspicion? Suspicion { get; set; }
 
+    /// <summary>While the member is suspect or held.</summary>
+    public HostEvidence? Evidence { get; set; }
+
+    /// <summary>It is dead, but what it said stands until then, unless its host falls silent before; null: not held.</summary>
+    public Instant? HeldUntil { get; set; }
+
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
+
+    /// <summary>What it says of itself is visible.</summary>
+    public bool IsPresent => Presence is not (Presence.Dead or Presence.Left);
+
+    public Presence Presence => State != MemberState.Dead || HeldUntil is null ? Member.PresenceOf(State)
+        : Evidence?.Answers == true ? Presence.AgentDown
+        : Presence.Suspect;
 
     /// <summary>Speaks our extensions.</summary>
     public bool IsOurs => BootId != 0;
@@ -41,7 +54,7 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public bool SendsNacks => Versions[1] >= 4;
 
-    public Member ToMember() => new(Name, Address, Meta, Incarnation, State, Since, BootId);
+    public Member ToMember() => new(Name, Address, Meta, Incarnation, State, Since, BootId) { Presence = Presence };
 
     public GossipMessage.Alive ToAlive() => new(Incarnation, Name, Address, Meta, Versions, BootId);
 

@@ -11,7 +11,7 @@ namespace Overlay.Gossip;
 /// boot ids, and a fresh suspicion for a higher incarnation). The order of news about one incarnation is
 /// alive &lt; suspect &lt; dead &lt; left; a higher incarnation outdates a lower; a higher boot outdates everything.
 /// </summary>
-internal sealed class MemberList(
+internal sealed partial class MemberList(
     MemberEntry self,
     BroadcastQueue rumours,
     SwimOptions options,
@@ -185,8 +185,10 @@ internal sealed class MemberList(
         }
 
         suspects.Remove(name);
+        Watch(member, null);
         LiveCount -= member.IsLive ? 1 : 0;
         member.State = MemberState.Dead;
+        member.HeldUntil = null;
         member.Suspicion = null;
         Ring.Remove(member);
         Rumours.Remove(name);
@@ -275,6 +277,8 @@ internal sealed class MemberList(
         member.Incarnation = incarnation;
         member.Suspicion = null;
         suspects.Remove(member.Name);
+        Watch(member, null);
+        member.HeldUntil = null;
         Rumours.Add(member.Name, news);
         if (member.State != MemberState.Alive)
         {
@@ -303,6 +307,7 @@ internal sealed class MemberList(
         member.Incarnation = news.Incarnation;
         member.Suspicion = new(options, LiveCount, news.From, now);
         suspects[member.Name] = member;
+        Watch(member, IsHoldable(member) ? new() : null);
         Rumours.Add(member.Name, news);
         if (member.State != MemberState.Suspect)
         {
@@ -314,6 +319,7 @@ internal sealed class MemberList(
     {
         MemberState previous = member.State;
         bool wasLive = member.IsLive;
+        bool wasPresent = member.IsPresent;
         member.State = state;
         member.Since = now;
         if (state != MemberState.Suspect)
@@ -322,9 +328,10 @@ internal sealed class MemberList(
             suspects.Remove(member.Name);
         }
 
-        if (wasLive != member.IsLive)
+        HoldOrRelease(member, now);
+        LiveCount += member.IsLive == wasLive ? 0 : member.IsLive ? 1 : -1;
+        if (wasPresent != member.IsPresent)
         {
-            LiveCount += member.IsLive ? 1 : -1;
             Changed.Add(member.Name);
         }
 

@@ -20,6 +20,7 @@ public sealed partial class Swim
     private readonly MemberList members;
     private readonly Outbox outbox;
     private readonly Prober prober;
+    private readonly HostChecks hosts;
     private readonly GossipRounds rounds;
     private readonly PushPullExchange exchanges;
     private readonly TableStore store;
@@ -59,6 +60,7 @@ public sealed partial class Swim
         members = new(self, new(), options, prng, awareness, Counters);
         outbox = new(keyring, prng, Counters);
         prober = new(options, members, awareness, outbox, prng, Counters);
+        hosts = new(options, members, outbox, prng, Counters);
         rounds = new(options, members, outbox);
         store = new(options, members);
         tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
@@ -85,6 +87,7 @@ public sealed partial class Swim
             Instant next = Instant.Min(rounds.NextDeadline, leaveBy);
             next = Instant.Min(next, Instant.Min(settleAt, reapAt));
             next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
+            next = Instant.Min(next, hosts.NextDeadline);
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -197,7 +200,7 @@ public sealed partial class Swim
         if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out _))
         {
             Counters.Rejected++;
-            StreamFailed(exchangeId, now, e);
+            StreamFailed(exchangeId, StreamFailure.Unanswered, now, e);
             return;
         }
 
@@ -206,7 +209,7 @@ public sealed partial class Swim
             return;
         }
 
-        if (!exchanges.Completed(exchangeId, message, now, e))
+        if (!hosts.Completed(exchangeId, now, e) && !exchanges.Completed(exchangeId, message, now, e))
         {
             Counters.Stale++;
         }
@@ -215,9 +218,10 @@ public sealed partial class Swim
     }
 
     /// <summary>A dial of ours failed, or its time was up.</summary>
-    public void StreamFailed(long exchangeId, Instant now, GossipEffects e)
+    /// <param name="failure">What that says of the host that was dialled.</param>
+    public void StreamFailed(long exchangeId, StreamFailure failure, Instant now, GossipEffects e)
     {
-        if (!gone && !exchanges.Failed(exchangeId, e))
+        if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !exchanges.Failed(exchangeId, e))
         {
             Counters.StreamsFailed++;
         }
@@ -234,6 +238,7 @@ public sealed partial class Swim
 
         members.Advance(now, e);
         prober.Advance(now, e);
+        hosts.Advance(now, e);
         exchanges.Advance(now, e);
         FollowUp(now, e);
         if (now >= settleAt)

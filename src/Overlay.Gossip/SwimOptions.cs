@@ -55,6 +55,20 @@ public sealed record SwimOptions
     /// <summary>A dead or left member is remembered this long.</summary>
     public TimeSpan DeadRetention { get; init; } = TimeSpan.FromHours(24);
 
+    /// <summary>
+    /// How long the entries of a dead agent stay visible while its host answers; zero: a dead agent is a dead host.
+    /// </summary>
+    public TimeSpan AgentDownHold { get; init; } = TimeSpan.FromMinutes(5);
+
+    /// <summary>So long before a suspicion ends the suspect's host is asked: two tries fit in.</summary>
+    public TimeSpan HostCheckLead { get; init; } = TimeSpan.FromMilliseconds(3500);
+
+    /// <summary>The limit of one try: long enough to repeat one lost SYN (RFC 6298: after 1 s).</summary>
+    public TimeSpan HostCheckTimeout { get; init; } = TimeSpan.FromMilliseconds(1500);
+
+    /// <summary>How often the host of a held member is asked again.</summary>
+    public TimeSpan HostCheckInterval { get; init; } = TimeSpan.FromSeconds(3);
+
     public int MaxMembers { get; init; } = 16384;
 
     /// <summary>Longest member name, in UTF-8 bytes.</summary>

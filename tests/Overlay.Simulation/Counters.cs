@@ -4,7 +4,8 @@ namespace Overlay.Simulation;
 internal sealed class Counters
 {
     private static readonly string[] Expected =
-        ["request granted", "request refused", "detach", "crash", "pause", "partition", "drift", "drift repaired", "sandbox gone",
+        ["request granted", "request refused", "detach", "crash", "host crash", "agent down, host up", "pause", "partition",
+         "drift", "drift repaired", "sandbox gone",
          "network created", "network removed", "node left", "node removed", "manager unreachable", "kernel refused",
          "static address", "address reused"];
 

@@ -7,6 +7,8 @@ namespace Overlay.Simulation;
 /// <summary>One seed from its first event to its verdict.</summary>
 internal static class Run
 {
+    private static readonly TimeSpan OutliveTime = TimeSpan.FromSeconds(40);
+    private static readonly TimeSpan DropTime = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan QuietLimit = TimeSpan.FromSeconds(150);
 
     /// <param name="Failure">Null: everything held.</param>
@@ -58,6 +60,41 @@ internal static class Run
             missing = Convergence.Missing(world);
         }
         while (missing is not null && simulator.Now - healed < QuietLimit);
-        return missing is null ? null : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
+        return missing is null
+            ? Outlive(world)
+            : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
+    }
+
+    /// <summary>
+    /// An agent dies and its host does not: for the others nothing may change at any moment. Then the host goes down
+    /// too, and what was kept must go.
+    /// </summary>
+    private static string? Outlive(SimWorld world)
+    {
+        Simulator simulator = world.Simulator;
+        SimNode[] live = [.. world.Nodes.Where(static n => !n.Gone)];
+        SimNode agentless = live[simulator.Prng.Next(live.Length)];
+        agentless.Crash();
+        Instant died = simulator.Now;
+        do
+        {
+            simulator.Run(TimeSpan.FromMilliseconds(500));
+            if (Convergence.Changed(live, agentless) is { } changed)
+            {
+                return $"{simulator.Now - died} after only the agent of {agentless.Number} died: {changed}";
+            }
+        }
+        while (simulator.Now - died < OutliveTime);
+
+        if (Convergence.Unheld(live, agentless) is { } unheld)
+        {
+            return $"{OutliveTime.TotalSeconds} s after only the agent of {agentless.Number} died: {unheld}";
+        }
+
+        agentless.PowerOff();
+        simulator.Run(DropTime);
+        return Convergence.Changed([.. live.Where(n => n != agentless)], agentless) is { } kept
+            ? $"{DropTime.TotalSeconds} s after the host of the dead agent {agentless.Number} went down: {kept}"
+            : null;
     }
 }

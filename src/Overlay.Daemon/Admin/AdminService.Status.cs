@@ -2,7 +2,6 @@ using Grpc.Core;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Names;
 using Overlay.Gossip;
-using Overlay.Gossip.Wire;
 using Overlay.Node;
 using Overlay.V1;
 
@@ -62,13 +61,14 @@ internal sealed partial class AdminService
     private static void Describe(StatusResponse response, Node.Node node)
     {
         IReadOnlyCollection<Member> members = node.Gossip.Members;
-        uint Count(MemberState state) => (uint)members.Count(m => m.State == state);
+        uint Count(Presence presence) => (uint)members.Count(m => m.Presence == presence);
         response.Gossip = new()
         {
-            Alive = Count(MemberState.Alive),
-            Suspect = Count(MemberState.Suspect),
-            Dead = Count(MemberState.Dead),
-            Left = Count(MemberState.Left),
+            Alive = Count(Presence.Alive),
+            Suspect = Count(Presence.Suspect),
+            Dead = Count(Presence.Dead),
+            Left = Count(Presence.Left),
+            AgentDown = Count(Presence.AgentDown),
             HealthScore = (uint)node.Gossip.HealthScore,
         };
         response.Dataplane.UnderlayMtu = (uint)node.Settings.UnderlayMtu;
@@ -80,9 +80,12 @@ internal sealed partial class AdminService
             response.Problems.Add($"Endpoint {endpoint.Name} is not programmed: {endpoint.Error}.");
         }
 
-        foreach (Member member in members.Where(static m => m.State == MemberState.Dead))
+        foreach (Member member in members.Where(static m => m.Presence is Presence.Dead or Presence.AgentDown))
         {
-            response.Problems.Add($"Node {node.Intent.Node(member.Name)?.Hostname ?? member.Name} does not answer.");
+            string hostname = node.Intent.Node(member.Name)?.Hostname ?? member.Name;
+            response.Problems.Add(member.Presence == Presence.Dead
+                ? $"Node {hostname} does not answer."
+                : $"The agent of node {hostname} is down; its host is up, and keeps its names and traffic for now.");
         }
     }
 

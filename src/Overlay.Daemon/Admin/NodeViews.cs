@@ -31,5 +31,5 @@ internal static class NodeViews
     }
 
     public static string StatusOf(string id, Node.Node node) =>
-        node.Gossip.Find(id) is { } member ? Node.Node.StatusText(member.State) : "unknown";
+        node.Gossip.Find(id) is { } member ? Node.Node.StatusText(member.Presence) : "unknown";
 }

@@ -74,7 +74,7 @@ internal sealed class AgentTelemetry
 
     private static Snapshot Take(Node.Node node) => new()
     {
-        Members = node.Gossip.Members.GroupBy(static m => Node.Node.StatusText(m.State))
+        Members = node.Gossip.Members.GroupBy(static m => Node.Node.StatusText(m.Presence))
             .ToImmutableSortedDictionary(static g => g.Key, static g => g.Count(), StringComparer.Ordinal),
         HealthScore = node.Gossip.HealthScore,
         Networks =

@@ -210,21 +210,28 @@ internal sealed partial class GossipSockets : IAsyncDisposable
     private async Task DialGuardedAsync(StreamDial dial)
     {
         byte[]? unit = null;
+        StreamFailure failure = StreamFailure.Unreachable;
         try
         {
             using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(stopping.Token);
             limit.CancelAfter(dial.Timeout);
             using Socket connection = new(dial.To.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
             await connection.ConnectAsync(dial.To, limit.Token);
+            failure = StreamFailure.Unanswered;
             await SendAllAsync(connection, dial.Request, limit.Token);
             unit = dial.ExpectsReply ? await ReadUnitAsync(connection, limit.Token) : [];
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
-            LogDialFailed(dial.To, e.Message);
+            if (e is SocketException { SocketErrorCode: SocketError.ConnectionRefused })
+            {
+                failure = StreamFailure.Refused;
+            }
+
+            LogDialFailed(dial.To, failure, e.Message);
         }
 
-        post(new StreamCompletedInput(dial.ExchangeId, unit));
+        post(unit is null ? new StreamFailedInput(dial.ExchangeId, failure) : new StreamCompletedInput(dial.ExchangeId, unit));
     }
 
     private async Task<byte[]?> ReadUnitAsync(Socket connection, CancellationToken cancellationToken)
@@ -276,8 +283,8 @@ internal sealed partial class GossipSockets : IAsyncDisposable
     [LoggerMessage(EventId = 301, Level = LogLevel.Debug, Message = "Could not send gossip to {To}: {Error}")]
     private partial void LogSendFailed(IPEndPoint to, SocketError error);
 
-    [LoggerMessage(EventId = 302, Level = LogLevel.Debug, Message = "Gossip stream to {To} failed: {Reason}")]
-    private partial void LogDialFailed(IPEndPoint to, string reason);
+    [LoggerMessage(EventId = 302, Level = LogLevel.Debug, Message = "Gossip stream to {To} failed ({Failure}): {Reason}")]
+    private partial void LogDialFailed(IPEndPoint to, StreamFailure failure, string reason);
 
     [LoggerMessage(EventId = 303, Level = LogLevel.Debug, Message = "Gossip stream {Exchange} ended: {Reason}")]
     private partial void LogStreamEnded(long exchange, string reason);

@@ -91,6 +91,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             UnderlayMtu = services.UnderlayMtu(vtep),
             BootId = (ulong)services.Clock.UnixMs,
             FollowsEveryNetwork = record.IsManager,
+            Swim = SwimOptions.Lan with { AgentDownHold = services.Settings.AgentDownHold },
             GatewayPrefix = services.GatewayPrefix,
             WallClockOriginUnixMs = services.Clock.UnixMs - (services.Clock.Now.Nanoseconds / 1_000_000),
         };

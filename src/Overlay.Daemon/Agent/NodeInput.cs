@@ -1,6 +1,7 @@
 using System.Buffers;
 using System.Net;
 using Overlay.Cluster;
+using Overlay.Gossip;
 using Overlay.Node;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -29,19 +30,18 @@ internal sealed class StreamInput(long exchangeId, IPEndPoint from, byte[] unit)
         node.ReceiveStream(exchangeId, from, unit, now, effects);
 }
 
-internal sealed class StreamCompletedInput(long exchangeId, byte[]? unit) : NodeInput
+internal sealed class StreamCompletedInput(long exchangeId, byte[] unit) : NodeInput
 {
-    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
-    {
-        if (unit is null)
-        {
-            node.StreamFailed(exchangeId, now, effects);
-        }
-        else
-        {
-            node.StreamCompleted(exchangeId, unit, now, effects);
-        }
-    }
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.StreamCompleted(exchangeId, unit, now, effects);
+}
+
+internal sealed class StreamFailedInput(long exchangeId, StreamFailure failure) : NodeInput
+{
+    public StreamFailure Failure => failure;
+
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.StreamFailed(exchangeId, failure, now, effects);
 }
 
 internal sealed class AssignmentInput(Assignment assignment) : NodeInput

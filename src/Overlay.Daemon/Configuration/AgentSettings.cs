@@ -51,6 +51,9 @@ internal sealed record AgentSettings
     /// <summary>Between two full comparisons of the kernel with what it should hold.</summary>
     public required TimeSpan ReconcileInterval { get; init; }
 
+    /// <summary>See <see cref="Overlay.Gossip.SwimOptions.AgentDownHold"/>.</summary>
+    public required TimeSpan AgentDownHold { get; init; }
+
     public required LogLevel LogLevel { get; init; }
 
     public required LogFormat LogFormat { get; init; }

@@ -88,6 +88,12 @@ internal static class SettingCatalog
         SettingText.Interval)
     { DefaultTexts = ["30s"] };
 
+    public static readonly Setting<TimeSpan> AgentDownHold = new(
+        "agent-down-hold", "DURATION",
+        "How long a dead agent's names and traffic stay while its host answers; 0s: a dead agent is a dead host",
+        SettingText.Hold)
+    { DefaultTexts = ["5m"] };
+
     public static readonly Setting<LogLevel> LogLevel = new(
         "log-level", "LEVEL", "trace, debug, info, warning or error", SettingText.Level)
     { DefaultTexts = ["info"] };
@@ -101,6 +107,6 @@ internal static class SettingCatalog
     [
         ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
-        GatewayPools, DnsServers, ReconcileInterval, LogLevel, LogFormat,
+        GatewayPools, DnsServers, ReconcileInterval, AgentDownHold, LogLevel, LogFormat,
     ];
 }

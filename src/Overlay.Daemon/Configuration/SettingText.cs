@@ -47,6 +47,20 @@ internal static class SettingText
         return valid;
     }
 
+    /// <summary>A length of <see cref="DurationText"/> up to one day; zero is none at all.</summary>
+    public static bool Hold(string text, out TimeSpan hold, out string why)
+    {
+        if (!DurationText.TryParse(text, out hold))
+        {
+            why = $"is '{text}', which is not a duration: write it like 500ms, 30s, 5m or 1h30m";
+            return false;
+        }
+
+        bool valid = hold <= TimeSpan.FromDays(1);
+        why = valid ? "" : $"is '{text}': use 0s to 24h";
+        return valid;
+    }
+
     public static bool Level(string text, out LogLevel level, out string why)
     {
         LogLevel? known = text switch

@@ -205,6 +205,7 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         GatewayPools = GetAll(SettingCatalog.GatewayPools),
         DnsServers = GetAll(SettingCatalog.DnsServers),
         ReconcileInterval = Get(SettingCatalog.ReconcileInterval),
+        AgentDownHold = Get(SettingCatalog.AgentDownHold),
         LogLevel = Get(SettingCatalog.LogLevel),
         LogFormat = Get(SettingCatalog.LogFormat),
         Values = [.. SettingCatalog.All.Select(setting => shown[setting.Name])],

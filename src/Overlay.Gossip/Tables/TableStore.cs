@@ -303,7 +303,7 @@ internal sealed class TableStore
     private OwnerTable OwnTable(string network) => networks[network].Records[members.Self.Name].Table;
 
     private bool IsShown(string owner, string network) =>
-        (members.IsSelf(owner) || members.Find(owner) is { IsLive: true }) && IsAttached(owner, network);
+        (members.IsSelf(owner) || members.Find(owner) is { IsPresent: true }) && IsAttached(owner, network);
 
     private bool IsWithinLimits(TableMessage.Delta delta, OwnerTable table)
     {

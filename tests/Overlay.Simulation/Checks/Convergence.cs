@@ -1,4 +1,5 @@
 using Overlay.Dataplane;
+using Overlay.Gossip;
 using Overlay.Gossip.Wire;
 using Overlay.Node;
 using Overlay.Primitives;
@@ -36,6 +37,18 @@ internal static class Convergence
 
         return live.Select(n => Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
     }
+
+    /// <summary>
+    /// The first thing that is not as the truth of these nodes on one of them, but for the one whose agent is down.
+    /// </summary>
+    public static string? Changed(SimNode[] truth, SimNode agentless) => truth.Where(n => n != agentless)
+        .Select(n => Names(n, truth) ?? Kernel(n, truth)).FirstOrDefault(static m => m is not null);
+
+    /// <summary>The first node that does not know that this agent is down on a host that is up.</summary>
+    public static string? Unheld(SimNode[] live, SimNode agentless) => live.Where(n => n != agentless)
+        .Select(n => (n.Number, Presence: n.Mind!.Gossip.Find(agentless.Id.ToString())?.Presence))
+        .Where(static p => p.Presence != Presence.AgentDown)
+        .Select(static p => $"node {p.Number} takes it for {p.Presence}").FirstOrDefault();
 
     private static string? Names(SimNode node, SimNode[] live)
     {

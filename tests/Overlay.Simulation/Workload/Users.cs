@@ -36,7 +36,8 @@ internal sealed class Users(SimWorld world)
             < 10 => RemoveNetwork,
             < 48 => () => Attach(node),
             < 68 => () => Detach(node),
-            < 72 => () => Crash(node),
+            < 71 => () => Crash(node),
+            < 72 => () => PowerOff(node),
             < 75 => () => Pause(node),
             < 80 => () => Partition(node),
             < 87 => () => Count("drift", node.Host.Drift()),
@@ -132,9 +133,22 @@ internal sealed class Users(SimWorld world)
         node.Crash();
         world.Simulator.Later(world.Simulator.Ms(100, 15_000), () =>
         {
-            if (!node.Gone && !node.Up)
+            if (!node.Gone && !node.Up && node.HostUp)
             {
                 node.Boot();
+            }
+        });
+    }
+
+    private void PowerOff(SimNode node)
+    {
+        counters.Add("host crash");
+        node.PowerOff();
+        world.Simulator.Later(world.Simulator.Ms(1000, 25_000), () =>
+        {
+            if (!node.Gone)
+            {
+                node.PowerOn();
             }
         });
     }
@@ -176,7 +190,7 @@ internal sealed class Users(SimWorld world)
         node.Host.RemoveSandbox(sandbox);
         world.Simulator.Later(world.Simulator.Ms(1000, 40_000), () =>
         {
-            if (!node.Gone && !node.Host.State.Namespaces.ContainsKey(sandbox))
+            if (!node.Gone && node.HostUp && !node.Host.State.Namespaces.ContainsKey(sandbox))
             {
                 node.Host.AddSandbox(sandbox);
             }

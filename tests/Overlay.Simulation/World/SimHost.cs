@@ -10,10 +10,21 @@ internal sealed class SimHost
 
     private readonly SimWorld world;
 
+    private readonly int sandboxes;
+
     public SimHost(SimWorld world, int sandboxes)
     {
         this.world = world;
-        State = State.After(new Operation.CreateNamespace(NamespaceName.Host));
+        this.sandboxes = sandboxes;
+        Start();
+    }
+
+    public HostState State { get; private set; } = HostState.Empty;
+
+    /// <summary>The machine starts: its kernel holds the sandboxes and what strangers put there, nothing of ours.</summary>
+    public void Start()
+    {
+        State = HostState.Empty.After(new Operation.CreateNamespace(NamespaceName.Host));
         for (int i = 0; i < sandboxes; i++)
         {
             AddSandbox(new($"sb{i}"));
@@ -21,8 +32,6 @@ internal sealed class SimHost
 
         AddStranger(NamespaceName.Host);
     }
-
-    public HostState State { get; private set; } = HostState.Empty;
 
     public void AddSandbox(NamespaceName name)
     {
@@ -94,7 +103,7 @@ internal sealed class SimHost
         return harm is not null;
     }
 
-    /// <summary>The agent left: what it made goes with it.</summary>
+    /// <summary>The agent left, or the machine went down: what the agent made goes with it.</summary>
     public void Wipe() => State = HostState.Empty;
 
     private void AddStranger(NamespaceName name) => State = State

@@ -29,13 +29,20 @@ internal sealed class SimNetwork(SimWorld world)
     {
         int life = from.Life;
         SimNode? to = Find(dial.To);
-        void Fail(TimeSpan wait) => world.Simulator.Later(
-            wait, () => from.Deliver((n, now, e) => n.StreamFailed(dial.ExchangeId, now, e), life));
+        void Fail(StreamFailure failure, TimeSpan wait) => world.Simulator.Later(
+            wait, () => from.Deliver((n, now, e) => n.StreamFailed(dial.ExchangeId, failure, now, e), life));
         world.Simulator.Later(Latency() + Latency(), () =>
         {
-            if (to is not { Up: true } || to.Paused || cuts.Contains((from.Number, to.Number)) || cuts.Contains((to.Number, from.Number)))
+            if (to is not { HostUp: true } || cuts.Contains((from.Number, to.Number)) || cuts.Contains((to.Number, from.Number)))
             {
-                Fail(to is { Up: false } ? Latency() : dial.Timeout);
+                Fail(StreamFailure.Unreachable, dial.Timeout);
+                return;
+            }
+
+            if (!to.Up || to.Paused)
+            {
+                // The kernel of the other machine answers for its agent: it refuses, or takes what nobody will read.
+                Fail(to.Up ? StreamFailure.Unanswered : StreamFailure.Refused, to.Up ? dial.Timeout : Latency());
                 return;
             }
 
@@ -46,7 +53,7 @@ internal sealed class SimNetwork(SimWorld world)
             to.Replies.Remove(id);
             if (dial.ExpectsReply && answer is null)
             {
-                Fail(Latency());
+                Fail(StreamFailure.Unanswered, Latency());
                 return;
             }
 

@@ -35,6 +35,9 @@ internal sealed class SimNode(SimWorld world, int number)
 
     public bool Up { get; private set; }
 
+    /// <summary>The machine runs, and forwards what its kernel was told, whether or not its agent does.</summary>
+    public bool HostUp { get; private set; } = true;
+
     public bool Paused { get; private set; }
 
     /// <summary>It left or was removed for good.</summary>
@@ -91,6 +94,26 @@ internal sealed class SimNode(SimWorld world, int number)
         Life++;
         backlog.Clear();
         world.Safety.Crashed(this);
+    }
+
+    /// <summary>The whole machine goes down, and its kernel's state with it.</summary>
+    public void PowerOff()
+    {
+        if (Up)
+        {
+            Crash();
+        }
+
+        world.Simulator.Say($"power off {number}");
+        HostUp = false;
+        Host.Wipe();
+    }
+
+    public void PowerOn()
+    {
+        HostUp = true;
+        Host.Start();
+        Boot();
     }
 
     public void Retire()
@@ -168,6 +191,10 @@ internal sealed class SimNode(SimWorld world, int number)
         foreach (NodeEvent happened in effects.Events)
         {
             world.Simulator.Say($"{number} {happened}");
+            if (happened is NodeEvent.MemberChanged { Status: "agent-down" })
+            {
+                world.Simulator.Counters.Add("agent down, host up");
+            }
         }
 
         effects.Clear();

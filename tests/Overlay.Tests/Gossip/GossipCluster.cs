@@ -80,7 +80,22 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
         return cluster;
     }
 
-    public void Crash(int index) => this[index].Up = false;
+    /// <summary>The whole host is gone: dials to it time out.</summary>
+    public void Crash(int index)
+    {
+        this[index].Up = false;
+        this[index].KernelUp = false;
+    }
+
+    /// <summary>The agent is gone and its host's kernel refuses connections.</summary>
+    public void KillAgent(int index) => this[index].Up = false;
+
+    /// <summary>The agent reads nothing any more; its host's kernel still takes connections for it.</summary>
+    public void Hang(int index)
+    {
+        this[index].Up = false;
+        this[index].Hangs = true;
+    }
 
     public void Do(int index, Action<Swim, Instant, GossipEffects> action)
     {
@@ -223,8 +238,13 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
             if (!StreamsWork || to is not { Up: true }
                 || !Reachable(from.Name, to.Name) || !Reachable(to.Name, from.Name))
             {
-                TimeSpan wait = to is { Up: false } ? Latency() : dial.Timeout;
-                Later(wait, () => Finish(from, s => s.StreamFailed(dial.ExchangeId, Now, from.Effects)));
+                bool kernelAnswers = StreamsWork && to is { Up: false, KernelUp: true }
+                    && Reachable(from.Name, to.Name) && Reachable(to.Name, from.Name);
+                StreamFailure failure = !kernelAnswers ? StreamFailure.Unreachable
+                    : to!.Hangs ? StreamFailure.Unanswered
+                    : StreamFailure.Refused;
+                Later(failure == StreamFailure.Refused ? Latency() : dial.Timeout, () => Finish(
+                    from, s => s.StreamFailed(dial.ExchangeId, failure, Now, from.Effects)));
                 return;
             }
 
@@ -247,7 +267,8 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
             }
             else if (!answered)
             {
-                Later(Latency(), () => Finish(from, s => s.StreamFailed(dial.ExchangeId, Now, from.Effects)));
+                Later(Latency(), () => Finish(
+                    from, s => s.StreamFailed(dial.ExchangeId, StreamFailure.Unanswered, Now, from.Effects)));
             }
         });
     }
@@ -270,6 +291,10 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
         public Swim Swim { get; set; } = null!;
 
         public bool Up { get; set; } = true;
+
+        public bool KernelUp { get; set; } = true;
+
+        public bool Hangs { get; set; }
 
         public GossipEffects Effects { get; } = new();
 

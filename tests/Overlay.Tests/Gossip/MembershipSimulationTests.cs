@@ -24,7 +24,7 @@ public sealed class MembershipSimulationTests
     {
         var cluster = new GossipCluster(3);
         cluster.Start(0);
-        cluster.Crash(0);
+        cluster.KillAgent(0);
         cluster.Start(1, 0);
         cluster.Run(Minute);
         Assert.Contains(cluster[1].Events, x => x is GossipEvent.JoinFailed);

@@ -90,8 +90,9 @@ internal static class StatusVerb
         }
 
         string counts = Text($"{gossip.Alive} alive, {gossip.Suspect} suspect, {gossip.Dead} dead");
+        string down = gossip.AgentDown == 0 ? "" : Text($", {gossip.AgentDown} with its agent down");
         string left = gossip.Left == 0 ? "" : Text($", {gossip.Left} left");
-        return counts + left + (
+        return counts + down + left + (
             gossip.HealthScore == 0 ? "" : Text($"; own health score {gossip.HealthScore} (0 is best)"));
     }
 

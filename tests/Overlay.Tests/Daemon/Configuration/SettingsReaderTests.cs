@@ -24,6 +24,7 @@ public sealed class SettingsReaderTests
         Assert.Equal(4789, settings.VxlanPort);
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 9650), settings.MetricsAddress);
         Assert.Equal(TimeSpan.FromSeconds(30), settings.ReconcileInterval);
+        Assert.Equal(TimeSpan.FromMinutes(5), settings.AgentDownHold);
         Assert.Equal(LogLevel.Information, settings.LogLevel);
         Assert.Empty(settings.DnsServers);
         Assert.NotEmpty(settings.GatewayPools);
@@ -50,6 +51,16 @@ public sealed class SettingsReaderTests
             [SettingOrigin.Flag, SettingOrigin.Environment, SettingOrigin.File, SettingOrigin.Default],
             new[] { "gossip-port", "manager-port", "vxlan-port", "state-dir" }
                 .Select(name => settings.Values.Single(v => v.Name == name).Origin));
+    }
+
+    [Theory]
+    [InlineData("0s", 0)]
+    [InlineData("90s", 90)]
+    [InlineData("24h", 86_400)]
+    public void The_hold_of_a_dead_agent_may_be_none(string text, int seconds)
+    {
+        flags["agent-down-hold"] = [text];
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Read().AgentDownHold);
     }
 
     [Fact]
@@ -85,6 +96,7 @@ public sealed class SettingsReaderTests
             """{ "gosip-port": 1, "log-format": true, "dns": [[]], "manager-port": 0 }""";
         environment["OVERLAYD_STATE_DIR"] = "relative";
         flags["reconcile-interval"] = ["2h"];
+        flags["agent-down-hold"] = ["25h"];
         flags["log-level"] = ["loud"];
 
         Assert.Equal(
@@ -95,6 +107,7 @@ public sealed class SettingsReaderTests
                 "OVERLAYD_STATE_DIR is 'relative', which is not an absolute path: begin it with '/'",
                 "manager-port in /etc/overlayd/overlayd.json is '0', which is not a port: use a number from 1 to 65535",
                 "--reconcile-interval is '2h': use 1s to 1h",
+                "--agent-down-hold is '25h': use 0s to 24h",
                 "--log-level is 'loud': use trace, debug, info, warning or error",
             ],
             Problems());

@@ -173,6 +173,7 @@ internal sealed class TrustCluster : IAsyncDisposable
             GatewayPools = [],
             DnsServers = [],
             ReconcileInterval = TimeSpan.FromSeconds(30),
+            AgentDownHold = TimeSpan.FromMinutes(5),
             LogLevel = LogLevel.Trace,
             LogFormat = default,
             Values = [],

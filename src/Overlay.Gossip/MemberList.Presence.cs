@@ -1,0 +1,54 @@
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>What becomes of a dead member whose host is up; <see cref="HostChecks"/> asks the hosts.</summary>
+internal sealed partial class MemberList
+{
+    private readonly SortedDictionary<string, MemberEntry> watched = new(StringComparer.Ordinal);
+
+    /// <summary>Those whose <see cref="MemberEntry.Evidence"/> is being gathered.</summary>
+    public IEnumerable<MemberEntry> Watched => watched.Values;
+
+    /// <summary>What the dead member said no longer stands.</summary>
+    public void EndHold(MemberEntry member, GossipEffects e)
+    {
+        Watch(member, null);
+        member.HeldUntil = null;
+        Changed.Add(member.Name);
+        e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
+    }
+
+    /// <summary>The member's state changed; Suspect keeps the evidence it began with.</summary>
+    private void HoldOrRelease(MemberEntry member, Instant now)
+    {
+        if (member.State == MemberState.Dead && IsHoldable(member) && member.Evidence?.Answers != false)
+        {
+            // Its host answered, or was not asked yet: then the verdict waits for it.
+            member.HeldUntil = now + options.AgentDownHold;
+            Watch(member, member.Evidence ?? new());
+        }
+        else if (member.State != MemberState.Suspect)
+        {
+            member.HeldUntil = null;
+            Watch(member, null);
+        }
+    }
+
+    /// <summary>A foreign implementation has no entries that could be held.</summary>
+    private bool IsHoldable(MemberEntry member) => member.IsOurs && options.AgentDownHold > TimeSpan.Zero;
+
+    private void Watch(MemberEntry member, HostEvidence? evidence)
+    {
+        member.Evidence = evidence;
+        if (evidence is null)
+        {
+            watched.Remove(member.Name);
+        }
+        else
+        {
+            watched[member.Name] = member;
+        }
+    }
+}
