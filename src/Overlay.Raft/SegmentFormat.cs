@@ -7,21 +7,33 @@ namespace Overlay.Raft;
 /// The layout of a log segment: a header, a region of identifiers, and far from it the entries
 /// (protocol-aware recovery, Alagappan et al., FAST '18). An entry's identifier is written only after the entry is
 /// durable. So an entry that does not validate but has an identifier was once whole: corruption. One without an
-/// identifier and with nothing valid behind it is a write that never finished: a torn tail.
+/// identifier and with nothing of a later batch behind it is a write that never finished: a torn tail.
+/// A segment that has a successor is sealed with its last index, so that the successor cannot vanish unnoticed.
 /// </summary>
 public static class SegmentFormat
 {
     public const int HeaderBytes = 48;
+
+    /// <summary>Half a page behind the header: a sector of its own.</summary>
+    public const int SealOffset = 2048;
+    public const int SealBytes = 24;
     public const int IdentifiersOffset = 4096;
     public const int IdentifierBytes = 32;
     public const int MaxEntries = 16384;
 
     /// <summary>A mebibyte into the file: no sector or stripe holds both an entry and its identifier.</summary>
     public const int EntriesOffset = 1 << 20;
-    public const int RecordHeaderBytes = 24;
+    public const int RecordHeaderBytes = 32;
     public const int MaxEntryBytes = 64 << 20;
+
+    /// <summary>Records that begin before this size may end behind it; see <see cref="MaxFileBytes"/>.</summary>
+    public const int FullBytes = 16 << 20;
+
+    /// <summary>The longest file that is read: full to the last byte, and then one batch of a single entry.</summary>
+    public const int MaxFileBytes = FullBytes + RecordHeaderBytes + MaxEntryBytes + 8;
     private const ulong Magic = 0x31474F4C_44564F; // "OVDLOG1" read as little-endian text
-    private const uint Version = 1;
+    private const uint Version = 2;
+    private const ulong SealMagic = 0x4C414553_44564F; // "OVDSEAL"
 
     /// <summary>Identity of a segment.</summary>
     /// <param name="Salt">Random; part of every checksum, so that a recycled block never validates.</param>
@@ -53,14 +65,34 @@ public static class SegmentFormat
         header = new(
             BinaryPrimitives.ReadUInt64LittleEndian(bytes[12..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[20..]),
             BinaryPrimitives.ReadUInt64LittleEndian(bytes[28..]));
-        return true;
+        return header.FirstIndex > 0;
+    }
+
+    /// <summary>magic 8, last index 8, 4 zero, CRC-32C 4 over them and the salt.</summary>
+    public static void WriteSeal(Span<byte> bytes, ulong lastIndex, ulong salt)
+    {
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes, SealMagic);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], lastIndex);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], Crc32C.Of(bytes[..20], salt));
+    }
+
+    public static bool TryReadSeal(ReadOnlySpan<byte> bytes, ulong salt, out ulong lastIndex)
+    {
+        bool valid = bytes.Length >= SealBytes && BinaryPrimitives.ReadUInt64LittleEndian(bytes) == SealMagic
+            && BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]) == Crc32C.Of(bytes[..20], salt);
+        lastIndex = valid ? BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]) : 0;
+        return valid;
     }
 
     /// <summary>Bytes of a record on disk: header and data, padded to 8.</summary>
     public static int RecordBytes(int dataLength) => (RecordHeaderBytes + dataLength + 7) & ~7;
 
-    /// <summary>index 8, term 8, length 4, CRC-32C 4 over the three, the data and the salt.</summary>
-    public static int WriteRecord(Span<byte> bytes, in LogEntry entry, ulong salt)
+    /// <summary>
+    /// index 8, term 8, length 4, place in its batch 4, 4 zero, CRC-32C 4 over these, the data and the salt.
+    /// </summary>
+    /// <param name="place">0 and up among the entries that one sync makes durable.</param>
+    public static int WriteRecord(Span<byte> bytes, in LogEntry entry, int place, ulong salt)
     {
         Invariant.Holds(entry.Data.Length <= MaxEntryBytes, "an entry is within its limit");
         int length = RecordBytes(entry.Data.Length);
@@ -68,8 +100,9 @@ public static class SegmentFormat
         BinaryPrimitives.WriteUInt64LittleEndian(bytes, entry.Index);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Term);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], (uint)entry.Data.Length);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], (uint)place);
         entry.Data.Span.CopyTo(bytes[RecordHeaderBytes..]);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], Checksum(bytes, entry.Data.Length, salt));
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[28..], Checksum(bytes, entry.Data.Length, salt));
         return length;
     }
 
@@ -85,13 +118,21 @@ public static class SegmentFormat
 
         uint length = BinaryPrimitives.ReadUInt32LittleEndian(span[16..]);
         if (length > MaxEntryBytes || span.Length < RecordHeaderBytes + (int)length
-            || BinaryPrimitives.ReadUInt32LittleEndian(span[20..]) != Checksum(span, (int)length, salt))
+            || BinaryPrimitives.ReadUInt32LittleEndian(span[28..]) != Checksum(span, (int)length, salt))
         {
             return false;
         }
 
         entry = new(index, BinaryPrimitives.ReadUInt64LittleEndian(span[8..]), bytes.Slice(RecordHeaderBytes, (int)length));
         return true;
+    }
+
+    /// <summary>What a record says of itself before anything is checked: an index, and the first of its batch.</summary>
+    public static (ulong Index, ulong BatchStart) Claim(ReadOnlySpan<byte> record)
+    {
+        ulong index = BinaryPrimitives.ReadUInt64LittleEndian(record);
+        ulong place = BinaryPrimitives.ReadUInt32LittleEndian(record[20..]);
+        return (index, place < index ? index - place : 0);
     }
 
     public static void WriteIdentifier(Span<byte> bytes, Identifier identifier, ulong salt)
@@ -121,7 +162,7 @@ public static class SegmentFormat
 
     private static uint Checksum(ReadOnlySpan<byte> record, int dataLength, ulong salt)
     {
-        uint head = Crc32C.Of(record[..20], salt);
+        uint head = Crc32C.Of(record[..28], salt);
         return Crc32C.Of(record.Slice(RecordHeaderBytes, dataLength), head);
     }
 }

@@ -4,6 +4,7 @@ using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
+using Overlay.Daemon.Errors;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Telemetry;
 using Overlay.Primitives;
@@ -15,36 +16,54 @@ namespace Overlay.Daemon.Manager;
 /// <summary>
 /// The one owner of the store and its log. Proposals that wait together are computed one after the other against
 /// the store's memory, written and synced as one batch, and only then published and answered: nobody sees a state
-/// that a crash could undo. A failed write ends the process; it is never tried again.
+/// that a crash could undo. A failed write ends the loop and with it the process; it is never tried again. Whoever
+/// waits then, or asks later, is told at once.
 /// </summary>
 internal sealed partial class ManagerLoop : IDisposable
 {
+    public const int SnapshotEvery = 4096;
     private const int MaxBatch = 256;
     private const int MaxWaiting = 4096;
-    private const int SnapshotEvery = 4096;
 
     private readonly Store store;
     private readonly LogStore log;
     private readonly TimeProvider time;
     private readonly Instruments instruments;
     private readonly ILogger logger;
-    private readonly Channel<IProposal> proposals = Channel.CreateBounded<IProposal>(
+    private readonly int snapshotEvery;
+    private readonly Channel<IManagerWork> waiting = Channel.CreateBounded<IManagerWork>(
         new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
 
     private readonly Thread thread;
     private readonly TaskCompletionSource finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Published published;
-    private ulong snapshotted;
+    private volatile Refusal? ended;
+    private ulong snapshotDue;
 
+    /// <param name="found">What the log held when it was opened; not kept.</param>
+    /// <param name="log">Owned from here on.</param>
+    /// <param name="time">The proposer's wall clock.</param>
+    /// <param name="instruments">Where commits and syncs are measured.</param>
+    /// <param name="logger">Told what recovery found.</param>
+    /// <param name="snapshotEvery">Entries from one snapshot to the next.</param>
+    /// <exception cref="StorageCorruptException">An entry cannot be read by this version.</exception>
     public ManagerLoop(
-        Store store, LogStore log, TimeProvider time, Instruments instruments, ILogger<ManagerLoop> logger)
+        LogRecovery found, LogStore log, TimeProvider time, Instruments instruments, ILogger<ManagerLoop> logger,
+        int snapshotEvery = SnapshotEvery)
     {
         this.instruments = instruments;
-        this.store = store;
         this.log = log;
         this.time = time;
         this.logger = logger;
-        snapshotted = store.Version;
+        this.snapshotEvery = snapshotEvery;
+        foreach (string note in found.Notes)
+        {
+            LogFound(note);
+        }
+
+        store = StoreRecovery.Recover(found, log.Folder);
+        Invariant.Holds(store.Version == log.LastIndex, "the store has applied the whole log");
+        snapshotDue = log.SnapshotIndex + (ulong)snapshotEvery;
         published = new(store.State);
         thread = new(Run) { Name = "manager-store", IsBackground = true };
         thread.Start();
@@ -56,26 +75,9 @@ internal sealed partial class ManagerLoop : IDisposable
     /// <summary>Ends with an exception when the log cannot be written: the process must stop.</summary>
     public Task Completion => finished.Task;
 
-    /// <summary>Recovers the store from a log's snapshot and entries.</summary>
-    public static Store Recover(LogStore log)
-    {
-        Store store = log.Snapshot is { } snapshot
-            ? Store.FromSnapshot(StoreSnapshot.Parser.ParseFrom(snapshot.Data.Span))
-            : new();
-        foreach (LogEntry entry in log.Entries)
-        {
-            if (entry.Index > store.Version)
-            {
-                store.Apply(entry.Index, Transaction.Parser.ParseFrom(entry.Data.Span));
-            }
-        }
-
-        return store;
-    }
-
     /// <summary>
     /// Computes a transaction against the newest state and makes it durable. A refusal changes nothing. A request id
-    /// that was applied before is answered with what that request made, if it is there still.
+    /// that was applied before is answered with what that request made, as it is now, or refused if that is gone.
     /// </summary>
     /// <param name="compute">Called on the store's thread; must be quick.</param>
     /// <param name="requestId">Empty: not deduplicated.</param>
@@ -84,9 +86,9 @@ internal sealed partial class ManagerLoop : IDisposable
         where T : notnull
     {
         long started = Stopwatch.GetTimestamp();
-        Pending<T> pending = new(store, compute, requestId);
-        await proposals.Writer.WriteAsync(pending, cancellationToken);
-        Outcome<T> outcome = await pending.Result.WaitAsync(cancellationToken);
+        ManagerProposal<T> proposal = new(store, compute, requestId);
+        await EnqueueAsync(proposal, cancellationToken);
+        Outcome<T> outcome = await proposal.Result.WaitAsync(cancellationToken);
         instruments.StoreCommitDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
         return outcome;
     }
@@ -101,10 +103,11 @@ internal sealed partial class ManagerLoop : IDisposable
         "", cancellationToken);
 
     /// <summary>Reads the store itself, after everything proposed before.</summary>
+    /// <exception cref="Grpc.Core.RpcException">The manager has ended.</exception>
     public async Task<T> QueryAsync<T>(Func<Store, T> read, CancellationToken cancellationToken)
     {
-        Query<T> query = new(store, read);
-        await proposals.Writer.WriteAsync(query, cancellationToken);
+        ManagerQuery<T> query = new(store, read);
+        await EnqueueAsync(query, cancellationToken);
         return await query.Result.WaitAsync(cancellationToken);
     }
 
@@ -113,6 +116,7 @@ internal sealed partial class ManagerLoop : IDisposable
         QueryAsync(s => AssignmentBuilder.For(s, node, since), cancellationToken);
 
     /// <summary>Returns when a version above the given one is published.</summary>
+    /// <exception cref="Grpc.Core.RpcException">The manager has ended, and no such version will come.</exception>
     public async Task<ClusterState> WaitForChangeAsync(ulong above, CancellationToken cancellationToken)
     {
         while (true)
@@ -123,22 +127,39 @@ internal sealed partial class ManagerLoop : IDisposable
                 return now.State;
             }
 
+            if (ended is { } refusal)
+            {
+                throw RefusalStatus.ToException(refusal);
+            }
+
             await now.Next.WaitAsync(cancellationToken);
         }
     }
 
     public void Dispose()
     {
-        proposals.Writer.TryComplete();
+        waiting.Writer.TryComplete();
         thread.Join();
         log.Dispose();
     }
 
-    private void Run()
+    private async ValueTask EnqueueAsync(IManagerWork work, CancellationToken cancellationToken)
     {
         try
         {
-            List<IProposal> batch = [];
+            await waiting.Writer.WriteAsync(work, cancellationToken);
+        }
+        catch (ChannelClosedException)
+        {
+            work.Fail(ended ?? ManagerEnd.Stopped);
+        }
+    }
+
+    private void Run()
+    {
+        List<IManagerWork> batch = [];
+        try
+        {
             List<LogEntry> entries = [];
             while (Next(batch))
             {
@@ -151,49 +172,67 @@ internal sealed partial class ManagerLoop : IDisposable
                     Publish();
                 }
 
-                foreach (IProposal proposal in batch)
+                foreach (IManagerWork work in batch)
                 {
-                    proposal.Answer();
+                    work.Answer();
                 }
 
-                SnapshotIfDue();
                 batch.Clear();
                 entries.Clear();
+                SnapshotIfDue();
             }
 
+            End(ManagerEnd.Stopped);
             finished.TrySetResult();
         }
         catch (Exception e)
         {
             // The end of the loop's world: whoever waits is told, and the process stops.
             LogFailed(e);
+            Refusal undecided = ManagerEnd.Undecided(e);
+            batch.ForEach(work => work.Fail(undecided));
+            End(ManagerEnd.Failed(e));
             finished.TrySetException(e);
         }
     }
 
-    private bool Next(List<IProposal> batch)
+    /// <summary>Nothing is taken any more; who still waits is told why.</summary>
+    private void End(Refusal why)
+    {
+        ended = why;
+        waiting.Writer.TryComplete();
+        while (waiting.Reader.TryRead(out IManagerWork? work))
+        {
+            work.Fail(why);
+        }
+
+        published.Announce();
+    }
+
+    private bool Next(List<IManagerWork> batch)
     {
         // A thread of its own may wait; no task of the pool is held.
-        ValueTask<bool> ready = proposals.Reader.WaitToReadAsync();
+        ValueTask<bool> ready = waiting.Reader.WaitToReadAsync();
         if (!(ready.IsCompleted ? ready.Result : ready.AsTask().GetAwaiter().GetResult()))
         {
             return false;
         }
 
-        while (batch.Count < MaxBatch && proposals.Reader.TryRead(out IProposal? proposal))
+        while (batch.Count < MaxBatch && waiting.Reader.TryRead(out IManagerWork? work))
         {
-            batch.Add(proposal);
+            batch.Add(work);
         }
 
         return true;
     }
 
-    private void Compute(List<IProposal> batch, List<LogEntry> entries)
+    private void Compute(List<IManagerWork> batch, List<LogEntry> entries)
     {
         long unixMs = time.GetUtcNow().ToUnixTimeMilliseconds();
-        foreach (IProposal proposal in batch)
+        Lazy<string?> shortage = new(() => log.Shortage(), isThreadSafe: false);
+        foreach (IManagerWork work in batch)
         {
-            if (proposal.Compute(store.State, unixMs) is { } transaction)
+            if (work.Compute(store.State, unixMs, () => shortage.Value) is { } transaction)
             {
                 ulong index = store.Version + 1;
                 entries.Add(new(index, 1, transaction.ToByteArray()));
@@ -209,19 +248,35 @@ internal sealed partial class ManagerLoop : IDisposable
         before.Announce();
     }
 
+    /// <summary>Takes one when the last is old enough, also if this process wrote little of what is behind it.</summary>
     private void SnapshotIfDue()
     {
-        if (store.Version - snapshotted < SnapshotEvery)
+        if (store.Version < snapshotDue)
         {
             return;
         }
 
-        log.SaveSnapshot(store.Version, 1, store.Snapshot().ToByteArray());
-        snapshotted = store.Version;
+        byte[] bytes = store.Snapshot().ToByteArray();
+        if (log.Shortage(bytes.Length) is { } why)
+        {
+            // The log goes on without; only its next start takes longer.
+            LogNoRoom(why);
+            snapshotDue = store.Version + Math.Max(1, (ulong)snapshotEvery / 16);
+            return;
+        }
+
+        log.SaveSnapshot(new(store.Version, 1, bytes));
+        snapshotDue = store.Version + (ulong)snapshotEvery;
     }
 
     [LoggerMessage(EventId = 701, Level = LogLevel.Critical, Message = "The store cannot go on")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(EventId = 702, Level = LogLevel.Warning, Message = "The log was opened, but: {Note}")]
+    private partial void LogFound(string note);
+
+    [LoggerMessage(EventId = 703, Level = LogLevel.Warning, Message = "No snapshot was taken: {Why}")]
+    private partial void LogNoRoom(string why);
 
     private sealed class Published(ClusterState state)
     {
@@ -232,69 +287,5 @@ internal sealed partial class ManagerLoop : IDisposable
         public Task Next => next.Task;
 
         public void Announce() => next.TrySetResult();
-    }
-
-    private interface IProposal
-    {
-        /// <summary>Null: nothing to write.</summary>
-        Transaction? Compute(ClusterState state, long unixMs);
-
-        void Answer();
-    }
-
-    private sealed class Query<T>(Store store, Func<Store, T> read) : IProposal
-    {
-        private readonly TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private T? value;
-
-        public Task<T> Result => result.Task;
-
-        public Transaction? Compute(ClusterState state, long unixMs)
-        {
-            value = read(store);
-            return null;
-        }
-
-        public void Answer() => result.TrySetResult(value!);
-    }
-
-    private sealed class Pending<T>(Store store, Func<Intent, Outcome<Proposal<T>>> compute, string requestId) : IProposal
-        where T : notnull
-    {
-        private readonly TaskCompletionSource<Outcome<T>> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private Outcome<T> outcome;
-
-        public Task<Outcome<T>> Result => result.Task;
-
-        public Transaction? Compute(ClusterState state, long unixMs)
-        {
-            if (store.VersionOfRequest(requestId) is { } earlier
-                && state.ChangedAt(earlier).Select(Inside).OfType<T>().FirstOrDefault() is { } made)
-            {
-                outcome = made;
-                return null;
-            }
-
-            Outcome<Proposal<T>> computed = compute(new(state, requestId, unixMs));
-            if (computed.Refusal is { } refusal)
-            {
-                outcome = refusal;
-                return null;
-            }
-
-            outcome = computed.Value.Result;
-            return computed.Value.IsEmpty ? null : computed.Value.Transaction;
-        }
-
-        public void Answer() => result.TrySetResult(outcome);
-
-        private static object Inside(StoreObject wrapper) => wrapper.KindCase switch
-        {
-            StoreObject.KindOneofCase.Cluster => wrapper.Cluster,
-            StoreObject.KindOneofCase.Node => wrapper.Node,
-            StoreObject.KindOneofCase.Network => wrapper.Network,
-            StoreObject.KindOneofCase.Lease => wrapper.Lease,
-            _ => wrapper.Reservation,
-        };
     }
 }

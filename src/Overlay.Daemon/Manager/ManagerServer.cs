@@ -8,6 +8,7 @@ using Overlay.Cluster;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Trust;
+using Overlay.Raft;
 
 namespace Overlay.Daemon.Manager;
 
@@ -41,8 +42,7 @@ internal sealed class ManagerServer : IAsyncDisposable
     public static async Task<ManagerServer> StartAsync(
         MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
     {
-        LogStore log = LogStore.Open(Path.Combine(services.Settings.StateFolder, LogFolder));
-        ManagerLoop loop = new(ManagerLoop.Recover(log), log, services.Clock.Time, services.Instruments, services.Logs.CreateLogger<ManagerLoop>());
+        ManagerLoop loop = OpenLoop(services);
         try
         {
             ClusterState state = loop.State;
@@ -69,7 +69,7 @@ internal sealed class ManagerServer : IAsyncDisposable
     public static void CreateLog(string stateFolder, Proposal<V1.ClusterObject> bootstrap)
     {
         Erase(stateFolder);
-        using LogStore log = LogStore.Open(Path.Combine(stateFolder, LogFolder));
+        using LogStore log = LogStore.Open(Path.Combine(stateFolder, LogFolder), out _);
         log.Append([new(1, 1, Google.Protobuf.MessageExtensions.ToByteArray(bootstrap.Transaction))]);
     }
 
@@ -99,6 +99,20 @@ internal sealed class ManagerServer : IAsyncDisposable
 
         Loop.Dispose();
         stopping.Dispose();
+    }
+
+    private static ManagerLoop OpenLoop(AgentServices services)
+    {
+        LogStore log = LogStore.Open(Path.Combine(services.Settings.StateFolder, LogFolder), out LogRecovery found);
+        try
+        {
+            return new(found, log, services.Clock.Time, services.Instruments, services.Logs.CreateLogger<ManagerLoop>());
+        }
+        catch
+        {
+            log.Dispose();
+            throw;
+        }
     }
 
     private static WebApplication Build(

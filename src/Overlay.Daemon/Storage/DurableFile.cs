@@ -8,6 +8,10 @@ internal static partial class DurableFile
 {
     public const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite;
     public const UnixFileMode PrivateFolder = Private | UnixFileMode.UserExecute;
+
+    /// <summary>EWOULDBLOCK, as .NET reports a lock that another has.</summary>
+    public const int WouldBlock = 11;
+    private const int OpenClosedOnExec = 0x80000; // O_RDONLY | O_CLOEXEC
     private const int OpenDirectory = 0x10000 | 0x80000; // O_DIRECTORY | O_CLOEXEC
 
     /// <exception cref="StorageWriteException">Nothing of the old file is lost.</exception>
@@ -28,7 +32,7 @@ internal static partial class DurableFile
         catch (Exception e) when (e is (IOException and not StorageWriteException) or UnauthorizedAccessException)
         {
             DeleteUnfinished(temporary);
-            throw new StorageWriteException(path, e.Message, e);
+            throw new StorageWriteException(path, e);
         }
     }
 
@@ -62,6 +66,22 @@ internal static partial class DurableFile
         finally
         {
             _ = Close(descriptor);
+        }
+    }
+
+    /// <summary>The first bytes of a file that another process has locked; empty where they cannot be read.</summary>
+    public static byte[] ReadLocked(string path, int length)
+    {
+        // File.OpenHandle would ask for a lock of its own.
+        using SafeFileHandle file = new(Open(path, OpenClosedOnExec), ownsHandle: true);
+        byte[] bytes = new byte[length];
+        try
+        {
+            return file.IsInvalid ? [] : bytes[..RandomAccess.Read(file, bytes, 0)];
+        }
+        catch (IOException)
+        {
+            return [];
         }
     }
 

@@ -1,156 +1,229 @@
 using System.Buffers;
 using System.Buffers.Binary;
-using System.Globalization;
 using System.Security.Cryptography;
-using Microsoft.Win32.SafeHandles;
 using Overlay.Primitives;
 using Overlay.Raft;
 
 namespace Overlay.Daemon.Storage;
 
-/// <summary>A state machine's bytes up to an index.</summary>
-internal sealed record LogSnapshot(ulong Index, ulong Term, ReadOnlyMemory<byte> Data);
-
 /// <summary>
-/// The manager's log on disk: segments of <see cref="SegmentFormat"/> and snapshots. An append returns when the batch
-/// is durable. Used by one thread. Any failed write makes it unusable: the process must end.
+/// The manager's log on disk: segments of <see cref="SegmentFormat"/> and snapshots of <see cref="SnapshotFormat"/>.
+/// <see cref="LogRecovery"/> decides what is in them; this does the writing, in the order that the rules rest on. An
+/// append returns when the batch is durable. Used by one thread. Any failed write makes it unusable: the process must
+/// end.
 /// </summary>
 internal sealed class LogStore : IDisposable
 {
-    private const string SegmentPattern = "*.segment";
-    private const string SnapshotPattern = "*.snapshot";
-    private const int SegmentBytes = 16 << 20;
-    private const int SnapshotsKept = 2;
-    private const int SnapshotHeaderBytes = 32;
-    private const long FreeSpaceFloor = 16 << 20;
-    private const ulong SnapshotMagic = 0x31504E53_44564F;
+    private const int ZeroesAtOnce = 64 << 10;
 
-    private readonly string folder;
-    private readonly SafeFileHandle folderLock;
-    private readonly List<(string Path, SegmentFormat.Header Header, ulong Last)> sealedSegments = [];
-    private SafeFileHandle? file;
+    private readonly ILogFolder folder;
+    private readonly LogLimits limits;
+    private readonly List<SegmentExtent> closed = [];
+    private readonly List<ulong> snapshots = [];
+    private ILogFile? file;
     private string path = "";
     private SegmentFormat.Header header;
     private long end;
-    private ulong lastIndex;
-    private ulong lastSegment;
+    private string writing = "";
     private bool broken;
 
-    private LogStore(string folder, SafeFileHandle folderLock)
+    private LogStore(ILogFolder folder, LogLimits limits)
     {
         this.folder = folder;
-        this.folderLock = folderLock;
+        this.limits = limits;
     }
 
-    /// <summary>The newest snapshot that validates; null: none was taken.</summary>
-    public LogSnapshot? Snapshot { get; private set; }
+    public string Folder => folder.Path;
 
-    /// <summary>Entries found at opening, in order.</summary>
-    public IReadOnlyList<LogEntry> Entries { get; private set; } = [];
+    public ulong LastIndex { get; private set; }
 
-    /// <summary>What was found unfinished at opening and cut off, in words; empty: nothing.</summary>
-    public string Recovered { get; private set; } = "";
+    /// <summary>The newest snapshot's; 0: there is none.</summary>
+    public ulong SnapshotIndex => snapshots.Count > 0 ? snapshots[0] : 0;
 
-    public ulong LastIndex => lastIndex;
+    /// <param name="found">What is in the log; the caller lets go of it when its state is built.</param>
+    /// <exception cref="StorageCorruptException">Something acknowledged does not validate, or is missing.</exception>
+    /// <exception cref="StorageLockedException">Another agent has it open.</exception>
+    public static LogStore Open(string folder, out LogRecovery found) => Open(new DiskFolder(folder), new(), out found);
 
-    /// <exception cref="StorageCorruptException">Something acknowledged does not validate.</exception>
-    public static LogStore Open(string folder)
+    /// <inheritdoc cref="Open(string, out LogRecovery)"/>
+    public static LogStore Open(ILogFolder folder, LogLimits limits, out LogRecovery found)
     {
-        Directory.CreateDirectory(folder, DurableFile.PrivateFolder);
-        SafeFileHandle folderLock = File.OpenHandle(
-            Path.Combine(folder, "lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        LogStore store = new(folder, folderLock);
+        LogStore store = new(folder, limits);
         try
         {
-            store.Recover();
+            found = LogRecovery.From(
+                folder.Names(),
+                name => folder.Read(name, LogNames.TryReadSnapshot(name, out _) ? SnapshotFormat.MaxFileBytes : SegmentFormat.MaxFileBytes));
+            if (found.Fault is { } fault)
+            {
+                throw new StorageCorruptException(folder.Path, fault.File, fault.Reason);
+            }
+
+            LogRecovery sound = found;
+            store.Guarded(() => store.Take(sound));
             return store;
         }
         catch
         {
+            store.broken = true;
             store.Dispose();
             throw;
         }
     }
 
-    /// <summary>Writes and syncs a batch; when it returns nothing of it can be lost.</summary>
+    /// <summary>Why nothing should be written now, as a sentence; null: there is room.</summary>
+    public string? Shortage(long needed = 0)
+    {
+        long free = folder.FreeBytes;
+        long floor = limits.FreeBytesFloor;
+        return free >= floor + needed
+            ? null
+            : $"The disk of {folder.Path} has {StorageText.Mebibytes(free)} left, and the manager's log needs {StorageText.Mebibytes(floor + needed)}.";
+    }
+
+    /// <summary>Writes and syncs entries; when it returns nothing of them can be lost.</summary>
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
-    public void Append(IReadOnlyList<LogEntry> entries)
+    public void Append(IReadOnlyList<LogEntry> entries) => Guarded(() =>
     {
-        Invariant.Holds(!broken, "a log whose write failed is not written again");
-        if (entries.Count == 0)
+        for (int done = 0; done < entries.Count;)
         {
-            return;
+            Invariant.Holds(entries[done].Index == LastIndex + 1, $"entry {entries[done].Index} follows {LastIndex}");
+            EnsureSegment(entries[done].Index);
+            done += WriteBatch(entries, done);
         }
+    });
 
-        Invariant.Holds(entries[0].Index == lastIndex + 1, $"entry {entries[0].Index} follows {lastIndex}");
-        try
-        {
-            EnsureRoom(entries);
-            WriteBatch(entries);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            broken = true;
-            throw new StorageWriteException(path, e.Message, e);
-        }
-    }
-
-    /// <summary>Makes a snapshot durable, then drops what the older of the two newest snapshots covers.</summary>
-    public void SaveSnapshot(ulong index, ulong term, ReadOnlyMemory<byte> data)
+    /// <summary>Makes a snapshot durable, then deletes what is kept no longer.</summary>
+    /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
+    public void SaveSnapshot(LogSnapshot snapshot) => Guarded(() =>
     {
-        Invariant.Holds(!broken && index <= lastIndex, "a snapshot covers what the log holds");
-        byte[] bytes = new byte[SnapshotHeaderBytes + data.Length];
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes, SnapshotMagic);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(8), index);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes.AsSpan(16), term);
-        data.Span.CopyTo(bytes.AsSpan(SnapshotHeaderBytes));
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes.AsSpan(24), Crc32C.Of(bytes.AsSpan(SnapshotHeaderBytes), Crc32C.Of(bytes.AsSpan(0, 24))));
-        try
+        Invariant.Holds(snapshot.Index <= LastIndex && snapshot.Index > SnapshotIndex, "a snapshot is newer, and of what the log holds");
+        string name = LogNames.Snapshot(snapshot.Index);
+        writing = name;
+        using (ILogFile made = folder.Create(name + LogNames.UnfinishedSuffix))
         {
-            DurableFile.WriteAtomically(Path.Combine(folder, $"{index:D20}.snapshot"), bytes);
-            DropCovered();
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            broken = true;
-            throw e as StorageWriteException ?? new StorageWriteException(folder, e.Message, e);
+            made.Write(0, SnapshotFormat.Write(snapshot));
+            made.Sync();
         }
 
-        Snapshot = new(index, term, data);
-    }
+        folder.Rename(name + LogNames.UnfinishedSuffix, name);
+        folder.Sync();
+        snapshots.Insert(0, snapshot.Index);
+        Delete(LogRetention.Obsolete(snapshots, PresentSnapshots(), closed));
+    });
 
     public void Dispose()
     {
+        try
+        {
+            if (!broken)
+            {
+                // So that the last identifiers are durable too.
+                file?.Sync();
+            }
+        }
+        catch (IOException)
+        {
+            // All that was acknowledged is durable already.
+        }
+
         file?.Dispose();
-        folderLock.Dispose();
+        folder.Dispose();
     }
 
-    private void WriteBatch(IReadOnlyList<LogEntry> entries)
+    /// <summary>Mends what recovery found, and goes on where the log ends.</summary>
+    private void Take(LogRecovery found)
     {
-        int total = entries.Sum(static e => SegmentFormat.RecordBytes(e.Data.Length));
+        closed.AddRange(found.Closed);
+        snapshots.AddRange(found.ValidSnapshots);
+        LastIndex = found.LastIndex;
+        Delete([.. folder.Names().Where(static name => name.EndsWith(LogNames.UnfinishedSuffix, StringComparison.Ordinal)), .. found.Obsolete]);
+        if (found.ToSeal is { } unsealed)
+        {
+            Seal(unsealed.Name, unsealed.Salt, unsealed.Last);
+        }
+
+        if (found is { LastSegment: { } last, LastScan: { } scan })
+        {
+            path = last;
+            writing = last;
+            header = scan.Header;
+            end = scan.End;
+            file = folder.Open(last);
+            Mend(file, scan);
+        }
+    }
+
+    /// <summary>
+    /// Cuts off what is torn, and makes durable what has no identifier yet before it gets one. Those entries are
+    /// written again, because after a sync that failed the kernel calls pages clean that never reached the disk.
+    /// </summary>
+    private void Mend(ILogFile segment, SegmentScan scan)
+    {
+        if (scan.Verdict == ScanVerdict.Torn)
+        {
+            segment.SetLength(end);
+        }
+
+        foreach (int slot in scan.Unidentified)
+        {
+            // The very same bytes: if this write is torn, nothing changes.
+            segment.Write(scan.Offsets[slot], scan.RecordOf(slot).Span);
+        }
+
+        segment.Sync();
+        byte[] identifier = new byte[SegmentFormat.IdentifierBytes];
+        foreach (int slot in scan.Unidentified)
+        {
+            LogEntry entry = scan.Entries[slot];
+            SegmentFormat.WriteIdentifier(
+                identifier, new(entry.Index, entry.Term, (uint)scan.Offsets[slot], (uint)entry.Data.Length), header.Salt);
+            segment.Write(SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes), identifier);
+        }
+
+        if (scan.Unidentified.Count > 0)
+        {
+            segment.Sync();
+        }
+    }
+
+    /// <returns>How many entries were written.</returns>
+    private int WriteBatch(IReadOnlyList<LogEntry> entries, int first)
+    {
+        int total = SegmentFormat.RecordBytes(entries[first].Data.Length);
+        int count = 1;
+        int most = Math.Min(entries.Count - first, (int)(limits.SegmentEntries - (long)(entries[first].Index - header.FirstIndex)));
+        while (count < most && SegmentFormat.RecordBytes(entries[first + count].Data.Length) is var next && total + next <= limits.BatchBytes)
+        {
+            total += next;
+            count++;
+        }
+
         byte[] records = ArrayPool<byte>.Shared.Rent(total);
-        byte[] identifiers = ArrayPool<byte>.Shared.Rent(entries.Count * SegmentFormat.IdentifierBytes);
+        byte[] identifiers = ArrayPool<byte>.Shared.Rent(count * SegmentFormat.IdentifierBytes);
         try
         {
             int at = 0;
-            for (int i = 0; i < entries.Count; i++)
+            for (int place = 0; place < count; place++)
             {
-                int length = SegmentFormat.WriteRecord(records.AsSpan(at), entries[i], header.Salt);
+                LogEntry entry = entries[first + place];
+                int length = SegmentFormat.WriteRecord(records.AsSpan(at), entry, place, header.Salt);
                 SegmentFormat.WriteIdentifier(
-                    identifiers.AsSpan(i * SegmentFormat.IdentifierBytes),
-                    new(entries[i].Index, entries[i].Term, (uint)(end + at), (uint)entries[i].Data.Length), header.Salt);
+                    identifiers.AsSpan(place * SegmentFormat.IdentifierBytes),
+                    new(entry.Index, entry.Term, (uint)(end + at), (uint)entry.Data.Length), header.Salt);
                 at += length;
             }
 
-            RandomAccess.Write(file!, records.AsSpan(0, total), end);
-            RandomAccess.FlushToDisk(file!);
+            file!.Write(end, records.AsSpan(0, total));
+            file.Sync();
             // Only now: an identifier says that its entry is durable. The next sync, or the system, makes it so itself.
-            long slot = (long)(entries[0].Index - header.FirstIndex);
-            RandomAccess.Write(
-                file!, identifiers.AsSpan(0, entries.Count * SegmentFormat.IdentifierBytes),
-                SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes));
+            long slot = (long)(entries[first].Index - header.FirstIndex);
+            file.Write(
+                SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes),
+                identifiers.AsSpan(0, count * SegmentFormat.IdentifierBytes));
             end += total;
-            lastIndex = entries[^1].Index;
+            LastIndex = entries[first + count - 1].Index;
+            return count;
         }
         finally
         {
@@ -159,160 +232,110 @@ internal sealed class LogStore : IDisposable
         }
     }
 
-    private void EnsureRoom(IReadOnlyList<LogEntry> entries)
+    private void EnsureSegment(ulong nextIndex)
     {
-        long free = new DriveInfo(folder).AvailableFreeSpace;
-        if (free < FreeSpaceFloor)
+        if (file is not null && end <= limits.SegmentBytes && nextIndex - header.FirstIndex < (ulong)limits.SegmentEntries)
         {
-            throw new IOException($"only {free >> 20} MiB are free on its disk, and {FreeSpaceFloor >> 20} MiB are kept for recovery");
+            return;
         }
 
-        if (file is null || end > SegmentBytes
-            || entries[^1].Index - header.FirstIndex >= SegmentFormat.MaxEntries)
-        {
-            StartSegment(entries[0].Index);
-        }
-
-        Invariant.Holds(entries[^1].Index - header.FirstIndex < SegmentFormat.MaxEntries, "a batch fits a segment");
-    }
-
-    private void StartSegment(ulong firstIndex)
-    {
+        ulong id = file is null ? 1 : header.Id + 1;
+        SegmentFormat.Header next = new(id, nextIndex, BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8)));
+        string name = LogNames.Segment(id, nextIndex);
+        writing = name;
+        CreateSegment(name, next);
         if (file is not null)
         {
-            sealedSegments.Add((path, header, lastIndex));
-            RandomAccess.FlushToDisk(file);
+            // After the successor is durable: a seal without one means that it vanished.
             file.Dispose();
+            file = null;
+            Seal(path, header.Salt, LastIndex);
+            closed.Add(new(path, header.FirstIndex, LastIndex));
         }
 
-        header = new(++lastSegment, firstIndex, BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8)));
-        path = Path.Combine(folder, $"{header.Id:D10}-{firstIndex:D20}.segment");
-        Span<byte> bytes = stackalloc byte[SegmentFormat.HeaderBytes];
-        SegmentFormat.WriteHeader(bytes, header);
-        string temporary = path + ".tmp";
-        using (SafeFileHandle made = DurableFile.Create(temporary))
-        {
-            RandomAccess.Write(made, bytes, 0);
-            RandomAccess.SetLength(made, SegmentFormat.EntriesOffset);
-            RandomAccess.FlushToDisk(made);
-        }
-
-        File.Move(temporary, path);
-        DurableFile.SyncFolder(folder);
-        file = File.OpenHandle(path, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
+        writing = name;
+        file = folder.Open(name);
+        path = name;
+        header = next;
         end = SegmentFormat.EntriesOffset;
     }
 
-    private void Recover()
+    /// <summary>Zeroes are written, not skipped: later an identifier needs no room that a full disk does not have.</summary>
+    private void CreateSegment(string name, SegmentFormat.Header next)
     {
-        foreach (string unfinished in Directory.EnumerateFiles(folder, "*.tmp"))
+        byte[] bytes = new byte[ZeroesAtOnce];
+        SegmentFormat.WriteHeader(bytes, next);
+        using (ILogFile made = folder.Create(name + LogNames.UnfinishedSuffix))
         {
-            File.Delete(unfinished);
-        }
-
-        LoadSnapshot();
-        List<LogEntry> entries = [];
-        string[] segments = [.. Directory.EnumerateFiles(folder, SegmentPattern).Order(StringComparer.Ordinal)];
-        for (int i = 0; i < segments.Length; i++)
-        {
-            RecoverSegment(segments[i], last: i == segments.Length - 1, entries);
-        }
-
-        ulong covered = Snapshot?.Index ?? 0;
-        if (entries.Count > 0 && entries[0].Index > covered + 1)
-        {
-            throw new StorageCorruptException(folder, $"entries {covered + 1} to {entries[0].Index - 1} are missing");
-        }
-
-        lastIndex = Math.Max(lastIndex, covered);
-        Entries = entries;
-    }
-
-    private void RecoverSegment(string segment, bool last, List<LogEntry> entries)
-    {
-        byte[] bytes = File.ReadAllBytes(segment);
-        SegmentScan scan = SegmentScan.Of(bytes);
-        if (scan.Verdict == ScanVerdict.Corrupt || (scan.Verdict == ScanVerdict.Torn && !last))
-        {
-            throw new StorageCorruptException(segment, scan.Fault);
-        }
-
-        if (entries.Count > 0 && scan.Header.FirstIndex != entries[^1].Index + 1)
-        {
-            throw new StorageCorruptException(
-                segment, $"it begins with entry {scan.Header.FirstIndex}, but the one before ends with {entries[^1].Index}");
-        }
-
-        entries.AddRange(scan.Entries);
-        lastSegment = scan.Header.Id;
-        lastIndex = scan.Entries.Count > 0 ? scan.Entries[^1].Index : scan.Header.FirstIndex - 1;
-        if (!last)
-        {
-            sealedSegments.Add((segment, scan.Header, lastIndex));
-            return;
-        }
-
-        path = segment;
-        header = scan.Header;
-        end = scan.End;
-        file = File.OpenHandle(segment, FileMode.Open, FileAccess.ReadWrite, FileShare.Read);
-        if (scan.Verdict == ScanVerdict.Torn)
-        {
-            Recovered = $"{segment}: {scan.Fault}; it was cut off";
-            RandomAccess.SetLength(file, end);
-        }
-
-        // What a crashed process wrote may be in memory only; from here on it counts as durable.
-        RandomAccess.FlushToDisk(file);
-    }
-
-    private void LoadSnapshot()
-    {
-        string[] snapshots = [.. Directory.EnumerateFiles(folder, SnapshotPattern).OrderDescending(StringComparer.Ordinal)];
-        foreach (string candidate in snapshots)
-        {
-            byte[] bytes = File.ReadAllBytes(candidate);
-            if (bytes.Length >= SnapshotHeaderBytes && BinaryPrimitives.ReadUInt64LittleEndian(bytes) == SnapshotMagic
-                && BinaryPrimitives.ReadUInt32LittleEndian(bytes.AsSpan(24))
-                    == Crc32C.Of(bytes.AsSpan(SnapshotHeaderBytes), Crc32C.Of(bytes.AsSpan(0, 24))))
+            for (int at = 0; at < SegmentFormat.EntriesOffset; at += bytes.Length)
             {
-                Snapshot = new(
-                    BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(8)), BinaryPrimitives.ReadUInt64LittleEndian(bytes.AsSpan(16)),
-                    bytes.AsMemory(SnapshotHeaderBytes));
-                return;
+                made.Write(at, bytes);
+                bytes.AsSpan(0, SegmentFormat.HeaderBytes).Clear();
             }
 
-            // The log still begins at the older snapshot, so nothing is lost by the newer one; the operator is told.
-            Recovered = $"{candidate} does not validate; an older snapshot is used";
+            made.Sync();
         }
 
-        if (snapshots.Length > 0)
+        folder.Rename(name + LogNames.UnfinishedSuffix, name);
+        folder.Sync();
+    }
+
+    private void Seal(string name, ulong salt, ulong last)
+    {
+        writing = name;
+        byte[] seal = new byte[SegmentFormat.SealBytes];
+        SegmentFormat.WriteSeal(seal, last, salt);
+        using ILogFile segment = folder.Open(name);
+        segment.Write(SegmentFormat.SealOffset, seal);
+        segment.Sync();
+    }
+
+    private List<ulong> PresentSnapshots()
+    {
+        List<ulong> present = [];
+        foreach (string name in folder.Names())
         {
-            throw new StorageCorruptException(snapshots[0], "no snapshot validates");
+            if (LogNames.TryReadSnapshot(name, out ulong index))
+            {
+                present.Add(index);
+            }
+        }
+
+        return present;
+    }
+
+    private void Delete(IReadOnlyList<string> names)
+    {
+        foreach (string name in names)
+        {
+            writing = name;
+            folder.Delete(name);
+            closed.RemoveAll(segment => segment.Name == name);
+        }
+
+        if (names.Count > 0)
+        {
+            folder.Sync();
+            snapshots.RemoveRange(Math.Min(snapshots.Count, LogRetention.SnapshotsKept), Math.Max(0, snapshots.Count - LogRetention.SnapshotsKept));
         }
     }
 
-    private void DropCovered()
+    private void Guarded(Action write)
     {
-        string[] snapshots = [.. Directory.EnumerateFiles(folder, SnapshotPattern).OrderDescending(StringComparer.Ordinal)];
-        foreach (string old in snapshots.Skip(SnapshotsKept))
+        Invariant.Holds(!broken, "a log whose write failed is not written again");
+        try
         {
-            File.Delete(old);
+            write();
         }
-
-        if (snapshots.Length < SnapshotsKept)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            return;
+            broken = true;
+            throw new StorageWriteException(writing.Length > 0 ? Path.Combine(folder.Path, writing) : folder.Path, e);
         }
-
-        ulong covered = ulong.Parse(
-            Path.GetFileNameWithoutExtension(snapshots[SnapshotsKept - 1]), NumberStyles.None, CultureInfo.InvariantCulture);
-        foreach ((string segment, _, ulong last) in sealedSegments.Where(s => s.Last <= covered).ToArray())
+        catch
         {
-            File.Delete(segment);
-            sealedSegments.RemoveAll(s => s.Path == segment);
+            broken = true;
+            throw;
         }
-
-        DurableFile.SyncFolder(folder);
     }
 }

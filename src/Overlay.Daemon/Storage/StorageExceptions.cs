@@ -1,12 +1,30 @@
 namespace Overlay.Daemon.Storage;
 
-/// <summary>Acknowledged data does not validate. Never repaired by guessing.</summary>
-public sealed class StorageCorruptException(string file, string fault)
-    : IOException($"{file} is corrupt ({fault}). Restore the folder from a backup; do not delete the file, it may be needed to repair the log.");
+/// <summary>Acknowledged data does not validate, or is missing. Never repaired by guessing.</summary>
+/// <param name="folder">The log's; the agent's state is in the one above.</param>
+/// <param name="file">A name in it; empty: the folder itself.</param>
+/// <param name="fault">With the offset, where there is one.</param>
+public sealed class StorageCorruptException(string folder, string file, string fault)
+    : IOException(
+        $"{(file.Length > 0 ? Path.Combine(folder, file) : folder)} is damaged ({fault}): put a backup of {folder} in its place and type "
+        + "`systemctl restart overlayd`, or, to keep it for repair and begin a new cluster, "
+        + $"`mv {Path.GetDirectoryName(folder)} {Path.GetDirectoryName(folder)}.damaged && systemctl restart overlayd && overlayd init`");
 
 /// <summary>
 /// A write or sync failed. It is never tried again: after a failed fsync the kernel may have dropped the data and
 /// call the page clean.
 /// </summary>
-public sealed class StorageWriteException(string file, string reason, Exception inner)
-    : IOException($"{file} could not be written: {reason}. Make room or repair the disk, then start the agent again.", inner);
+public sealed class StorageWriteException(string file, Exception inner)
+    : IOException($"{file} could not be written ({StorageText.Reason(inner)}): make room or repair the disk, then type `systemctl restart overlayd`", inner)
+{
+    public string File { get; } = file;
+
+    public string Reason { get; } = StorageText.Reason(inner);
+}
+
+/// <summary>Another process has the folder open.</summary>
+/// <param name="pid">Null: it is not known.</param>
+public sealed class StorageLockedException(string folder, string? pid)
+    : IOException(
+        $"another agent uses {folder}{(pid is null ? "" : $" (pid {pid})")}: stop that one with "
+        + $"`{(pid is null ? "systemctl stop overlayd" : $"kill {pid}")}`, or give this one a folder of its own with `overlayd run --state-dir`");

@@ -1,0 +1,113 @@
+using System.Globalization;
+using System.Text;
+using Microsoft.Win32.SafeHandles;
+using Overlay.Raft;
+
+namespace Overlay.Daemon.Storage;
+
+/// <summary>A folder of the file system, locked against other agents as long as it is open.</summary>
+internal sealed class DiskFolder : ILogFolder
+{
+    public const string LockFile = "lock";
+
+    private readonly SafeFileHandle held;
+
+    /// <exception cref="StorageLockedException">Another agent has it open.</exception>
+    public DiskFolder(string path)
+    {
+        Path = path;
+        if (!Directory.Exists(path))
+        {
+            Directory.CreateDirectory(path, DurableFile.PrivateFolder);
+            DurableFile.SyncFolder(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
+        }
+
+        held = Lock(System.IO.Path.Combine(path, LockFile));
+    }
+
+    public string Path { get; }
+
+    public long FreeBytes => new DriveInfo(Path).AvailableFreeSpace;
+
+    public IReadOnlyList<string> Names() => [.. Directory.EnumerateFiles(Path).Select(static file => System.IO.Path.GetFileName(file))];
+
+    public FileContent Read(string name, long limit)
+    {
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(Of(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            long length = RandomAccess.GetLength(file);
+            if (length > limit)
+            {
+                return new(default, string.Create(CultureInfo.InvariantCulture, $"it has {length} bytes, more than the {limit} it can have"));
+            }
+
+            byte[] bytes = new byte[length];
+            int read = 0;
+            while (read < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(read), read) is > 0 and var more)
+            {
+                read += more;
+            }
+
+            return new(bytes.AsMemory(0, read));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The rules of recovery decide whether the file is needed.
+            return new(default, StorageText.Reason(e));
+        }
+    }
+
+    public ILogFile Create(string name) => new DiskFile(DurableFile.Create(Of(name)));
+
+    public ILogFile Open(string name) =>
+        new DiskFile(File.OpenHandle(Of(name), FileMode.Open, FileAccess.ReadWrite, FileShare.Read));
+
+    public void Rename(string from, string to) => File.Move(Of(from), Of(to), overwrite: true);
+
+    public void Delete(string name) => File.Delete(Of(name));
+
+    public void Sync() => DurableFile.SyncFolder(Path);
+
+    public void Dispose() => held.Dispose();
+
+    private static SafeFileHandle Lock(string path)
+    {
+        SafeFileHandle file;
+        try
+        {
+            file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (IOException e) when (e.HResult == DurableFile.WouldBlock)
+        {
+            string owner = Encoding.ASCII.GetString(DurableFile.ReadLocked(path, 20)).Trim();
+            throw new StorageLockedException(
+                System.IO.Path.GetDirectoryName(path)!, owner.Length > 0 && owner.All(char.IsAsciiDigit) ? owner : null);
+        }
+
+        try
+        {
+            // For the message of whoever finds it locked; a full disk must not keep the agent from starting.
+            RandomAccess.SetLength(file, 0);
+            RandomAccess.Write(file, Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)), 0);
+        }
+        catch (IOException)
+        {
+        }
+
+        return file;
+    }
+
+    private string Of(string name) => System.IO.Path.Combine(Path, name);
+
+    private sealed class DiskFile(SafeFileHandle handle) : ILogFile
+    {
+        public void Write(long offset, ReadOnlySpan<byte> bytes) => RandomAccess.Write(handle, bytes, offset);
+
+        public void SetLength(long length) => RandomAccess.SetLength(handle, length);
+
+        public void Sync() => RandomAccess.FlushToDisk(handle);
+
+        public void Dispose() => handle.Dispose();
+    }
+}
