@@ -19,10 +19,25 @@ internal sealed partial class AdminService
 
     public override async Task<EndpointView> Attach(AttachRequest request, ServerCallContext context)
     {
+        long started = Stopwatch.GetTimestamp();
+        string result = "refused";
+        try
+        {
+            EndpointView made = await AttachAsync(request, context);
+            result = "attached";
+            return made;
+        }
+        finally
+        {
+            host.Services.Instruments.EndpointAttachDuration.Record(
+                Stopwatch.GetElapsedTime(started).TotalSeconds, new KeyValuePair<string, object?>("result", result));
+        }
+    }
+
+    private async Task<EndpointView> AttachAsync(AttachRequest request, ServerCallContext context)
+    {
         Membership current = RequireMember("attach");
-        using Activity? activity = Instruments.Activities.StartActivity("endpoint.attach", ActivityKind.Server);
-        activity?.SetTag("overlayd.network.name", request.Network);
-        activity?.SetTag("overlayd.sandbox.name", request.Sandbox);
+        using Activity? span = StartAttach(request, context);
         AttachCommand command = RefusalStatus.Require(EndpointSpecs.From(request));
         SandboxProbe sandbox = await ProbeSandboxAsync(command.Sandbox, request.Sandbox, context.CancellationToken);
         await WaitForNetworkAsync(current, request.Network, context.CancellationToken);
@@ -33,16 +48,38 @@ internal sealed partial class AdminService
                     RequestId = id,
                     UnixMs = host.Services.Clock.UnixMs,
                     InterfacesInUse = [.. sandbox.Interfaces],
+                    Trace = Spans.ContextOf(span),
                 },
                 now, effects),
             context.CancellationToken);
         if (done.Refusal is { } refusal)
         {
+            span?.SetStatus(ActivityStatusCode.Error, refusal.Why);
+            span?.SetTag("error.type", refusal.Kind.ToString());
             throw RefusalStatus.ToException(refusal);
+        }
+
+        if (span is not null)
+        {
+            Spans.Describe(span, current.Record.NodeId, host.Services.Settings.HostName, done.Endpoint!.Id, request.Network);
         }
 
         await host.Services.Names.WhenSettledAsync(context.CancellationToken);
         return await current.ReadAsync(node => EndpointViews.Of(done.Endpoint!, node), context.CancellationToken);
+    }
+
+    /// <summary>Continues the caller's trace where its call brings one (W3C Trace Context), or begins one.</summary>
+    private static Activity? StartAttach(AttachRequest request, ServerCallContext context)
+    {
+        Metadata headers = context.RequestHeaders;
+        ActivityContext.TryParse(
+            headers.GetValue("traceparent"), headers.GetValue("tracestate"), isRemote: true, out ActivityContext caller);
+        Activity? span = Instruments.Activities.StartActivity("endpoint.attach", ActivityKind.Server, caller);
+        span?.SetTag("rpc.system", "grpc");
+        span?.SetTag("rpc.method", "overlay.v1.Admin/Attach");
+        span?.SetTag("overlayd.network.name", request.Network);
+        span?.SetTag("overlayd.sandbox.name", request.Sandbox);
+        return span;
     }
 
     public override async Task<DetachResponse> Detach(DetachRequest request, ServerCallContext context)

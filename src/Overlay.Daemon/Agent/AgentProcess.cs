@@ -48,9 +48,10 @@ internal static partial class AgentProcess
         using NameServer names = new(
             new NamespaceSocketFactory(namespaces), forwarder, nameOptions, instruments, clock.Time, logs.CreateLogger<NameServer>());
         AgentServices services = new(
-            settings, clock, reconciler, names, new(clock.Time), new ResolvConf(), resolver, namespaces,
+            settings, clock, reconciler, names, new(clock.Time, instruments), new ResolvConf(), resolver, namespaces,
             GatewayPool.Choose(settings, namespaces), instruments, logs);
         await using AgentHost host = new(services, logs.CreateLogger<AgentHost>());
+        Follow(host);
         await using WebApplication application = BuildApi(settings, host, metrics, logs);
         await forwarder.StartAsync(stop);
         await names.StartAsync(stop);
@@ -85,6 +86,17 @@ internal static partial class AgentProcess
         return 0;
     }
 
+    /// <summary>Ties what the node learns to what the kernel holds, for the traces of endpoints.</summary>
+    private static void Follow(AgentHost host)
+    {
+        AgentServices services = host.Services;
+        EndpointPrograms programs = new(
+            services.Instruments, services.Clock, () => (host.Current?.Record.NodeId ?? "", services.Settings.HostName));
+        services.Reconciler.Wanted = programs.Wanted;
+        services.Reconciler.Settled = programs.Settled;
+        services.Events.Happened = programs.Happened;
+    }
+
     private static void Prepare(AgentSettings settings)
     {
         const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
@@ -105,10 +117,10 @@ internal static partial class AgentProcess
         builder.Services.AddSingleton(host);
         builder.Services.AddSingleton<AdminService>();
         builder.WebHost.UseKestrelCore();
+        SharedSocket.Listen(builder.WebHost, settings.SocketPath, host.Services.Clock.Time);
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
-            kestrel.ListenUnixSocket(settings.SocketPath, static listen => listen.Protocols = HttpProtocols.Http2);
             if (settings.MetricsAddress is { } metrics)
             {
                 kestrel.Listen(metrics, static listen => listen.Protocols = HttpProtocols.Http1);
@@ -116,6 +128,7 @@ internal static partial class AgentProcess
         });
         WebApplication application = builder.Build();
         application.UseRouting();
+        application.UseGrpcMetrics(host.Services.Instruments);
         application.MapGrpcService<AdminService>();
         application.MapHealth(AgentHealth.Checks(host), metrics);
         return application;

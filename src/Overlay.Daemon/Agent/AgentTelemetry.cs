@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using Overlay.Daemon.Telemetry;
+using Overlay.Gossip;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -17,7 +18,8 @@ internal sealed class AgentTelemetry
     private readonly AgentHost host;
     private readonly Instruments instruments;
     private volatile Snapshot snapshot = Snapshot.Empty;
-    private Totals before = new(0, 0, 0, 0);
+    private readonly RisingTotals totals = new();
+    private Membership? counted;
 
     private sealed record Snapshot
     {
@@ -29,10 +31,21 @@ internal sealed class AgentTelemetry
         /// <summary>By network name: entries of its table, and endpoints of this node.</summary>
         public ImmutableArray<(string Network, int Entries, int Local)> Networks { get; init; } = [];
 
+        /// <summary>By network name: addresses leased to this node, held by its endpoints, and resting.</summary>
+        public ImmutableArray<(string Network, double Leased, int Used, int Resting)> Addresses { get; init; } = [];
+
         public int HealthScore { get; init; }
+
+        public int Queued { get; init; }
+
+        public GossipTotals Gossip { get; init; } = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+
+        public (long Given, long Refused, long Missing) Allocations { get; init; }
     }
 
-    private sealed record Totals(long SentBytes, long ReceivedBytes, long Sent, long Received);
+    private sealed record GossipTotals(
+        long Probes, long Failed, long ByStream, long Refutations, long Syncs, long StreamsFailed, long Applied, long Repaired,
+        long Rejected, long Refused);
 
     public AgentTelemetry(AgentHost host, Instruments instruments)
     {
@@ -43,6 +56,14 @@ internal sealed class AgentTelemetry
             : []);
         instruments.Observe(Gauge.GossipMembers, () => snapshot.Members.Select(static m => Measure(m.Value, ("state", m.Key))));
         instruments.Observe(Gauge.GossipHealthScore, () => snapshot.HealthScore);
+        instruments.Observe(Gauge.GossipQueueLength, () => snapshot.Queued);
+        instruments.Observe(Gauge.DataplanePending, () => host.Services.Reconciler.Status.Pending);
+        instruments.Observe(Gauge.IpamAddresses, () => snapshot.Addresses.SelectMany(static n => new[]
+        {
+            Measure(n.Leased, ("network", n.Network), ("state", "leased")),
+            Measure(n.Used, ("network", n.Network), ("state", "used")),
+            Measure(n.Resting, ("network", n.Network), ("state", "resting")),
+        }));
         instruments.Observe(Gauge.Networks, () => snapshot.Networks.Length);
         instruments.Observe(Gauge.NetdbEntries, () => snapshot.Networks.Select(
             static n => Measure(n.Entries, ("network", n.Network), ("table", "endpoint"))));
@@ -67,8 +88,17 @@ internal sealed class AgentTelemetry
                 continue;
             }
 
-            snapshot = await current.ReadAsync(Take, cancellationToken);
+            Snapshot taken = await current.ReadAsync(Take, cancellationToken);
+            snapshot = taken;
+            if (!ReferenceEquals(counted, current))
+            {
+                // A new membership counts from zero.
+                totals.Restart();
+                counted = current;
+            }
+
             Count(current.Sockets);
+            Count(taken);
         }
     }
 
@@ -77,6 +107,14 @@ internal sealed class AgentTelemetry
         Members = node.Gossip.Members.GroupBy(static m => Node.Node.StatusText(m.Presence))
             .ToImmutableSortedDictionary(static g => g.Key, static g => g.Count(), StringComparer.Ordinal),
         HealthScore = node.Gossip.HealthScore,
+        Queued = node.Gossip.QueuedRumours,
+        Gossip = TotalsOf(node.Gossip.Counters),
+        Allocations = (node.Addresses.Given, node.Addresses.Refused, node.Addresses.Missing),
+        Addresses =
+        [
+            .. node.Addresses.Census().Select(c => (
+                node.Intent.Network(c.Network.ToString())?.Name ?? c.Network.ToString(), c.Leased, c.Used, c.Resting)),
+        ],
         Networks =
         [
             .. node.Intent.Networks.Select(n => (
@@ -85,16 +123,36 @@ internal sealed class AgentTelemetry
         ],
     };
 
+    private static GossipTotals TotalsOf(GossipCounters c) => new(
+        c.ProbesSent, c.ProbesFailed, c.TcpFallbacks, c.Refutations, c.PushPulls, c.StreamsFailed, c.DeltasApplied, c.DeltasRepaired,
+        c.Rejected, c.Refused);
+
     private void Count(GossipSockets sockets)
     {
-        Totals now = new(sockets.SentBytes, sockets.ReceivedBytes, sockets.SentDatagrams, sockets.ReceivedDatagrams);
-        // A new membership has new sockets, which count from zero.
-        Totals last = now.Sent < before.Sent ? new(0, 0, 0, 0) : before;
-        before = now;
-        instruments.GossipBytes.Add(now.SentBytes - last.SentBytes, new("dir", "out"), new("proto", "udp"));
-        instruments.GossipBytes.Add(now.ReceivedBytes - last.ReceivedBytes, new("dir", "in"), new("proto", "udp"));
-        instruments.GossipMessages.Add(now.Sent - last.Sent, new("type", "datagram"), new("dir", "out"));
-        instruments.GossipMessages.Add(now.Received - last.Received, new("type", "datagram"), new("dir", "in"));
+        totals.Add(instruments.GossipBytes, sockets.SentBytes, ("dir", "out"), ("proto", "udp"));
+        totals.Add(instruments.GossipBytes, sockets.ReceivedBytes, ("dir", "in"), ("proto", "udp"));
+        totals.Add(instruments.GossipMessages, sockets.SentDatagrams, ("type", "datagram"), ("dir", "out"));
+        totals.Add(instruments.GossipMessages, sockets.ReceivedDatagrams, ("type", "datagram"), ("dir", "in"));
+        totals.Add(instruments.GossipDrops, sockets.SendErrors, ("reason", "send"));
+        totals.Add(instruments.GossipDrops, sockets.DroppedDatagrams, ("reason", "overload"));
+    }
+
+    private void Count(Snapshot taken)
+    {
+        GossipTotals gossip = taken.Gossip;
+        totals.Add(instruments.GossipDrops, gossip.Rejected, ("reason", "malformed"));
+        totals.Add(instruments.GossipDrops, gossip.Refused, ("reason", "rule"));
+        totals.Add(instruments.GossipProbes, gossip.Probes, ("result", "sent"));
+        totals.Add(instruments.GossipProbes, gossip.Failed, ("result", "failed"));
+        totals.Add(instruments.GossipProbes, gossip.ByStream, ("result", "tcp_only"));
+        totals.Add(instruments.GossipRefutations, gossip.Refutations);
+        totals.Add(instruments.GossipSyncs, gossip.Syncs, ("result", "done"));
+        totals.Add(instruments.GossipSyncs, gossip.StreamsFailed, ("result", "failed"));
+        totals.Add(instruments.TableDeltas, gossip.Applied, ("kind", "applied"));
+        totals.Add(instruments.TableDeltas, gossip.Repaired, ("kind", "repaired"));
+        totals.Add(instruments.IpamAllocations, taken.Allocations.Given, ("result", "given"));
+        totals.Add(instruments.IpamAllocations, taken.Allocations.Refused, ("result", "refused"));
+        totals.Add(instruments.IpamAllocations, taken.Allocations.Missing, ("result", "asked_manager"));
     }
 
     private static Measurement<double> Measure(double value, params ReadOnlySpan<(string Key, string Value)> labels)

@@ -1,19 +1,29 @@
 using System.Threading.Channels;
+using Overlay.Daemon.Telemetry;
 using Overlay.Node;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Agent;
 
 /// <summary>Hands what happens to whoever watches. A watcher that is too slow misses the oldest.</summary>
-internal sealed class EventHub(TimeProvider time)
+internal sealed class EventHub(TimeProvider time, Instruments instruments)
 {
     private const int Backlog = 1024;
 
     private readonly Lock gate = new();
     private readonly List<Channel<Event>> watchers = [];
 
+    /// <summary>Told of everything, before the watchers.</summary>
+    public Action<NodeEvent>? Happened { get; set; }
+
     public void Publish(NodeEvent happened)
     {
+        Happened?.Invoke(happened);
+        if (happened is NodeEvent.MemberChanged { Status: "suspect" })
+        {
+            instruments.GossipSuspicions.Add(1);
+        }
+
         Event message = happened switch
         {
             NodeEvent.MemberChanged m => new() { Kind = "node", Action = m.Status, Id = m.Member, Name = m.Hostname },

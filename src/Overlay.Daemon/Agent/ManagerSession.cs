@@ -3,6 +3,7 @@ using Grpc.Net.Client;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Errors;
+using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Trust;
 using Overlay.Node;
 using Overlay.Primitives;
@@ -16,7 +17,8 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal sealed partial class ManagerSession(
     NodeIdentity identity, Func<IReadOnlyList<string>> managers, Func<NodeDescription> describe,
-    Func<Assignment, CancellationToken, ValueTask> assigned, Prng prng, TimeProvider time, ILogger<ManagerSession> logger)
+    Func<Assignment, CancellationToken, ValueTask> assigned, Prng prng, TimeProvider time, Instruments instruments,
+    ILogger<ManagerSession> logger)
 {
     private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(8);
@@ -167,7 +169,7 @@ internal sealed partial class ManagerSession(
     private async Task HoldSessionAsync(
         GrpcChannel channel, string address, Action opened, CancellationToken cancellationToken)
     {
-        V1.Agent.AgentClient client = new(channel);
+        V1.Agent.AgentClient client = new(new MeasuredCalls(channel.CreateCallInvoker(), instruments));
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: cancellationToken);
         await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, cancellationToken);
         while (await call.ResponseStream.MoveNext(cancellationToken))

@@ -56,7 +56,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
         session = new(
             identity, () => managers, Describe, AssignedAsync, services.NewPrng(), services.Clock.Time,
-            services.Logs.CreateLogger<ManagerSession>());
+            services.Instruments, services.Logs.CreateLogger<ManagerSession>());
     }
 
     public MembershipRecord Record { get; }

@@ -62,6 +62,12 @@ internal sealed partial class Reconciler : IDisposable
     /// <summary>Told the revision that the kernel now holds, and the endpoints it does not.</summary>
     public Action<long, IReadOnlyList<EndpointFailure>>? Programmed { get; set; }
 
+    /// <summary>Told of every wish, on the thread of who wishes.</summary>
+    public Action<long, DataplaneInputs>? Wanted { get; set; }
+
+    /// <summary>Told the revision that the kernel now holds without any failure.</summary>
+    public Action<long>? Settled { get; set; }
+
     /// <summary>Told which namespaces to listen to.</summary>
     public Action<ImmutableSortedSet<NamespaceName>>? Watch { get; set; }
 
@@ -69,6 +75,7 @@ internal sealed partial class Reconciler : IDisposable
 
     public void Want(long newRevision, DataplaneInputs newInputs)
     {
+        Wanted?.Invoke(newRevision, newInputs);
         lock (gate)
         {
             wanted = (newRevision, newInputs);
@@ -274,6 +281,11 @@ internal sealed partial class Reconciler : IDisposable
         }
 
         Account(plan, failed, drift, Stopwatch.GetElapsedTime(started));
+        if (failed.Count == 0)
+        {
+            Settled?.Invoke(revision);
+        }
+
         Programmed?.Invoke(revision, Failures(plan, failed));
     }
 
@@ -292,7 +304,9 @@ internal sealed partial class Reconciler : IDisposable
 
         if (stale.Count > 0)
         {
+            long started = Stopwatch.GetTimestamp();
             HostState fresh = kernel.Observe(stale, desired.SysctlPaths());
+            instruments.ObservationDuration.Record(Stopwatch.GetElapsedTime(started).TotalSeconds);
             ImmutableSortedDictionary<NamespaceName, NamespaceState>.Builder merged = observed.Namespaces.ToBuilder();
             foreach (NamespaceName name in stale)
             {
@@ -370,6 +384,11 @@ internal sealed partial class Reconciler : IDisposable
             Rounds = before.Rounds + 1,
             Operations = before.Operations + plan.Operations.Length,
         };
+        foreach (Operation operation in plan.Operations)
+        {
+            instruments.DataplaneOperations.Add(1, new KeyValuePair<string, object?>("op", operation.GetType().Name));
+        }
+
         foreach (OperationResult failure in failed)
         {
             instruments.DataplaneErrors.Add(

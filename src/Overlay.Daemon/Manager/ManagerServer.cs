@@ -7,6 +7,7 @@ using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Storage;
+using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Trust;
 using Overlay.Raft;
 
@@ -153,6 +154,7 @@ internal sealed class ManagerServer : IAsyncDisposable
         builder.Services.AddSingleton<ControlService>();
         WebApplication application = builder.Build();
         application.UseRouting();
+        application.UseGrpcMetrics(services.Instruments);
         application.UseMiddleware<Trust.Authorization>();
         application.MapGrpcService<BootstrapService>();
         application.MapGrpcService<AgentService>();

@@ -24,12 +24,22 @@ internal sealed class Instruments : IDisposable
     public Instruments()
     {
         Meter = new(Name, Version);
-        GossipMessages = Count("overlayd.gossip.msgs", "Gossip messages, by type and direction.");
+        GossipMessages = Count("overlayd.gossip.msgs", "Gossip packets, by type and direction.");
         GossipBytes = Count("overlayd.gossip.bytes", "Bytes of gossip, by direction and protocol.", "By");
+        GossipDrops = Count("overlayd.gossip.drops", "Gossip that came to nothing, by reason.");
         GossipSuspicions = Count("overlayd.gossip.suspicions", "Suspicions raised here or heard of.");
+        GossipRefutations = Count("overlayd.gossip.refutations", "Times that this node objected to its suspicion.");
+        GossipProbes = Count("overlayd.gossip.probes", "Probes, by result.");
         GossipProbeRtt = Time("overlayd.gossip.probe.rtt", "Round-trip time of gossip probes.");
+        GossipSyncs = Count("overlayd.gossip.syncs", "Full exchanges with a peer, by result.");
+        TableDeltas = Count("overlayd.netdb.deltas", "Differences of endpoint tables, by kind.");
         IpamAllocations = Count("overlayd.ipam.allocations", "Addresses asked for, by result.");
-        ProgrammingDuration = Time("overlayd.dataplane.programming.duration", "Time to execute kernel operations.");
+        EndpointAttachDuration = Time("overlayd.endpoint.attach.duration", "Time from call to usable endpoint, by result.");
+        EndpointProgramDuration = Time(
+            "overlayd.endpoint.program.duration", "Time from learning of another node's endpoint to its entries in the kernel.");
+        DataplaneOperations = Count("overlayd.dataplane.operations", "Kernel operations executed, by operation.");
+        ProgrammingDuration = Time("overlayd.dataplane.programming.duration", "Time of rounds that changed the kernel.");
+        ObservationDuration = Time("overlayd.dataplane.observation.duration", "Time to read the kernel by netlink.");
         DataplaneErrors = Count("overlayd.dataplane.errors", "Kernel operations that failed, by errno.");
         ReconcileRepairs = Count("overlayd.reconcile.repairs", "Repairs of what others changed, by kind of object.");
         DnsRequests = Count("overlayd.dns.requests", "DNS queries from sandboxes.");
@@ -41,7 +51,9 @@ internal sealed class Instruments : IDisposable
         StoreCommitDuration = Time("overlayd.store.commit.duration", "Time from proposal to acknowledged change.");
         ManagerRefusals = Count("overlayd.manager.refusals", "Peers and calls that the manager API refused, by kind.");
         GrpcRequests = Count("overlayd.grpc.requests", "gRPC calls served, by method and status code.");
-        GrpcDuration = Time("overlayd.grpc.request.duration", "Time of unary gRPC calls.");
+        GrpcDuration = Time("overlayd.grpc.request.duration", "Time of unary gRPC calls served.");
+        GrpcClientCalls = Count("overlayd.grpc.client.calls", "Unary gRPC calls made to managers, by method and status code.");
+        GrpcClientDuration = Time("overlayd.grpc.client.call.duration", "Time of unary gRPC calls made to managers.");
         Observe(Gauge.BuildInfo, static () => [new(1, [
             new("version", Version),
             new("revision", Revision),
@@ -58,41 +70,63 @@ internal sealed class Instruments : IDisposable
 
     public Meter Meter { get; }
 
-    public Counter<long> GossipMessages { get; }          // type, dir
+    public Counter<long> GossipMessages { get; }                  // type, dir
 
-    public Counter<long> GossipBytes { get; }             // dir, proto
+    public Counter<long> GossipBytes { get; }                     // dir, proto
+
+    public Counter<long> GossipDrops { get; }                     // reason
 
     public Counter<long> GossipSuspicions { get; }
 
+    public Counter<long> GossipRefutations { get; }
+
+    public Counter<long> GossipProbes { get; }                    // result
+
     public Histogram<double> GossipProbeRtt { get; }
 
-    public Counter<long> IpamAllocations { get; }         // result
+    public Counter<long> GossipSyncs { get; }                     // result
 
-    public Histogram<double> ProgrammingDuration { get; } // op
+    public Counter<long> TableDeltas { get; }                     // kind
 
-    public Counter<long> DataplaneErrors { get; }         // op, errno
+    public Counter<long> IpamAllocations { get; }                 // result
 
-    public Counter<long> ReconcileRepairs { get; }        // kind
+    public Histogram<double> EndpointAttachDuration { get; }      // result
 
-    public Counter<long> DnsRequests { get; }             // proto, type
+    public Histogram<double> EndpointProgramDuration { get; }
 
-    public Counter<long> DnsResponses { get; }            // rcode
+    public Counter<long> DataplaneOperations { get; }             // op
 
-    public Counter<long> DnsDrops { get; }                // reason
+    public Histogram<double> ProgrammingDuration { get; }
 
-    public Histogram<double> DnsDuration { get; }         // zone (overlay, upstream)
+    public Histogram<double> ObservationDuration { get; }
 
-    public Counter<long> DnsUpstreamFailures { get; }     // reason
+    public Counter<long> DataplaneErrors { get; }                 // op, errno
+
+    public Counter<long> ReconcileRepairs { get; }                // kind
+
+    public Counter<long> DnsRequests { get; }                     // proto, type
+
+    public Counter<long> DnsResponses { get; }                    // rcode
+
+    public Counter<long> DnsDrops { get; }                        // reason
+
+    public Histogram<double> DnsDuration { get; }                 // zone (overlay, upstream)
+
+    public Counter<long> DnsUpstreamFailures { get; }             // reason
 
     public Histogram<double> StoreFsyncDuration { get; }
 
     public Histogram<double> StoreCommitDuration { get; }
 
-    public Counter<long> ManagerRefusals { get; }         // kind
+    public Counter<long> ManagerRefusals { get; }                 // kind
 
-    public Counter<long> GrpcRequests { get; }            // method, code
+    public Counter<long> GrpcRequests { get; }                    // method, code
 
-    public Histogram<double> GrpcDuration { get; }        // method
+    public Histogram<double> GrpcDuration { get; }                // method
+
+    public Counter<long> GrpcClientCalls { get; }                 // method, code
+
+    public Histogram<double> GrpcClientDuration { get; }          // method
 
     private static string InformationalVersion =>
         typeof(Instruments).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()?.InformationalVersion
@@ -130,11 +164,13 @@ internal sealed class Gauge
     public static readonly Gauge Networks = new("overlayd.networks", "Networks known here.");
     public static readonly Gauge Endpoints = new("overlayd.endpoints", "Endpoints on this node."); // network, runtime
     public static readonly Gauge IpamAddresses =
-        new("overlayd.ipam.addresses", "Addresses, by state.");                              // network, state
+        new("overlayd.ipam.addresses", "Addresses, by state.");                              // network, state (leased, used, resting)
     public static readonly Gauge DnsSandboxes = new("overlayd.dns.sandboxes", "Sandboxes with a resolver."); // state
     public static readonly Gauge DnsPending = new("overlayd.dns.upstream.pending", "Questions to the host's servers.");
     public static readonly Gauge CertificateExpiry =
         new("overlayd.cert.expiry.timestamp", "When the certificate ends, in seconds since 1970.", "s"); // kind
+    public static readonly Gauge DataplanePending =
+        new("overlayd.dataplane.pending", "Kernel operations that failed in the last round and are tried again.");
     public static readonly Gauge StoreVersion = new("overlayd.store.version", "Version of the last change.");
 
     private Gauge(string name, string description, string? unit = null)

@@ -41,6 +41,8 @@ internal sealed class TrustCluster : IAsyncDisposable
 
     public CapturedLogs Logs { get; } = new();
 
+    public Instruments Instruments => instruments;
+
     public ManagerLoop Loop => server!.Loop;
 
     public string Address => server!.Endpoint.ToString();
