@@ -5,6 +5,7 @@ using Overlay.Cluster;
 using Overlay.Cluster.Intents;
 using Overlay.Cluster.Trust;
 using Overlay.Daemon.Manager;
+using Overlay.Daemon.Storage;
 using Overlay.Daemon.Trust;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -92,13 +93,22 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             return taken;
         }
 
-        Membership.Erase(services.Settings.StateFolder);
-        NodeIdentity identity = NodeIdentity.Create(
-            services.Settings.StateFolder, authority, nodeId, NodeRole.Manager, clusterId,
-            TimeSpan.FromSeconds(bootstrap.Value.Result.CertificateLifeSeconds), services.Clock.Time.GetUtcNow());
-        ManagerServer.CreateLog(services.Settings.StateFolder, bootstrap.Value);
         MembershipRecord record = addresses.ToRecord(clusterId, nodeId.ToString(), manager: true, []);
-        record.Save(services.Settings.StateFolder);
+        NodeIdentity identity;
+        try
+        {
+            Membership.Erase(services.Settings.StateFolder);
+            identity = NodeIdentity.Create(
+                services.Settings.StateFolder, authority, nodeId, NodeRole.Manager, clusterId,
+                TimeSpan.FromSeconds(bootstrap.Value.Result.CertificateLifeSeconds), services.Clock.Time.GetUtcNow());
+            ManagerServer.CreateLog(services.Settings.StateFolder, bootstrap.Value);
+            record.Save(services.Settings.StateFolder);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            return NotWritten("The cluster was not begun.", e, "overlayd init");
+        }
+
         await EnterAsync(record, identity, cancellationToken);
         await WaitForAssignmentAsync(cancellationToken);
         LogInitialized(clusterId, nodeId);
@@ -136,19 +146,29 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
 
         NodeDescription description = addresses.ToDescription();
         description.Routes.AddRange(services.HostRoutes());
-        Membership.Erase(services.Settings.StateFolder);
-        Outcome<NodeIdentity> joined = await BootstrapClient.JoinAsync(
-            request.Token, [.. request.ManagerAddresses], description, services.Settings.StateFolder, services.Clock.Time,
-            cancellationToken);
-        if (joined.Refusal is { } refused)
+        NodeIdentity identity;
+        MembershipRecord record;
+        try
         {
-            return refused;
+            Membership.Erase(services.Settings.StateFolder);
+            Outcome<NodeIdentity> joined = await BootstrapClient.JoinAsync(
+                request.Token, [.. request.ManagerAddresses], description, services.Settings.StateFolder, services.Clock.Time,
+                cancellationToken);
+            if (joined.Refusal is { } refused)
+            {
+                return refused;
+            }
+
+            identity = joined.Value;
+            record = addresses.ToRecord(
+                identity.ClusterId, identity.Node.ToString(), manager: false, [.. request.ManagerAddresses]);
+            record.Save(services.Settings.StateFolder);
+        }
+        catch (StorageWriteException e)
+        {
+            return NotWritten("This node did not join.", e, "overlayd join");
         }
 
-        NodeIdentity identity = joined.Value;
-        MembershipRecord record = addresses.ToRecord(
-            identity.ClusterId, identity.Node.ToString(), manager: false, [.. request.ManagerAddresses]);
-        record.Save(services.Settings.StateFolder);
         await EnterAsync(record, identity, cancellationToken);
         if (!await WaitForAssignmentAsync(cancellationToken))
         {
@@ -265,6 +285,12 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
 
         return false;
     }
+
+    /// <summary>Without a membership record, what was written before the failure counts for nothing.</summary>
+    private static Refusal NotWritten(string what, Exception e, string command) => new(
+        RefusalKind.Unavailable, what,
+        e is StorageWriteException disk ? $"{disk.File} could not be written ({disk.Reason})." : e.Message.TrimEnd('.') + ".",
+        $"Make room or repair the disk, then type `{command}` again.");
 
     private static string NewId() => new NodeId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString();
 

@@ -5,6 +5,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Admin;
 using Overlay.Daemon.Configuration;
+using Overlay.Daemon.Errors;
 using Overlay.Daemon.Names;
 using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Telemetry.Logging;
@@ -56,7 +57,7 @@ internal static partial class AgentProcess
         await forwarder.StartAsync(stop);
         await names.StartAsync(stop);
         Task watching = Task.WhenAny(watcher.RunAsync(stop), new AgentTelemetry(host, instruments).RunAsync(stop)).Unwrap();
-        await host.ResumeAsync(stop);
+        await ResumeAsync(host, stop);
         await application.StartAsync(stop);
         File.SetUnixFileMode(settings.SocketPath, (UnixFileMode)SocketMode);
         if (!SocketGroup.Give(settings.SocketPath, settings.SocketGroup))
@@ -95,6 +96,19 @@ internal static partial class AgentProcess
         services.Reconciler.Wanted = programs.Wanted;
         services.Reconciler.Settled = programs.Settled;
         services.Events.Happened = programs.Happened;
+    }
+
+    private static async Task ResumeAsync(AgentHost host, CancellationToken stop)
+    {
+        try
+        {
+            await host.ResumeAsync(stop);
+        }
+        catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
+        {
+            // Of the disk: these name the file, the reason and what to type.
+            throw new FailureException(new("cannot start", e.Message, "", ExitCode.Failure), e);
+        }
     }
 
     private static void Prepare(AgentSettings settings)

@@ -1,7 +1,6 @@
 using System.Collections.Concurrent;
 using System.Collections.Immutable;
 using System.Net;
-using Google.Protobuf;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Manager;
@@ -22,7 +21,6 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 {
-    private const string StateFile = "node.state";
     private static readonly TimeSpan ReleaseRetry = TimeSpan.FromSeconds(5);
 
     private readonly AgentServices services;
@@ -52,7 +50,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         IPEndPoint gossip = IPEndPoint.Parse(record.GossipAddress);
         sockets = new(gossip, loop.TryPost, () => keyring, services.Logs.CreateLogger<GossipSockets>());
         writer = new(
-            Path.Combine(services.Settings.StateFolder, StateFile),
+            Path.Combine(services.Settings.StateFolder, NodeStateFile.FileName),
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
         session = new(
             identity, () => managers, Describe, AssignedAsync, services.NewPrng(), services.Clock.Time,
@@ -81,7 +79,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         ManagerServer? manager = record.IsManager
             ? await ManagerServer.StartAsync(record, identity, services, cancellationToken)
             : null;
-        LocalState? persisted = LoadState(services.Settings.StateFolder, record.NodeId);
+        LocalState? persisted = NodeStateFile.Load(services.Settings.StateFolder, record.NodeId);
         IPAddress vtep = IPAddress.Parse(record.DataPathAddress);
         NodeSettings settings = new()
         {
@@ -197,7 +195,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     public static void Erase(string stateFolder)
     {
         File.Delete(Path.Combine(stateFolder, MembershipRecord.FileName));
-        File.Delete(Path.Combine(stateFolder, StateFile));
+        File.Delete(Path.Combine(stateFolder, NodeStateFile.FileName));
         NodeIdentity.Erase(stateFolder);
         ManagerServer.Erase(stateFolder);
     }
@@ -257,24 +255,4 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     private static Keyring KeyringOf(AssignmentView view) =>
         view.Cluster is { } cluster ? new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]) : Keyring.Plaintext;
-
-    private static LocalState? LoadState(string folder, string nodeId)
-    {
-        string path = Path.Combine(folder, StateFile);
-        if (!File.Exists(path))
-        {
-            return null;
-        }
-
-        try
-        {
-            LocalState state = LocalState.Parser.ParseFrom(File.ReadAllBytes(path));
-            return state.NodeId == nodeId ? state : null;
-        }
-        catch (InvalidProtocolBufferException e)
-        {
-            throw new InvalidDataException(
-                $"{path} is damaged ({e.Message}). Remove it: the manager tells the rest again, and endpoints are attached anew.", e);
-        }
-    }
 }

@@ -1,4 +1,3 @@
-using Google.Protobuf;
 using Overlay.Daemon.Storage;
 using Overlay.V1;
 
@@ -64,12 +63,12 @@ internal sealed class StateWriter : IDisposable
                 string? error = null;
                 try
                 {
-                    DurableFile.WriteAtomically(path, work.State.ToByteArray());
+                    DurableFile.WriteAtomically(path, NodeStateFile.Write(work.State));
                 }
-                catch (Exception e) when (e is IOException or UnauthorizedAccessException or StorageWriteException)
+                catch (StorageWriteException e)
                 {
                     // The node answers whoever waits for this state, and nothing was changed on disk.
-                    error = e.Message;
+                    error = $"{e.File}: {e.Reason}";
                 }
 
                 written(work.Revision, error);

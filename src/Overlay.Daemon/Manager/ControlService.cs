@@ -38,14 +38,17 @@ internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifeti
             sent = state.Version;
         }
 
+        if (sent > manager.State.Version)
+        {
+            throw OutOfRange(sent);
+        }
+
         while (true)
         {
             ClusterState now = await manager.WaitForChangeAsync(sent, cancellationToken);
             if (await manager.QueryAsync(s => s.ChangesSince(sent), cancellationToken) is not { } changes)
             {
-                throw new RpcException(new(
-                    StatusCode.OutOfRange,
-                    $"Version {sent} is compacted away or not of this store's past. Watch from version 0 for the whole state."));
+                throw OutOfRange(sent);
             }
 
             foreach (StoreChange change in changes.Where(c => c.Version <= now.Version))
@@ -59,6 +62,10 @@ internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifeti
             sent = Math.Max(sent, now.Version);
         }
     }
+
+    private static RpcException OutOfRange(ulong version) => new(new(
+        StatusCode.OutOfRange,
+        $"Version {version} is compacted away or not of this store's past. Watch from version 0 for the whole state."));
 
     private static WatchResponse WholeState(ClusterState state)
     {

@@ -67,10 +67,16 @@ internal sealed class ManagerServer : IAsyncDisposable
     }
 
     /// <summary>Writes the first entry of a new cluster's log.</summary>
+    /// <exception cref="IOException">It could not be written, or the disk has too little room to go on.</exception>
     public static void CreateLog(string stateFolder, Proposal<V1.ClusterObject> bootstrap)
     {
         Erase(stateFolder);
         using LogStore log = LogStore.Open(Path.Combine(stateFolder, LogFolder), out _);
+        if (log.Shortage() is { } why)
+        {
+            throw new IOException(why);
+        }
+
         log.Append([new(1, 1, Google.Protobuf.MessageExtensions.ToByteArray(bootstrap.Transaction))]);
     }
 

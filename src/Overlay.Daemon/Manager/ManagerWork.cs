@@ -92,7 +92,7 @@ internal sealed class ManagerProposal<T>(Store store, Func<Intent, Outcome<Propo
 
     private Refusal Gone(ulong version) => new(
         RefusalKind.Conflict, "The request was not repeated.",
-        $"It was applied before, as version {version}, and what it made is gone since (request id {Refusal.Quote(requestId)}).",
+        $"It was applied before, as version {version}, and what it made was changed or removed since (request id {Refusal.Quote(requestId)}).",
         "If it is wanted once more, ask with another request id.");
 
     private static bool IsGivenUp(StoreObject item) => item is { Lease.ReleasedUnixMs: not 0 } or { Reservation.ReleasedUnixMs: not 0 };

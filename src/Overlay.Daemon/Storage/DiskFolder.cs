@@ -31,32 +31,7 @@ internal sealed class DiskFolder : ILogFolder
 
     public IReadOnlyList<string> Names() => [.. Directory.EnumerateFiles(Path).Select(static file => System.IO.Path.GetFileName(file))];
 
-    public FileContent Read(string name, long limit)
-    {
-        try
-        {
-            using SafeFileHandle file = File.OpenHandle(Of(name), FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
-            long length = RandomAccess.GetLength(file);
-            if (length > limit)
-            {
-                return new(default, string.Create(CultureInfo.InvariantCulture, $"it has {length} bytes, more than the {limit} it can have"));
-            }
-
-            byte[] bytes = new byte[length];
-            int read = 0;
-            while (read < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(read), read) is > 0 and var more)
-            {
-                read += more;
-            }
-
-            return new(bytes.AsMemory(0, read));
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            // The rules of recovery decide whether the file is needed.
-            return new(default, StorageText.Reason(e));
-        }
-    }
+    public FileContent Read(string name, long limit) => DurableFile.Read(Of(name), limit);
 
     public ILogFile Create(string name) => new DiskFile(DurableFile.Create(Of(name)));
 

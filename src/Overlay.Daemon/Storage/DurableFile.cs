@@ -1,5 +1,7 @@
+using System.Globalization;
 using System.Runtime.InteropServices;
 using Microsoft.Win32.SafeHandles;
+using Overlay.Raft;
 
 namespace Overlay.Daemon.Storage;
 
@@ -66,6 +68,34 @@ internal static partial class DurableFile
         finally
         {
             _ = Close(descriptor);
+        }
+    }
+
+    /// <summary>Never throws: what cannot be read, or is longer than the limit, says so.</summary>
+    public static FileContent Read(string path, long limit)
+    {
+        try
+        {
+            using SafeFileHandle file = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            long length = RandomAccess.GetLength(file);
+            if (length > limit)
+            {
+                return new(default, string.Create(CultureInfo.InvariantCulture, $"it has {length} bytes, more than the {limit} it can have"));
+            }
+
+            byte[] bytes = new byte[length];
+            int read = 0;
+            while (read < bytes.Length && RandomAccess.Read(file, bytes.AsSpan(read), read) is > 0 and var more)
+            {
+                read += more;
+            }
+
+            return new(bytes.AsMemory(0, read));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // The caller decides whether the file is needed.
+            return new(default, StorageText.Reason(e));
         }
     }
 
