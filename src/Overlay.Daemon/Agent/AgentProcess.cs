@@ -56,7 +56,10 @@ internal static partial class AgentProcess
         await using WebApplication application = BuildApi(settings, host, metrics, logs);
         await forwarder.StartAsync(stop);
         await names.StartAsync(stop);
-        Task watching = Task.WhenAny(watcher.RunAsync(stop), new AgentTelemetry(host, instruments).RunAsync(stop)).Unwrap();
+        Task watching = Task.WhenAny(
+            watcher.RunAsync(stop),
+            new AgentTelemetry(host, instruments).RunAsync(stop),
+            new MemoryScavenger(clock.Time, logs.CreateLogger<MemoryScavenger>()).RunAsync(stop)).Unwrap();
         await ResumeAsync(host, stop);
         await application.StartAsync(stop);
         File.SetUnixFileMode(settings.SocketPath, (UnixFileMode)SocketMode);

@@ -14,6 +14,16 @@ internal abstract class NodeInput
     public abstract void Deliver(Node.Node node, Instant now, NodeEffects effects);
 }
 
+/// <summary>A deadline has come: it wakes the loop, which looks at the clock itself.</summary>
+internal sealed class AlarmInput : NodeInput
+{
+    public static readonly AlarmInput Instance = new();
+
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+    }
+}
+
 /// <summary>A UDP packet; its buffer goes back to the pool once it is read.</summary>
 internal sealed class DatagramInput(IPEndPoint from, byte[] buffer, int length) : NodeInput
 {

@@ -42,16 +42,31 @@ internal sealed partial class NodeLoop(
     {
         node.Start(clock.Now, effects);
         Perform();
+        // One timer that wakes the reader: a cancelled wait would cost an exception at every deadline.
+        await using ITimer alarm = clock.Time.CreateTimer(
+            static writer => ((ChannelWriter<NodeInput>)writer!).TryWrite(AlarmInput.Instance),
+            inbox.Writer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        Instant armed = Instant.Never;
+        bool rang = false;
         while (!cancellationToken.IsCancellationRequested)
         {
-            await WaitForInputOrDeadlineAsync(cancellationToken);
+            if (node.NextDeadline is var next && (next != armed || rang))
+            {
+                armed = next;
+                rang = false;
+                alarm.Change(DelayUntil(next), Timeout.InfiniteTimeSpan);
+            }
+
+            await inbox.Reader.WaitToReadAsync(cancellationToken);
             // Queued packets first: an answer that is already here must not count as missing.
             for (int i = 0; i < MaxInputsPerTurn && inbox.Reader.TryRead(out NodeInput? input); i++)
             {
+                rang |= input is AlarmInput;
                 input.Deliver(node, clock.Now, effects);
                 Perform();
             }
 
+            rang |= armed <= clock.Now;
             if (clock.Now is var now && node.NextDeadline <= now)
             {
                 node.Advance(now, effects);
@@ -60,30 +75,10 @@ internal sealed partial class NodeLoop(
         }
     }
 
-    private async ValueTask WaitForInputOrDeadlineAsync(CancellationToken cancellationToken)
-    {
-        if (inbox.Reader.TryPeek(out _))
-        {
-            return;
-        }
-
-        TimeSpan delay = node.NextDeadline == Instant.Never ? TimeSpan.FromHours(1) : node.NextDeadline - clock.Now;
-        if (delay <= TimeSpan.Zero)
-        {
-            return;
-        }
-
-        using CancellationTokenSource deadline = new(delay, clock.Time);
-        using CancellationTokenSource either = CancellationTokenSource.CreateLinkedTokenSource(deadline.Token, cancellationToken);
-        try
-        {
-            await inbox.Reader.WaitToReadAsync(either.Token);
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // The deadline came first.
-        }
-    }
+    /// <summary>Whole milliseconds, rounded up, as timers have them: one that rings early would only ring again.</summary>
+    private TimeSpan DelayUntil(Instant deadline) => deadline == Instant.Never
+        ? Timeout.InfiniteTimeSpan
+        : TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling((deadline - clock.Now).TotalMilliseconds)));
 
     private void Perform()
     {

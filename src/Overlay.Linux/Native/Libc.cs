@@ -33,6 +33,8 @@ internal static partial class Libc
 
     public const int MessageTruncate = 0x20;
 
+    public const int MadvDontneed = 4;
+
     private const string Library = "libc";
 
     /// <summary>Invalid on failure; the errno is in <see cref="Errno.Last"/>.</summary>
@@ -55,6 +57,9 @@ internal static partial class Libc
 
     [LibraryImport(Library, EntryPoint = "fsync", SetLastError = true)]
     public static partial int Fsync(SafeFd descriptor);
+
+    [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]
+    public static partial int MAdvise(nint address, nuint length, int advice);
 
     [LibraryImport(Library, EntryPoint = "setns", SetLastError = true)]
     public static partial int SetNamespace(SafeFd descriptor, int type);

@@ -49,7 +49,7 @@ public sealed class CallerTests : IAsyncLifetime
     {
         using GrpcChannel channel = cluster.Call(null);
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> session =
-            new Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
+            new V1.Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
         RpcException refused = await Assert.ThrowsAsync<RpcException>(() => session.ResponseStream.MoveNext(Cancelled));
         Assert.Equal(StatusCode.Unauthenticated, refused.StatusCode);
         cluster.ToldOnce("/overlay.v1.Agent/Session");
@@ -70,7 +70,7 @@ public sealed class CallerTests : IAsyncLifetime
     {
         using GrpcChannel channel = cluster.Call(cluster.Worker());
         RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
-            await new Agent.AgentClient(channel).RenewCertificateAsync(new(), cancellationToken: Cancelled));
+            await new V1.Agent.AgentClient(channel).RenewCertificateAsync(new(), cancellationToken: Cancelled));
         Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
         Assert.Contains("it was removed from the cluster", refused.Status.Detail, StringComparison.Ordinal);
     }
@@ -150,7 +150,7 @@ public sealed class CallerTests : IAsyncLifetime
             new Control.ControlClient(channel).Watch(new(), cancellationToken: Cancelled);
         Assert.True(await watch.ResponseStream.MoveNext(Cancelled));
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> session =
-            new Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
+            new V1.Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
         NodeDescription description = TrustCluster.Description(1);
         description.ControlAddress = "127.0.0.1:2377";
         await session.RequestStream.WriteAsync(new() { Description = description }, Cancelled);

@@ -30,7 +30,7 @@ public sealed class JoinTests : IAsyncLifetime
         using (GrpcChannel channel = ManagerEndpoint.Open(cluster.Address, worker, TimeProvider.System))
         {
             await OpenSessionAsync(channel);
-            RenewCertificateResponse renewed = await new Agent.AgentClient(channel).RenewCertificateAsync(
+            RenewCertificateResponse renewed = await new V1.Agent.AgentClient(channel).RenewCertificateAsync(
                 new() { CertificateRequest = ByteString.CopyFrom(worker.CreateRequest()) }, cancellationToken: Cancelled);
             worker.Renew(renewed.Certificate.ToByteArray(), DateTimeOffset.UtcNow);
         }
@@ -212,7 +212,7 @@ public sealed class JoinTests : IAsyncLifetime
         Assert.Equal(0, impostor.Proofs);
         using GrpcChannel member = ManagerEndpoint.Open(impostor.Address, cluster.Worker(), TimeProvider.System);
         RpcException distrusted = await Assert.ThrowsAsync<RpcException>(async () =>
-            await new Agent.AgentClient(member).RenewCertificateAsync(new(), cancellationToken: Cancelled));
+            await new V1.Agent.AgentClient(member).RenewCertificateAsync(new(), cancellationToken: Cancelled));
         Assert.Equal(StatusCode.Unavailable, distrusted.StatusCode);
         Assert.Contains($"{impostor.Address} is not trusted: {reason}", distrusted.Status.Detail, StringComparison.Ordinal);
     }
@@ -252,7 +252,7 @@ public sealed class JoinTests : IAsyncLifetime
     private static async Task OpenSessionAsync(GrpcChannel channel)
     {
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> session =
-            new Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
+            new V1.Agent.AgentClient(channel).Session(cancellationToken: Cancelled);
         await session.RequestStream.WriteAsync(new() { Description = TrustCluster.Description() }, Cancelled);
         Assert.True(await session.ResponseStream.MoveNext(Cancelled));
         Assert.NotNull(session.ResponseStream.Current.Cluster);

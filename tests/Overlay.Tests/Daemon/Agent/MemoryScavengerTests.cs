@@ -1,0 +1,32 @@
+using Microsoft.Extensions.Logging.Abstractions;
+using Overlay.Daemon.Agent;
+
+namespace Overlay.Tests.Daemon.Agent;
+
+public sealed class MemoryScavengerTests
+{
+    private const long Megabyte = 1 << 20;
+
+    private readonly MemoryScavenger scavenger = new(TimeProvider.System, NullLogger<MemoryScavenger>.Instance);
+
+    [Fact]
+    public void WaitsUntilTheBurstIsOver()
+    {
+        Assert.False(scavenger.IsDue(20 * Megabyte));
+        Assert.False(scavenger.IsDue(40 * Megabyte));
+        Assert.True(scavenger.IsDue(41 * Megabyte));
+    }
+
+    [Fact]
+    public void DoesNotCollectForTheLittleThatAnIdleAgentAllocates()
+    {
+        Assert.False(scavenger.IsDue(20 * Megabyte));
+        Assert.True(scavenger.IsDue(20 * Megabyte));
+        for (int i = 1; i <= 7; i++)
+        {
+            Assert.False(scavenger.IsDue((20 + i) * Megabyte));
+        }
+
+        Assert.True(scavenger.IsDue(28 * Megabyte));
+    }
+}
