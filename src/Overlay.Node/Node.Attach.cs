@@ -1,5 +1,3 @@
-using System.Net;
-using System.Net.Sockets;
 using Overlay.Cluster;
 using Overlay.Gossip.Tables;
 using Overlay.Primitives;
@@ -13,11 +11,7 @@ namespace Overlay.Node;
 /// </summary>
 public sealed partial class Node
 {
-    private const int MaxLeasesPerAttach = 4;
-
     private readonly SortedDictionary<long, PendingAttach> waiting = [];
-    private readonly SortedSet<(NetworkId Network, int Segment, bool Ipv6)> leasesAsked = [];
-    private long lastRequest;
 
     public void Attach(AttachCommand command, Instant now, NodeEffects effects)
     {
@@ -42,53 +36,6 @@ public sealed partial class Node
         DigestGossip(now, effects);
     }
 
-    /// <summary>A manager leased a block or reserved an address.</summary>
-    public void Granted(
-        long requestId, LeaseObject? lease, ReservationObject? reservation, Instant now, NodeEffects effects)
-    {
-        if (lease is not null)
-        {
-            intent.Learn(new StoreObject { Lease = lease });
-            addresses.SetLeases(intent.Leases, intent.Networks);
-            leasesAsked.Clear();
-            Persist(effects);
-        }
-
-        if (reservation is not null && IPAddress.TryParse(reservation.Address, out IPAddress? address))
-        {
-            foreach (PendingAttach attach in waiting.Values.Where(a => a.WaitingFor == requestId))
-            {
-                if (address.AddressFamily == AddressFamily.InterNetwork)
-                {
-                    attach.Ipv4 = address;
-                    attach.Reserved4 = true;
-                }
-                else
-                {
-                    attach.Ipv6 = address;
-                    attach.Reserved6 = true;
-                }
-            }
-        }
-
-        RetryAttaches(now, effects);
-        DigestGossip(now, effects);
-    }
-
-    /// <summary>A manager refused, or none could be asked.</summary>
-    public void Refused(long requestId, Refusal refusal, Instant now, NodeEffects effects)
-    {
-        leasesAsked.Clear();
-        foreach (PendingAttach attach in waiting.Values.Where(a => a.WaitingFor == requestId).ToArray())
-        {
-            waiting.Remove(attach.Command.RequestId);
-            GiveBack(attach, effects);
-            effects.Completions.Add(new(attach.Command.RequestId, null, refusal));
-        }
-
-        DigestGossip(now, effects);
-    }
-
     /// <summary>Takes an attach as far as it can go now: to its end, or to a question for a manager.</summary>
     private void Proceed(PendingAttach attach, Instant now, NodeEffects effects)
     {
@@ -101,7 +48,7 @@ public sealed partial class Node
             return;
         }
 
-        NetworkObject network = intent.FindNetwork(command.Network).Value;
+        NetworkObject network = intent.Network(attach.Network.ToString())!;
         AddressAnswer answer = TakeAddresses(attach, network);
         if (answer.Refusal is { } exhausted)
         {
@@ -110,11 +57,12 @@ public sealed partial class Node
             return;
         }
 
-        if (answer.Request is { } request)
+        if (answer.Wanted is { } wanted)
         {
-            attach.WaitingFor = request.RequestId;
+            long question = questions.Ask(wanted, effects);
+            attach.LeasesAsked += wanted is ManagerRequest.Lease && question != attach.WaitingFor ? 1 : 0;
+            attach.WaitingFor = question;
             waiting[command.RequestId] = attach;
-            effects.ManagerRequests.Add(request);
             return;
         }
 
@@ -148,88 +96,6 @@ public sealed partial class Node
         confirmations[command.RequestId] =
             new(command.RequestId, endpoint, Attaching: true, PersistRevision, DataplaneRevision);
         AskForLeasesAheadOfNeed(effects);
-    }
-
-    private readonly record struct AddressAnswer(Refusal? Refusal, ManagerRequest? Request);
-
-    private AddressAnswer TakeAddresses(PendingAttach attach, NetworkObject network)
-    {
-        NetworkId id = NetworkId.Parse(network.Id);
-        int first = attach.Segment ?? 0;
-        int last = attach.Segment ?? network.Segments.Count - 1;
-        AddressAnswer answer = default;
-        for (int segment = first; segment <= last; segment++)
-        {
-            answer = TakeIn(attach, network, id, segment);
-            if (answer.Refusal is not { Kind: RefusalKind.Exhausted })
-            {
-                if (answer.Refusal is null && answer.Request is null)
-                {
-                    attach.Segment = segment;
-                }
-
-                return answer;
-            }
-        }
-
-        return answer;
-    }
-
-    private AddressAnswer TakeIn(PendingAttach attach, NetworkObject network, NetworkId id, int segment)
-    {
-        Segment ranges = network.Segments[segment];
-        if (ranges.Ipv4 is not null && attach.Ipv4 is null)
-        {
-            AddressAnswer answer = TakeOne(attach, network, id, segment, ipv6: false, attach.Command.Ipv4, out IPAddress? taken);
-            if (taken is null)
-            {
-                return answer;
-            }
-
-            attach.Ipv4 = taken;
-        }
-
-        if (ranges.Ipv6 is not null && attach.Ipv6 is null)
-        {
-            AddressAnswer answer = TakeOne(attach, network, id, segment, ipv6: true, attach.Command.Ipv6, out IPAddress? taken);
-            if (taken is null)
-            {
-                return answer;
-            }
-
-            attach.Ipv6 = taken;
-        }
-
-        return default;
-    }
-
-    private AddressAnswer TakeOne(
-        PendingAttach attach, NetworkObject network, NetworkId id, int segment, bool ipv6, IPAddress? wanted, out IPAddress? taken)
-    {
-        AddressResult result = wanted is null
-            ? addresses.Allocate(id, segment, ipv6, attach.Command.UnixMs)
-            : addresses.Claim(id, segment, wanted, attach.Command.UnixMs);
-        taken = result.Address;
-        if (taken is not null || result.Refusal is not null)
-        {
-            return new(result.Refusal, null);
-        }
-
-        if (wanted is not null)
-        {
-            return new(null, new ManagerRequest.Reserve(++lastRequest, id, wanted, attach.Id));
-        }
-
-        if (attach.LeasesAsked++ >= MaxLeasesPerAttach)
-        {
-            return new(
-                new(
-                    RefusalKind.Exhausted, $"Cannot attach to {network.Name}.", "The blocks that managers lease hold no free address.",
-                    $"See who holds them: overlayd network inspect {network.Name} --verbose."),
-                null);
-        }
-
-        return new(null, new ManagerRequest.Lease(++lastRequest, id, segment, ipv6));
     }
 
     private Outcome<EndpointState> Make(PendingAttach attach, NetworkObject network)
@@ -292,41 +158,14 @@ public sealed partial class Node
     {
         endpoints.Remove(endpoint.Id);
         swim.Delete(endpoint.Network.ToString(), endpoint.Id.ToString(), now, effects.Gossip);
-        GiveBack(endpoint.Network, endpoint.Ipv4, endpoint.Reserved4, unixMs, effects);
-        GiveBack(endpoint.Network, endpoint.Ipv6, endpoint.Reserved6, unixMs, effects);
-        FollowNetworks(now, effects);
         Persist(effects);
+        GiveBack(endpoint, endpoint.Ipv4, endpoint.Reserved4, unixMs);
+        GiveBack(endpoint, endpoint.Ipv6, endpoint.Reserved6, unixMs);
+        FollowNetworks(now, effects);
         DataplaneChanges(effects);
         effects.ZonesChanged = true;
         string network = intent.Network(endpoint.Network.ToString())?.Name ?? endpoint.Network.ToString();
         effects.Events.Add(new NodeEvent.EndpointChanged(endpoint.Id, endpoint.Name, network, action, ""));
-    }
-
-    private void GiveBack(PendingAttach attach, NodeEffects effects)
-    {
-        if (intent.FindNetwork(attach.Command.Network).TryGet(out NetworkObject? network, out _))
-        {
-            NetworkId id = NetworkId.Parse(network.Id);
-            GiveBack(id, attach.Ipv4, attach.Reserved4, attach.Command.UnixMs, effects);
-            GiveBack(id, attach.Ipv6, attach.Reserved6, attach.Command.UnixMs, effects);
-        }
-    }
-
-    private void GiveBack(NetworkId network, IPAddress? address, bool reserved, long unixMs, NodeEffects effects)
-    {
-        if (address is null)
-        {
-            return;
-        }
-
-        if (reserved)
-        {
-            effects.ManagerRequests.Add(new ManagerRequest.Release(++lastRequest, network, address));
-        }
-        else
-        {
-            addresses.Release(network, address, unixMs);
-        }
     }
 
     private PutOutcome Announce(EndpointState endpoint, Instant now, NodeEffects effects) =>
@@ -348,6 +187,7 @@ public sealed partial class Node
         {
             waiting.Remove(attach.Command.RequestId);
             GiveBack(attach, effects);
+            ReleaseOrphans(effects);
             effects.Completions.Add(new(attach.Command.RequestId, null, new(
                 RefusalKind.Unavailable,
                 $"Cannot attach {attach.Command.SandboxText} to {attach.Command.Network}.",
@@ -382,17 +222,6 @@ public sealed partial class Node
         }
 
         return next;
-    }
-
-    private void AskForLeasesAheadOfNeed(NodeEffects effects)
-    {
-        foreach ((NetworkId network, int segment, bool ipv6) in addresses.LowWater())
-        {
-            if (followed.Contains(network) && leasesAsked.Add((network, segment, ipv6)))
-            {
-                effects.ManagerRequests.Add(new ManagerRequest.Lease(++lastRequest, network, segment, ipv6));
-            }
-        }
     }
 
     private ulong NewId()

@@ -19,6 +19,11 @@ public sealed partial class Node
     /// <summary>The state of that revision is on disk, or could not be written.</summary>
     public void Persisted(long revision, string? error, Instant now, NodeEffects effects)
     {
+        if (error is null)
+        {
+            ReleaseWritten(revision, effects);
+        }
+
         foreach (Confirmation confirmation in confirmations.Values.Where(c => !c.Persisted && c.Persist <= revision).ToArray())
         {
             if (error is null)
@@ -68,7 +73,7 @@ public sealed partial class Node
         foreach (Confirmation confirmation in confirmations.Values.Where(c => !c.Programmed && c.Dataplane <= revision).ToArray())
         {
             EndpointFailure? failure = failures.FirstOrDefault(f => f.Endpoint == confirmation.Endpoint.Id);
-            if (failure is null || !confirmation.Attaching)
+            if (failure is null || !confirmation.Attaching || !endpoints.ContainsKey(confirmation.Endpoint.Id))
             {
                 Confirm(confirmation with { Programmed = true }, effects);
                 continue;
@@ -98,6 +103,14 @@ public sealed partial class Node
         }
 
         confirmations.Remove(confirmation.RequestId);
+        if (confirmation.Attaching && !endpoints.ContainsKey(confirmation.Endpoint.Id))
+        {
+            effects.Completions.Add(new(confirmation.RequestId, null, new(
+                RefusalKind.Conflict, $"Cannot attach {confirmation.Endpoint.Name}.",
+                "It was detached, or its network was removed, meanwhile.", "Attach again if that was not meant.")));
+            return;
+        }
+
         EndpointState endpoint = endpoints.GetValueOrDefault(confirmation.Endpoint.Id, confirmation.Endpoint);
         effects.Completions.Add(new(confirmation.RequestId, endpoint, null));
     }

@@ -21,6 +21,13 @@ public sealed partial class Node
         NetworkObject network = found.Value;
         string what = $"Cannot attach {Refusal.Quote(command.SandboxText)} to {network.Name}.";
         NetworkId id = NetworkId.Parse(network.Id);
+        if (attach.Network != default && attach.Network != id)
+        {
+            return new(
+                RefusalKind.Conflict, what, "The network was removed and made anew meanwhile.", "Attach again.");
+        }
+
+        attach.Network = id;
         if (endpoints.Values.FirstOrDefault(e => e.Network == id && e.Sandbox == command.Sandbox) is { } twice)
         {
             return new(

@@ -157,6 +157,7 @@ public sealed partial class Node
         AskSeeds(now, effects);
         RetryAttaches(now, effects);
         AskForLeasesAheadOfNeed(effects);
+        ReleaseOrphans(effects);
         Persist(effects);
         DataplaneChanges(effects);
         effects.ZonesChanged = true;
@@ -183,6 +184,11 @@ public sealed partial class Node
         foreach (EndpointState endpoint in endpoints.Values.Where(e => e.Network == id).ToArray())
         {
             endpoints.Remove(endpoint.Id);
+            foreach (IPAddress address in new[] { endpoint.Ipv4, endpoint.Ipv6 }.OfType<IPAddress>())
+            {
+                addresses.Release(id, address, UnixMsAt(now));
+            }
+
             swim.Delete(network.Id, endpoint.Id.ToString(), now, effects.Gossip);
             effects.Events.Add(new NodeEvent.EndpointChanged(
                 endpoint.Id, endpoint.Name, network.Name, "remove", "its network was removed"));

@@ -50,7 +50,9 @@ public abstract record ManagerRequest(long RequestId)
         : ManagerRequest(RequestId);
 
     /// <summary>Nobody waits for the answer; it is repeated until it succeeds.</summary>
-    public sealed record Release(long RequestId, NetworkId Network, IPAddress Address) : ManagerRequest(RequestId);
+    /// <param name="Endpoint">Which had it: a release that comes late must not take it from the next.</param>
+    public sealed record Release(long RequestId, NetworkId Network, IPAddress Address, EndpointId Endpoint)
+        : ManagerRequest(RequestId);
 }
 
 /// <summary>The answer to an attach or detach; exactly one for each request.</summary>

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Overlay.Primitives;
 
 namespace Overlay.Node;
@@ -11,6 +12,9 @@ internal sealed class PendingAttach(AttachCommand command, EndpointId id, Instan
     public EndpointId Id => id;
 
     public Instant Deadline => deadline;
+
+    /// <summary>Set when it is first looked at; a network of the same name made later is another one.</summary>
+    public NetworkId Network { get; set; }
 
     /// <summary>Request to the manager that it waits for; 0: none.</summary>
     public long WaitingFor { get; set; }
@@ -27,4 +31,19 @@ internal sealed class PendingAttach(AttachCommand command, EndpointId id, Instan
 
     /// <summary>Leases asked for so far: a manager that leases blocks without a free address must not loop us.</summary>
     public int LeasesAsked { get; set; }
+
+    /// <summary>A manager keeps this address for it.</summary>
+    public void Reserve(IPAddress address)
+    {
+        if (address.AddressFamily == AddressFamily.InterNetwork)
+        {
+            Ipv4 = address;
+            Reserved4 = true;
+        }
+        else
+        {
+            Ipv6 = address;
+            Reserved6 = true;
+        }
+    }
 }

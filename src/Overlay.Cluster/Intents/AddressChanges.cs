@@ -91,7 +91,7 @@ internal static class AddressChanges
     }
 
     public static Outcome<Proposal<ReservationObject>> Release(
-        ClusterState state, string networkId, string text, string nodeId, Draft draft)
+        ClusterState state, string networkId, string text, string nodeId, string endpointId, Draft draft)
     {
         string what = $"The address {Refusal.Quote(text)} was not released.";
         if (!Address.TryParse(text, out Address address)
@@ -109,8 +109,9 @@ internal static class AddressChanges
                 "Release it on that node.");
         }
 
-        if (reservation.ReleasedUnixMs != 0)
+        if (reservation.ReleasedUnixMs != 0 || (endpointId.Length > 0 && reservation.EndpointId != endpointId))
         {
+            // Released already; another endpoint of the node may even have it by now.
             return draft.Finish(reservation);
         }
 

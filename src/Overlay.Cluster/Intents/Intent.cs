@@ -64,8 +64,12 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
             ? fault
             : AddressChanges.Reserve(state, networkId, address, nodeId, endpointId, NewDraft());
 
-    public Outcome<Proposal<ReservationObject>> ReleaseAddress(string networkId, string address, string nodeId) =>
-        Fault() is { } fault ? fault : AddressChanges.Release(state, networkId, address, nodeId, NewDraft());
+    /// <param name="endpointId">
+    /// Which had it; nothing changes where another endpoint of the node has it by now. Empty: whichever has it.
+    /// </param>
+    public Outcome<Proposal<ReservationObject>> ReleaseAddress(
+        string networkId, string address, string nodeId, string endpointId = "") =>
+        Fault() is { } fault ? fault : AddressChanges.Release(state, networkId, address, nodeId, endpointId, NewDraft());
 
     /// <summary>Forgets the leases and reservations that have rested long enough; often without any action.</summary>
     public Transaction SweepQuarantine() => AddressChanges.Sweep(state, NewDraft());

@@ -105,12 +105,22 @@ internal sealed partial class ManagerSession(
                     return new(request.RequestId, null, reserved.Reservation, null);
                 case ManagerRequest.Release release:
                     await client.ReleaseAddressAsync(
-                        new() { NetworkId = release.Network.ToString(), Address = release.Address.ToString() },
+                        new()
+                        {
+                            NetworkId = release.Network.ToString(),
+                            Address = release.Address.ToString(),
+                            EndpointId = release.Endpoint.ToString(),
+                        },
                         deadline: deadline, cancellationToken: cancellationToken);
                     return new(request.RequestId, null, null, null);
                 default:
                     throw new System.Diagnostics.UnreachableException();
             }
+        }
+        catch (ObjectDisposedException)
+        {
+            // The session ended between the look at it and the call.
+            return new(request.RequestId, null, null, Unreachable());
         }
         catch (RpcException e)
         {

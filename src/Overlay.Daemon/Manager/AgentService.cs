@@ -80,7 +80,7 @@ internal sealed partial class AgentService(
         NodeId caller = Caller(context);
         EnsureMember(manager.State, caller);
         Outcome<ReservationObject> released = await manager.ProposeAsync(
-            intent => intent.ReleaseAddress(request.NetworkId, request.Address, caller.ToString()),
+            intent => intent.ReleaseAddress(request.NetworkId, request.Address, caller.ToString(), request.EndpointId),
             "", context.CancellationToken);
         // An address that nobody holds is released already.
         if (released.Refusal is { Kind: not RefusalKind.NotFound } refusal)

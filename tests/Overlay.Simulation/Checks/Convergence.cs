@@ -35,7 +35,8 @@ internal static class Convergence
             }
         }
 
-        return live.Select(n => Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
+        return Reservations(world, live)
+            ?? live.Select(n => Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
     }
 
     /// <summary>
@@ -49,6 +50,17 @@ internal static class Convergence
         .Select(n => (n.Number, Presence: n.Mind!.Gossip.Find(agentless.Id.ToString())?.Presence))
         .Where(static p => p.Presence != Presence.AgentDown)
         .Select(static p => $"node {p.Number} takes it for {p.Presence}").FirstOrDefault();
+
+    /// <summary>Every reserved address is an endpoint's, and the other way round: none is lost, none unprotected.</summary>
+    private static string? Reservations(SimWorld world, SimNode[] live)
+    {
+        string truth = Text(live.SelectMany(static n => n.Mind!.Endpoints.SelectMany(
+            e => new[] { e.Reserved4 ? e.Ipv4 : null, e.Reserved6 ? e.Ipv6 : null }.OfType<System.Net.IPAddress>()
+                .Select(a => $"{e.Network}/{a} {e.Id} {n.Id}"))));
+        string kept = Text(world.Manager.Store.State.Reservations.Where(static r => r.ReleasedUnixMs == 0)
+            .Select(static r => $"{r.Id} {r.EndpointId} {r.NodeId}"));
+        return truth == kept ? null : $"reserved are [{kept}], and used are [{truth}]";
+    }
 
     private static string? Names(SimNode node, SimNode[] live)
     {

@@ -139,7 +139,8 @@ internal sealed class SimManager
                 Refusal? noAddress = Commit(reserved);
                 return (null, noAddress is null ? reserved.Value.Result : null, noAddress);
             case ManagerRequest.Release release:
-                return (null, null, Commit(Intent.ReleaseAddress(release.Network.ToString(), release.Address.ToString(), id)));
+                return (null, null, Commit(Intent.ReleaseAddress(
+                    release.Network.ToString(), release.Address.ToString(), id, release.Endpoint.ToString())));
             default:
                 throw new ViolationException($"unknown request {request}");
         }
