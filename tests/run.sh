@@ -76,8 +76,8 @@ run_script() { # name, seconds, command...
 
 command -v dotnet >/dev/null || { echo "tests/run.sh: the .NET 10 SDK is needed: https://dot.net" >&2; broken "no dotnet"; finish; }
 packages=(libnftables1 nftables iproute2 iputils-ping util-linux procps)
-if has lab; then packages+=(tcpdump iperf3 bind9-dnsutils bridge-utils); fi
-if has interop; then packages+=(python3 python3-grpcio python3-protobuf openssl); fi
+if has lab; then packages+=(tcpdump iperf3 bind9-dnsutils bridge-utils python3 curl openssl); fi
+if has interop; then packages+=(python3 python3-grpcio python3-protobuf openssl curl); fi
 deploy/install-packages.sh "${packages[@]}" || { broken "packages"; finish; }
 
 say "build"

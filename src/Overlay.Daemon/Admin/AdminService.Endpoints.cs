@@ -21,11 +21,18 @@ internal sealed partial class AdminService
     {
         long started = Stopwatch.GetTimestamp();
         string result = "refused";
+        using Activity? span = StartAttach(request, context);
         try
         {
-            EndpointView made = await AttachAsync(request, context);
+            EndpointView made = await AttachAsync(request, span, context);
             result = "attached";
             return made;
+        }
+        catch (RpcException refusal)
+        {
+            span?.SetStatus(ActivityStatusCode.Error, refusal.Status.Detail);
+            span?.SetTag("error.type", refusal.StatusCode.ToString());
+            throw;
         }
         finally
         {
@@ -34,10 +41,9 @@ internal sealed partial class AdminService
         }
     }
 
-    private async Task<EndpointView> AttachAsync(AttachRequest request, ServerCallContext context)
+    private async Task<EndpointView> AttachAsync(AttachRequest request, Activity? span, ServerCallContext context)
     {
         Membership current = RequireMember("attach");
-        using Activity? span = StartAttach(request, context);
         AttachCommand command = RefusalStatus.Require(EndpointSpecs.From(request));
         SandboxProbe sandbox = await ProbeSandboxAsync(command.Sandbox, request.Sandbox, context.CancellationToken);
         await WaitForNetworkAsync(current, request.Network, context.CancellationToken);
@@ -54,8 +60,6 @@ internal sealed partial class AdminService
             context.CancellationToken);
         if (done.Refusal is { } refusal)
         {
-            span?.SetStatus(ActivityStatusCode.Error, refusal.Why);
-            span?.SetTag("error.type", refusal.Kind.ToString());
             throw RefusalStatus.ToException(refusal);
         }
 
@@ -72,8 +76,13 @@ internal sealed partial class AdminService
     private static Activity? StartAttach(AttachRequest request, ServerCallContext context)
     {
         Metadata headers = context.RequestHeaders;
-        ActivityContext.TryParse(
-            headers.GetValue("traceparent"), headers.GetValue("tracestate"), isRemote: true, out ActivityContext caller);
+        if (!ActivityContext.TryParse(
+            headers.GetValue("traceparent"), headers.GetValue("tracestate"), isRemote: true, out ActivityContext caller))
+        {
+            // The web server's own activity is nobody's parent: it is not recorded.
+            Activity.Current = null;
+        }
+
         Activity? span = Instruments.Activities.StartActivity("endpoint.attach", ActivityKind.Server, caller);
         span?.SetTag("rpc.system", "grpc");
         span?.SetTag("rpc.method", "overlay.v1.Admin/Attach");
