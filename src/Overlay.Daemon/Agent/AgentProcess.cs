@@ -29,7 +29,7 @@ internal static partial class AgentProcess
         using ILoggerFactory logs = AgentLogging.Create(settings, provider);
         provider.Node = settings.HostName;
         ILogger logger = logs.CreateLogger("overlayd");
-        Prepare(settings);
+        using AgentFolders folders = Prepare(settings);
         MonotonicClock clock = new(TimeProvider.System);
         using Instruments instruments = new();
         using PrometheusText metrics = new();
@@ -101,6 +101,7 @@ internal static partial class AgentProcess
         services.Events.Happened = programs.Happened;
     }
 
+    /// <summary>A start that the disk does not allow ends with a sentence.</summary>
     private static async Task ResumeAsync(AgentHost host, CancellationToken stop)
     {
         try
@@ -109,19 +110,27 @@ internal static partial class AgentProcess
         }
         catch (Exception e) when (e is IOException or InvalidDataException or UnauthorizedAccessException)
         {
-            // Of the disk: these name the file, the reason and what to type.
-            throw new FailureException(new("cannot start", e.Message, "", ExitCode.Failure), e);
+            throw CannotStart(e);
         }
     }
 
-    private static void Prepare(AgentSettings settings)
+    private static AgentFolders Prepare(AgentSettings settings)
     {
-        const UnixFileMode Private = UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute;
-        Directory.CreateDirectory(settings.StateFolder, Private);
-        Directory.CreateDirectory(settings.RuntimeFolder, Private | UnixFileMode.GroupRead | UnixFileMode.GroupExecute
-            | UnixFileMode.OtherRead | UnixFileMode.OtherExecute);
-        File.Delete(settings.SocketPath);
+        try
+        {
+            AgentFolders folders = AgentFolders.Take(settings.StateFolder, settings.RuntimeFolder);
+            File.Delete(settings.SocketPath);
+            return folders;
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw CannotStart(e);
+        }
     }
+
+    /// <summary>Failures of the disk name the file, the reason and what to type.</summary>
+    private static FailureException CannotStart(Exception e) =>
+        new(new("cannot start", e.Message, e is UnauthorizedAccessException ? "Run it as root" : "", ExitCode.Failure), e);
 
     private static WebApplication BuildApi(AgentSettings settings, AgentHost host, PrometheusText metrics, ILoggerFactory logs)
     {

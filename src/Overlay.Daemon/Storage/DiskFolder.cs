@@ -1,5 +1,3 @@
-using System.Globalization;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 using Overlay.Raft;
 
@@ -8,9 +6,7 @@ namespace Overlay.Daemon.Storage;
 /// <summary>A folder of the file system, locked against other agents as long as it is open.</summary>
 internal sealed class DiskFolder : ILogFolder
 {
-    public const string LockFile = "lock";
-
-    private readonly SafeFileHandle held;
+    private readonly FolderLock held;
 
     /// <exception cref="StorageLockedException">Another agent has it open.</exception>
     public DiskFolder(string path)
@@ -22,7 +18,7 @@ internal sealed class DiskFolder : ILogFolder
             DurableFile.SyncFolder(System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(path))!);
         }
 
-        held = Lock(System.IO.Path.Combine(path, LockFile));
+        held = FolderLock.Take(path, "--state-dir");
     }
 
     public string Path { get; }
@@ -45,33 +41,6 @@ internal sealed class DiskFolder : ILogFolder
     public void Sync() => DurableFile.SyncFolder(Path);
 
     public void Dispose() => held.Dispose();
-
-    private static SafeFileHandle Lock(string path)
-    {
-        SafeFileHandle file;
-        try
-        {
-            file = File.OpenHandle(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e) when (e.HResult == DurableFile.WouldBlock)
-        {
-            string owner = Encoding.ASCII.GetString(DurableFile.ReadLocked(path, 20)).Trim();
-            throw new StorageLockedException(
-                System.IO.Path.GetDirectoryName(path)!, owner.Length > 0 && owner.All(char.IsAsciiDigit) ? owner : null);
-        }
-
-        try
-        {
-            // For the message of whoever finds it locked; a full disk must not keep the agent from starting.
-            RandomAccess.SetLength(file, 0);
-            RandomAccess.Write(file, Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)), 0);
-        }
-        catch (IOException)
-        {
-        }
-
-        return file;
-    }
 
     private string Of(string name) => System.IO.Path.Combine(Path, name);
 

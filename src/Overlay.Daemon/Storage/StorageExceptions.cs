@@ -24,7 +24,8 @@ public sealed class StorageWriteException(string file, Exception inner)
 
 /// <summary>Another process has the folder open.</summary>
 /// <param name="pid">Null: it is not known.</param>
-public sealed class StorageLockedException(string folder, string? pid)
+/// <param name="setting">The flag that gives an agent another folder.</param>
+public sealed class StorageLockedException(string folder, string? pid, string setting)
     : IOException(
         $"another agent uses {folder}{(pid is null ? "" : $" (pid {pid})")}: stop that one with "
-        + $"`{(pid is null ? "systemctl stop overlayd" : $"kill {pid}")}`, or give this one a folder of its own with `overlayd run --state-dir`");
+        + $"`{(pid is null ? "systemctl stop overlayd" : $"kill {pid}")}`, or give this one a folder of its own with `overlayd run {setting}`");

@@ -51,7 +51,7 @@ public sealed class DiskFolderTests : IDisposable
     public void The_lock_goes_with_the_process_that_had_it()
     {
         LogStore.Open(Folder, out _).Dispose();
-        File.WriteAllText(Path.Combine(Folder, DiskFolder.LockFile), "4194304000");
+        File.WriteAllText(Path.Combine(Folder, FolderLock.FileName), "4194304000");
         LogStore.Open(Folder, out LogRecovery found).Dispose();
         Assert.Null(found.Fault);
     }
