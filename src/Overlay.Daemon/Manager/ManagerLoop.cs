@@ -24,6 +24,7 @@ internal sealed partial class ManagerLoop : IDisposable
     public const int SnapshotEvery = 4096;
     private const int MaxBatch = 256;
     private const int MaxWaiting = 4096;
+    private static readonly TimeSpan SettleAfter = TimeSpan.FromSeconds(1);
 
     private readonly Store store;
     private readonly LogStore log;
@@ -213,7 +214,7 @@ internal sealed partial class ManagerLoop : IDisposable
     {
         // A thread of its own may wait; no task of the pool is held.
         ValueTask<bool> ready = waiting.Reader.WaitToReadAsync();
-        if (!(ready.IsCompleted ? ready.Result : ready.AsTask().GetAwaiter().GetResult()))
+        if (!(ready.IsCompleted ? ready.Result : WaitAndSettle(ready.AsTask())))
         {
             return false;
         }
@@ -224,6 +225,24 @@ internal sealed partial class ManagerLoop : IDisposable
         }
 
         return true;
+    }
+
+    private bool WaitAndSettle(Task<bool> ready)
+    {
+        if (log.IsUnsettled)
+        {
+            try
+            {
+                return ready.WaitAsync(SettleAfter, time).GetAwaiter().GetResult();
+            }
+            catch (TimeoutException)
+            {
+                // Nobody waits for this sync.
+                log.Settle();
+            }
+        }
+
+        return ready.GetAwaiter().GetResult();
     }
 
     private void Compute(List<IManagerWork> batch, List<LogEntry> entries)

@@ -37,6 +37,9 @@ internal sealed class LogStore : IDisposable
 
     public ulong LastIndex { get; private set; }
 
+    /// <summary>Identifiers were written since the last sync.</summary>
+    public bool IsUnsettled { get; private set; }
+
     /// <summary>The newest snapshot's; 0: there is none.</summary>
     public ulong SnapshotIndex => snapshots.Count > 0 ? snapshots[0] : 0;
 
@@ -93,6 +96,21 @@ internal sealed class LogStore : IDisposable
         }
     });
 
+    /// <summary>
+    /// Makes the last identifiers durable too, when nothing else is to be written: from then on damage to the last batch
+    /// cannot be taken for a torn write, not even after a power failure.
+    /// </summary>
+    /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
+    public void Settle() => Guarded(() =>
+    {
+        if (IsUnsettled)
+        {
+            writing = path;
+            file!.Sync();
+            IsUnsettled = false;
+        }
+    });
+
     /// <summary>Makes a snapshot durable, then deletes what is kept no longer.</summary>
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
     public void SaveSnapshot(LogSnapshot snapshot) => Guarded(() =>
@@ -118,11 +136,10 @@ internal sealed class LogStore : IDisposable
         {
             if (!broken)
             {
-                // So that the last identifiers are durable too.
-                file?.Sync();
+                Settle();
             }
         }
-        catch (IOException)
+        catch (StorageWriteException)
         {
             // All that was acknowledged is durable already.
         }
@@ -216,11 +233,12 @@ internal sealed class LogStore : IDisposable
 
             file!.Write(end, records.AsSpan(0, total));
             file.Sync();
-            // Only now: an identifier says that its entry is durable. The next sync, or the system, makes it so itself.
+            // Only now: an identifier says that its entry is durable. The next sync, or Settle, makes it so itself.
             long slot = (long)(entries[first].Index - header.FirstIndex);
             file.Write(
                 SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes),
                 identifiers.AsSpan(0, count * SegmentFormat.IdentifierBytes));
+            IsUnsettled = true;
             end += total;
             LastIndex = entries[first + count - 1].Index;
             return count;

@@ -44,6 +44,28 @@ public sealed class ManagerLoopTests
     }
 
     [Fact]
+    public async Task After_a_quiet_second_the_last_identifiers_are_durable_too()
+    {
+        using ManagerRig rig = new();
+        await rig.CreateAsync("blue");
+        await rig.SettleAsync();
+        Assert.IsType<DiskOperation.Write>(rig.Folder.Journal[^1]);
+        await rig.Time.PassToNextTimerAsync(Cancelled);
+        await rig.SettleAsync();
+        Assert.IsType<DiskOperation.SyncFile>(rig.Folder.Journal[^1]);
+
+        // Now even the power failure that follows leaves no room for doubt.
+        CrashModel disk = new([], new(4));
+        rig.Folder.Journal.ForEach(disk.Apply);
+        SortedDictionary<string, ReadOnlyMemory<byte>> image = disk.AfterPowerFailure();
+        string name = Assert.Single(image.Keys);
+        byte[] bytes = image[name].ToArray();
+        bytes[^9] ^= 1;
+        image[name] = bytes;
+        Assert.Throws<StorageCorruptException>(() => LogStore.Open(new ModelFolder(image), new(), out _));
+    }
+
+    [Fact]
     public async Task Those_who_wait_together_share_a_sync_and_each_sees_the_one_before()
     {
         using ManagerRig rig = new();
