@@ -10,9 +10,15 @@ internal static class CommandLine
     public static async Task<int> RunAsync(
         string[] arguments, Terminal terminal, AgentRunner runAgent, CancellationToken stop)
     {
-        RootCommand root = CommandTree.Build(terminal, runAgent);
-        ParseResult parse = root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
-        string? stray = StrayOption.Find(parse, arguments);
+        // Help and complaints speak of every verb; anything else needs only its own.
+        ParseResult? parse = CommandTree.BuildFor(arguments, terminal, runAgent) is { } few ? Parse(few, arguments) : null;
+        string? stray = parse is null ? null : StrayOption.Find(parse, arguments);
+        if (parse is null || stray is not null || parse.Errors.Count > 0 || parse.Action is HelpWithExamples)
+        {
+            parse = Parse(CommandTree.Build(terminal, runAgent), arguments);
+            stray = StrayOption.Find(parse, arguments);
+        }
+
         if ((stray is not null || parse.Errors.Count > 0) && parse.Action is not HelpWithExamples)
         {
             return Refuse(terminal, UsageComplaint.Of(parse, stray));
@@ -42,6 +48,9 @@ internal static class CommandLine
 
     public static void Tell(Terminal terminal, Failure failure) =>
         terminal.Error.WriteLine("overlayd: " + failure.Sentence);
+
+    private static ParseResult Parse(RootCommand root, string[] arguments) =>
+        root.Parse(arguments, new ParserConfiguration { ResponseFileTokenReplacer = null });
 
     private static int Refuse(Terminal terminal, UsageComplaint complaint)
     {

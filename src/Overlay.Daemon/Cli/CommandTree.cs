@@ -6,28 +6,53 @@ namespace Overlay.Daemon.Cli;
 /// <summary>The verbs of overlayd.</summary>
 internal static class CommandTree
 {
-    public static RootCommand Build(Terminal terminal, AgentRunner runAgent)
+    private static readonly (string Name, Func<VerbMaker, AgentRunner, RootCommand, Command> Make)[] Verbs =
+    [
+        ("run", static (maker, runAgent, _) => RunVerb.Make(maker, runAgent)),
+        ("init", static (maker, _, _) => ClusterVerbs.MakeInit(maker)),
+        ("join", static (maker, _, _) => ClusterVerbs.MakeJoin(maker)),
+        ("leave", static (maker, _, _) => ClusterVerbs.MakeLeave(maker)),
+        ("token", static (maker, _, _) => TokenVerbs.Make(maker)),
+        ("node", static (maker, _, _) => NodeVerbs.Make(maker)),
+        ("network", static (maker, _, _) => NetworkVerbs.Make(maker)),
+        ("sandbox", static (maker, _, _) => SandboxVerbs.Make(maker)),
+        ("attach", static (maker, _, _) => EndpointVerbs.MakeAttach(maker)),
+        ("detach", static (maker, _, _) => EndpointVerbs.MakeDetach(maker)),
+        ("endpoint", static (maker, _, _) => EndpointVerbs.Make(maker)),
+        ("status", static (maker, _, _) => StatusVerb.Make(maker)),
+        ("version", static (maker, _, _) => VersionVerb.Make(maker)),
+        ("completion", static (maker, _, root) => CompletionVerbs.Make(maker, root)),
+        (CompletionScript.NamesCommand, static (maker, _, _) => CompletionVerbs.MakeNames(maker)),
+    ];
+
+    /// <summary>All verbs.</summary>
+    public static RootCommand Build(Terminal terminal, AgentRunner runAgent) =>
+        Build(terminal, runAgent, static _ => true);
+
+    /// <summary>
+    /// Only the verbs that <paramref name="arguments"/> name, which is what running them takes: a command that is run
+    /// a thousand times by a script should not make fourteen others each time. Null where a whole tree is needed.
+    /// </summary>
+    public static RootCommand? BuildFor(IReadOnlyCollection<string> arguments, Terminal terminal, AgentRunner runAgent) =>
+        arguments.Contains("completion") || !Array.Exists(Verbs, v => arguments.Contains(v.Name))
+            ? null
+            : Build(terminal, runAgent, arguments.Contains);
+
+    private static RootCommand Build(Terminal terminal, AgentRunner runAgent, Func<string, bool> wanted)
     {
         GlobalOptions globals = new();
         VerbMaker maker = new(terminal, globals);
         RootCommand root = new(
             "Overlay networks for any Linux machine: containers, namespaces and VMs of many hosts on one network.");
         globals.AddTo(root);
-        root.Add(RunVerb.Make(maker, runAgent));
-        root.Add(ClusterVerbs.MakeInit(maker));
-        root.Add(ClusterVerbs.MakeJoin(maker));
-        root.Add(ClusterVerbs.MakeLeave(maker));
-        root.Add(TokenVerbs.Make(maker));
-        root.Add(NodeVerbs.Make(maker));
-        root.Add(NetworkVerbs.Make(maker));
-        root.Add(SandboxVerbs.Make(maker));
-        root.Add(EndpointVerbs.MakeAttach(maker));
-        root.Add(EndpointVerbs.MakeDetach(maker));
-        root.Add(EndpointVerbs.Make(maker));
-        root.Add(StatusVerb.Make(maker));
-        root.Add(VersionVerb.Make(maker));
-        root.Add(CompletionVerbs.Make(maker, root));
-        root.Add(CompletionVerbs.MakeNames(maker));
+        foreach ((string name, Func<VerbMaker, AgentRunner, RootCommand, Command> make) in Verbs)
+        {
+            if (wanted(name))
+            {
+                root.Add(make(maker, runAgent, root));
+            }
+        }
+
         HelpWithExamples.Install(root);
         return root;
     }
