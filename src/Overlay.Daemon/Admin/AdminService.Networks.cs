@@ -19,7 +19,9 @@ internal sealed partial class AdminService
         NetworkSpec spec = SpecOf(id, request);
         Outcome<NetworkObject> created = await manager.Loop.ProposeAsync(
             intent => intent.CreateNetwork(spec), request.RequestId, context.CancellationToken);
+        // As it is stored, with its version; or as it was made, if somebody removed it in the meantime.
         NetworkObject network = RefusalStatus.Require(created);
+        network = manager.Loop.State.Network(network.Id) ?? network;
         return await host.Current!.ReadAsync(node => NetworkViews.Of(network, node, verbose: false), context.CancellationToken);
     }
 

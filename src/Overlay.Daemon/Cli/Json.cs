@@ -27,6 +27,30 @@ internal static class Json
 
     public static string Object(IMessage message) => Indent(Formatter().Format(message));
 
+    /// <summary>One array of objects whose values are all strings: what is no message of the contract.</summary>
+    public static string Rows(IEnumerable<IReadOnlyList<(string Key, string Value)>> rows)
+    {
+        using MemoryStream stream = new();
+        using (Utf8JsonWriter writer = new(stream, Indented))
+        {
+            writer.WriteStartArray();
+            foreach (IReadOnlyList<(string Key, string Value)> row in rows)
+            {
+                writer.WriteStartObject();
+                foreach ((string key, string value) in row)
+                {
+                    writer.WriteString(key, value);
+                }
+
+                writer.WriteEndObject();
+            }
+
+            writer.WriteEndArray();
+        }
+
+        return Encoding.UTF8.GetString(stream.ToArray());
+    }
+
     private static JsonFormatter Formatter() => new(JsonFormatter.Settings.Default.WithFormatDefaultValues(true));
 
     private static string Indent(string compact)

@@ -29,7 +29,7 @@ internal static class EndpointVerbs
         Option<string?> ip = Symbols.Address("--ip", AddressFamily.InterNetwork, "IPv4 address [default: a free one]");
         Option<string?> ip6 = Symbols.Address(
             "--ip6", AddressFamily.InterNetworkV6, "IPv6 address [default: a free one]");
-        Option<string?> mac = Symbols.Mac("--mac", "Ethernet address [default: made from the IPv4 address]");
+        Option<string?> mac = Symbols.Mac("--mac", "Ethernet address [default: a new one, never used before]");
         Option<string?> device = Symbols.Text(
             "--interface", "NAME", "Name of the interface inside [default: the first free ethN]");
         Verb verb = new(

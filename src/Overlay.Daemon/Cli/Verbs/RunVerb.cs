@@ -93,13 +93,31 @@ internal static class RunVerb
         return ExitCode.Usage;
     }
 
-    private static void Show(Invocation run, AgentSettings settings) => run.Output.Table<SettingValue>(
-        [
-            new("SETTING", static (value, _) => value.Name),
-            new("VALUE", static (value, _) => value.Text),
-            new("ORIGIN", static (value, _) => value.Origin.ToString().ToLowerInvariant()),
-        ],
-        settings.Values);
+    /// <summary>With -q the exit code says it all.</summary>
+    private static void Show(Invocation run, AgentSettings settings)
+    {
+        if (run.Output.Options.Json)
+        {
+            run.Output.Line(Json.Rows(settings.Values.Select(static value => new (string, string)[]
+            {
+                ("setting", value.Name),
+                ("value", value.Text),
+                ("origin", OriginOf(value)),
+            })));
+        }
+        else if (!run.Output.Options.Quiet)
+        {
+            run.Output.Table<SettingValue>(
+                [
+                    new("SETTING", static (value, _) => value.Name),
+                    new("VALUE", static (value, _) => value.Text),
+                    new("ORIGIN", static (value, _) => OriginOf(value)),
+                ],
+                settings.Values);
+        }
+    }
+
+    private static string OriginOf(SettingValue value) => value.Origin.ToString().ToLowerInvariant();
 
     /// <summary>
     /// SIGTERM and SIGINT ask for an orderly end; a second one is left to the system, which ends the process.
