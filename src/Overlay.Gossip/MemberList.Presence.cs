@@ -1,3 +1,4 @@
+using System.Net;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -10,6 +11,21 @@ internal sealed partial class MemberList
 
     /// <summary>Those whose <see cref="MemberEntry.Evidence"/> is being gathered.</summary>
     public IEnumerable<MemberEntry> Watched => watched.Values;
+
+    /// <summary>A member of a former life of this node, not heard of yet: held until its host is.</summary>
+    public void Recall(string name, IPEndPoint address, Instant now)
+    {
+        if (Find(name) is not null || others.Count >= options.MaxMembers || options.AgentDownHold <= TimeSpan.Zero)
+        {
+            return;
+        }
+
+        // The lowest boot id of ours: whatever it says of itself is newer.
+        MemberEntry member = new(name, address) { Since = now, BootId = 1, HeldUntil = now + options.AgentDownHold };
+        others.Add(name, member);
+        Ring.Insert(member);
+        Watch(member, new());
+    }
 
     /// <summary>What the dead member said no longer stands.</summary>
     public void EndHold(MemberEntry member, GossipEffects e)

@@ -130,6 +130,22 @@ public sealed partial class Swim
         EndIfTold(now, e);
     }
 
+    /// <summary>
+    /// Names a member of this node's former life. Until it is heard of it is dead to the protocol, and held as long as
+    /// its host answers, so that what is remembered of it stands; see <see cref="Presence.AgentDown"/>.
+    /// </summary>
+    public void Recall(string name, IPEndPoint address, Instant now) => members.Recall(name, address, now);
+
+    /// <summary>What a dead member said no longer stands, whether or not its host answers.</summary>
+    public void EndHold(string name, Instant now, GossipEffects e)
+    {
+        if (members.Find(name) is { HeldUntil: not null } member)
+        {
+            members.EndHold(member, e);
+            FollowUp(now, e);
+        }
+    }
+
     public void Receive(IPEndPoint from, ReadOnlySpan<byte> datagram, Instant now, GossipEffects e)
     {
         if (gone)

@@ -24,6 +24,14 @@ public sealed partial class Node
             Address = r.Address.ToString(),
             ReleasedUnixMs = r.ReleasedUnixMs,
         }));
+        state.Remotes.AddRange(followed.SelectMany(
+            network => remotes.On(network).Select(r => new V1.RememberedEndpoint
+            {
+                NetworkId = network.ToString(),
+                Owner = r.Owner.ToString(),
+                Id = r.Id.ToString(),
+                Record = r.ToRecord(),
+            })));
         return state;
     }
 
@@ -54,6 +62,10 @@ public sealed partial class Node
                 e.Reserved4 ? null : e.Ipv4, e.Reserved6 ? null : e.Ipv6,
             }.OfType<IPAddress>().Select(a => (e.Network, a))));
         addresses.SetLeases(intent.Leases, intent.Networks);
+        foreach (V1.RememberedEndpoint remote in state.Remotes)
+        {
+            Remember(remote);
+        }
     }
 
     private static V1.LocalEndpointState Save(EndpointState endpoint)

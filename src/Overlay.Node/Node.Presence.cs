@@ -27,6 +27,7 @@ public sealed partial class Node
         {
             followed.Remove(network);
             remotes.Forget(network);
+            remembered.Forget(network);
             swim.Unsubscribe(network.ToString(), now, effects.Gossip);
         }
     }
@@ -62,7 +63,7 @@ public sealed partial class Node
                     MemberChanged(changed.Member, now, effects);
                     break;
                 case GossipEvent.EntryChanged changed:
-                    EntryChanged(changed, effects);
+                    EntryChanged(changed, now, effects);
                     break;
                 case GossipEvent.MemberForgotten forgotten:
                     verdicts.Remove(forgotten.Name);
@@ -78,12 +79,17 @@ public sealed partial class Node
         string? previous = verdicts.GetValueOrDefault(member.Name);
         string status = StatusText(member.Presence);
         verdicts[member.Name] = status;
-        if (intent.Cluster is not null && intent.Node(member.Name) is null && member.Name != Id.ToString()
-            && member.State == MemberState.Left)
+        bool unlisted = intent.Cluster is not null && intent.Node(member.Name) is null && member.Name != Id.ToString();
+        if (unlisted && member.State == MemberState.Left)
         {
             // It left for good and no manager lists it: nothing is to be remembered of it.
             verdicts.Remove(member.Name);
             swim.Forget(member.Name, now, effects.Gossip);
+        }
+        else if (unlisted && member.Presence == Presence.AgentDown)
+        {
+            // Removed while its agent was down, and told of by a node that did not hear of that yet.
+            swim.EndHold(member.Name, now, effects.Gossip);
         }
 
         string hostname = intent.Node(member.Name)?.Hostname ?? member.Name;
@@ -93,7 +99,7 @@ public sealed partial class Node
         }
     }
 
-    private void EntryChanged(GossipEvent.EntryChanged changed, NodeEffects effects)
+    private void EntryChanged(GossipEvent.EntryChanged changed, Instant now, NodeEffects effects)
     {
         if (changed.Owner == Id.ToString() || !NetworkId.TryParse(changed.Network, out NetworkId network))
         {
@@ -116,6 +122,7 @@ public sealed partial class Node
                 return;
             }
 
+            Confirmed(network, record!, now, effects);
             action = "up";
         }
         else
@@ -134,6 +141,7 @@ public sealed partial class Node
             });
             DataplaneChanges(effects);
             effects.ZonesChanged = true;
+            MemorizeSoon(now);
         }
     }
 

@@ -65,12 +65,13 @@ public sealed partial class Node
     /// <summary>Grows with every change of <see cref="Inputs"/>; see <see cref="Programmed"/>.</summary>
     public long DataplaneRevision { get; private set; }
 
-    public Instant NextDeadline => Instant.Min(swim.NextDeadline, NextAttachDeadline());
+    public Instant NextDeadline => Instant.Min(Instant.Min(swim.NextDeadline, NextAttachDeadline()), NextMemoryDeadline);
 
     /// <summary>Begins gossip, and programs and announces what was there before a restart.</summary>
     public void Start(Instant now, NodeEffects effects)
     {
         swim.Start(now, effects.Gossip);
+        RecallOwners(now);
         FollowNetworks(now, effects);
         foreach (EndpointState endpoint in endpoints.Values)
         {
@@ -118,6 +119,7 @@ public sealed partial class Node
         ExpireAttaches(now, effects);
         ExpireLostSandboxes(now, effects);
         DigestGossip(now, effects);
+        TendMemory(now, effects);
     }
 
     /// <summary>A manager says what is intended for this node.</summary>
@@ -225,6 +227,7 @@ public sealed partial class Node
         {
             PersistRevision++;
             effects.Persist = true;
+            memorizeAt = Instant.Never;
         }
     }
 }

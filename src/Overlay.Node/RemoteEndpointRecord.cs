@@ -62,6 +62,25 @@ public sealed record RemoteEndpointRecord
         return record.ToByteArray();
     }
 
+    /// <summary>The record for this node's own disk: without what only its owner knows.</summary>
+    public EndpointRecord ToRecord()
+    {
+        Span<byte> mac = stackalloc byte[6];
+        Mac.WriteTo(mac);
+        EndpointRecord record = new()
+        {
+            Name = Name,
+            Ipv4 = Ipv4?.ToString() ?? "",
+            Ipv6 = Ipv6?.ToString() ?? "",
+            Mac = ByteString.CopyFrom(mac),
+            Segment = (uint)Segment,
+            Sandbox = Sandbox,
+            CreatedUnixMs = CreatedUnixMs,
+        };
+        record.Aliases.AddRange(Aliases);
+        return record;
+    }
+
     /// <summary>Reads a gossiped record; false with the reason where any part of it is not acceptable.</summary>
     public static bool TryDecode(
         string owner, string key, ReadOnlyMemory<byte> bytes, out RemoteEndpointRecord? endpoint, out string reason)

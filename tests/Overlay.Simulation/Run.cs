@@ -91,6 +91,21 @@ internal static class Run
             return $"{OutliveTime.TotalSeconds} s after only the agent of {agentless.Number} died: {unheld}";
         }
 
+        SimNode restarted = live[simulator.Prng.Next(live.Length)];
+        if (restarted != agentless)
+        {
+            restarted.Crash();
+            restarted.Boot();
+            for (int i = 0; i < 40; i++)
+            {
+                simulator.Run(TimeSpan.FromMilliseconds(500));
+                if (Convergence.Changed(live, agentless) is { } lost)
+                {
+                    return $"after the restart of {restarted.Number} while only the agent of {agentless.Number} is down: {lost}";
+                }
+            }
+        }
+
         agentless.PowerOff();
         simulator.Run(DropTime);
         return Convergence.Changed([.. live.Where(n => n != agentless)], agentless) is { } kept

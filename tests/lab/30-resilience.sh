@@ -84,6 +84,26 @@ check "node ls tells: its agent is down" shell '[ "$(state_of 1 host2)" = agent-
 check "status tells it too" shell "{ on 1 overlayd status || true; } | grep 'agent of node host2 is down'"
 entries_of_2 > "$work/fdb2.during"
 check "its FDB entries never changed" diff "$work/fdb2.before" "$work/fdb2.during"
+
+# Another agent restarts meanwhile, and then all are down and only one comes back: it knows what it knew.
+in_sandbox 3 box3 ping -i 0.1 -c 60 -W 1 box2 > "$work/ping32" 2>&1 &
+pinging=$!
+within 5 "a ping by name begins" grep 'bytes from' "$work/ping32"
+check "another agent dies" "$lab" kill 3
+check "and starts again" "$lab" restart 3
+within 3 "it finds the names of the host whose agent is down" ping_by_name 3 box3 box2
+within 5 "and says so" shell '[ "$(state_of 3 host2)" = agent-down ]'
+wait $pinging
+check "no ping was lost over its restart" shell "tail -n 3 '$work/ping32' | tee /dev/stderr | grep '60 packets transmitted, 60 received'"
+check "all agents die" shell "'$lab' kill 1 && '$lab' kill 3"
+check "and only one starts again" "$lab" restart 3
+sleep 6
+check "it still reaches the others by name, host 1" ping_by_name 3 box3 box1
+check "it still reaches the others by name, host 2" ping_by_name 3 box3 box2
+check "the manager starts again" "$lab" restart 1
+within 10 "and is alive for it" shell '[ "$(state_of 3 host1)" = alive ]'
+check "with its names" ping_by_name 3 box3 box1
+check "and for the manager host 2 is still there" ping_by_name 1 box1 box2
 check "the agent starts again" "$lab" restart 2
 within 10 "and is alive for all" alive 1 3
 on 2 ip -o link | awk '{print $1 $2}' | sort > "$work/links2.after"

@@ -17,6 +17,7 @@ internal sealed class SimNode(SimWorld world, int number)
     private (long Revision, DataplaneInputs Inputs)? wanted;
     private LocalState? disk;
     private long settledRevision = -1;
+    private long writtenRevision = -1;
     private bool roundDue;
     private Instant armed = Instant.Never;
 
@@ -56,6 +57,7 @@ internal sealed class SimNode(SimWorld world, int number)
         Life++;
         AppliedVersion = 0;
         settledRevision = -1;
+        writtenRevision = -1;
         armed = Instant.Never;
         wanted = null;
         roundDue = false;
@@ -232,8 +234,10 @@ internal sealed class SimNode(SimWorld world, int number)
         int life = Life;
         world.Simulator.Later(world.Simulator.Ms(1, 40), () =>
         {
-            if (life == Life)
+            // An older state never replaces a newer one: the writer has one thread.
+            if (life == Life && revision >= writtenRevision)
             {
+                writtenRevision = revision;
                 disk = state;
                 Deliver((n, now, e) => n.Persisted(revision, null, now, e), life);
             }

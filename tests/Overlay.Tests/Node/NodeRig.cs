@@ -14,7 +14,7 @@ namespace Overlay.Tests.Node;
 /// One node with a disk, a kernel and a manager that do what a test wants: by default each confirms at once. The
 /// manager is the real store with the real rules.
 /// </summary>
-internal sealed class NodeRig
+internal sealed partial class NodeRig
 {
     public const ulong Number = 2;
 
@@ -70,12 +70,13 @@ internal sealed class NodeRig
     /// <summary>Virtual wall-clock time in milliseconds: the manager's and the users'.</summary>
     private long UnixMs => World.Now;
 
-    /// <summary>Ends this life of the agent and begins another with what is on disk.</summary>
+    /// <summary>Ends this life of the agent, and the other nodes' agents, and begins another with what is on disk.</summary>
     public Mind Boot()
     {
         applied = 0;
         effects.Clear();
         Asked.Clear();
+        peers.Clear();
         Mind = new(
             new()
             {
@@ -159,10 +160,11 @@ internal sealed class NodeRig
     {
         Instant end = Now + duration;
         long origin = UnixMs - (Now.Nanoseconds / 1_000_000);
-        while (Mind.NextDeadline <= end)
+        while (Instant.Min(Mind.NextDeadline, NextPeerDeadline) is var next && next <= end)
         {
-            Now = Mind.NextDeadline > Now ? Mind.NextDeadline : Now + TimeSpan.FromMilliseconds(1);
+            Now = next > Now ? next : Now + TimeSpan.FromMilliseconds(1);
             World.Now = origin + (Now.Nanoseconds / 1_000_000);
+            AdvancePeers();
             Do((n, now, e) => n.Advance(now, e));
         }
 
@@ -271,6 +273,9 @@ internal sealed class NodeRig
         bool persist = effects.Persist;
         bool program = effects.DataplaneChanged;
         ManagerRequest[] requests = [.. effects.ManagerRequests];
+        Datagram[] datagrams = [.. effects.Gossip.Datagrams];
+        StreamDial[] dials = [.. effects.Gossip.Dials];
+        StreamReply[] replies = [.. effects.Gossip.Replies];
         Completions.AddRange(effects.Completions);
         Events.AddRange(effects.Events);
         effects.Clear();
@@ -280,6 +285,7 @@ internal sealed class NodeRig
             Write();
         }
 
+        Deliver(datagrams, dials, replies);
         if (program && KernelAnswers)
         {
             Program();
