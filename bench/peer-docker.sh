@@ -25,7 +25,6 @@ docker_start() { # host
 }
 
 milliseconds() { awk -v ns="$1" 'BEGIN {printf "%.1f", ns / 1e6}'; }
-middle() { sort -n | awk '{v[NR] = $1} END {if (NR) print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2}'; }
 container_net() { echo "/proc/$(cat "$labs/$theirs/host$1/pid")/root/proc/$(docker_at "$1" inspect -f '{{.State.Pid}}' "$2")/ns/net"; }
 container_address() { docker_at "$1" inspect -f "{{(index .NetworkSettings.Networks \"$3\").IPAddress}}" "$2"; }
 
@@ -75,6 +74,7 @@ docker_peer() {
     docker_at 1 network connect load idle
     until docker_at 2 network connect load idle 2>/dev/null; do sleep 0.2; done
     peer[overlay_gbps]=$(throughput "$(container_net 2 idle)" "$(container_net 1 idle)" "$(container_address 2 idle load)")
+    peer[rtt_us]=$(delay "$(container_net 1 idle)" "$(container_address 2 idle load)")
     peer[idle_rss_mb]=$(pgrep --ns "$(cat "$labs/$theirs/host1/pid")" --nslist pid -f '(dockerd|containerd) ' |
         while read -r p; do rss "$p"; echo; done | awk '{s += $1} END {printf "%.1f", s}')
     OVERLAYD_LAB=$theirs "$lab" down >&2

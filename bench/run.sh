@@ -37,20 +37,32 @@ figure() { # name, unit, value
     else printf '%s\t%s\t%s\n' "$1" "$3" "$2"; fi
 }
 measure() { timeout 180 "$bench" "$@" || true; }
-on() { local host=$1; shift; OVERLAYD_LAB=$ours "$lab" exec "$host" "$@"; }
+on() { local host=$1; shift; OVERLAYD_LAB=$ours timeout --foreground 60 "$lab" exec "$host" "$@"; }
+middle() { sort -n | awk '{v[NR] = $1} END {if (NR) print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2}'; }
 gigabits() { sed -n 's/.*"bits_per_second":[[:space:]]*\([0-9.e+]*\).*/\1/p' | tail -n 1 | awk '{printf "%.2f", $1 / 1e9}'; }
 now() { date +%s%N; }
 rss() { awk '/^VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{print $12 + $13}'; }
 
-# iperf3 between two network namespaces given by their files.
+# One TCP stream of a second, as often as there are rounds, between two network namespaces given by their files; the median.
 throughput() { # server, client, address
-    timeout 30 nsenter --net="$1" iperf3 -s -1 >/dev/null 2>&1 &
-    local server=$! tries=0
+    timeout $((rounds * 5 + 30)) nsenter --net="$1" iperf3 -s >/dev/null 2>&1 &
+    local server=$! tries=0 i
     while [ $tries -lt 50 ] && ! nsenter --net="$1" ss -Hltn 'sport = 5201' | grep -q .; do tries=$((tries + 1)); sleep 0.05; done
-    timeout 30 nsenter --net="$2" iperf3 -c "$3" -t 5 -J 2>/dev/null | gigabits || true
+    for i in $(seq "$rounds"); do
+        timeout 20 nsenter --net="$2" iperf3 -c "$3" -t 1 -J 2>/dev/null | gigabits || true
+        echo
+    done | grep . | middle
     kill "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
+}
+
+# The median of as many averages of 100 echoes as there are rounds, in microseconds.
+delay() { # client, address
+    local i
+    for i in $(seq "$rounds"); do
+        nsenter --net="$1" timeout 30 ping -q -i 0.002 -c 100 "$2" | awk -F/ '/^rtt/ {printf "%.1f\n", $5 * 1000}' || true
+    done | middle
 }
 
 attach_suite() {
@@ -94,7 +106,7 @@ attach_suite() {
         while read -r a; do on 1 overlayd endpoint ls --format json | grep -qF "$a/" && echo "$a"; done | head -n 1)
     figure overlay_gbps Gbit/s "$(throughput "$h2/run/netns/rest1" "$h1/run/netns/rest3" "$address")"
     figure underlay_gbps Gbit/s "$(throughput "/proc/$(cat "$labs/$ours/host2/pid")/ns/net" "/proc/$pid1/ns/net" 192.168.50.2)"
-    figure rtt_us us "$(nsenter --net="$h1/run/netns/rest3" timeout 30 ping -q -i 0.01 -c 200 "$address" | awk -F/ '/^rtt/ {printf "%.1f", $5 * 1000}')"
+    figure rtt_us us "$(delay "$h1/run/netns/rest3" "$address")"
 
     say "start of the agent"
     local samples=()
@@ -102,7 +114,7 @@ attach_suite() {
         "$lab" stop 3 >&2
         samples+=("$(ready 3)")
     done
-    figure agent_ready_ms ms "$(printf '%s\n' "${samples[@]}" | sort -n | awk '{v[NR] = $1} END {print (v[int((NR + 1) / 2)] + v[int((NR + 2) / 2)]) / 2}')"
+    figure agent_ready_ms ms "$(printf '%s\n' "${samples[@]}" | middle)"
 
     say "forwarding entries"
     figure fdb_1000_ms ms "$(measure fdb 1000 "$rounds")"
