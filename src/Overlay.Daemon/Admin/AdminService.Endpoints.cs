@@ -185,7 +185,7 @@ internal sealed partial class AdminService
             {
                 throw RefusalStatus.ToException(new(
                     RefusalKind.Conflict, $"Sandbox {name} is not removed.",
-                    $"It has {attached.Length} endpoints: {string.Join(", ", attached.Select(static e => e.Name))}.",
+                    $"It has endpoints: {string.Join(", ", attached.Select(static e => e.Name))}.",
                     $"Detach them first, or type `overlayd sandbox rm --force {name}`."));
             }
 

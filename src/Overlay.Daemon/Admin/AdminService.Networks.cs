@@ -64,7 +64,7 @@ internal sealed partial class AdminService
         {
             throw RefusalStatus.ToException(new(
                 RefusalKind.Conflict, $"Network {network.Name} is not removed.",
-                $"It has {names.Length} endpoints: {string.Join(", ", names.Take(5))}{(names.Length > 5 ? ", …" : "")}.",
+                $"It has {(names.Length == 1 ? "the endpoint" : $"{names.Length} endpoints:")} {string.Join(", ", names.Take(5))}{(names.Length > 5 ? ", …" : "")}.",
                 $"Detach them first; see where they are with `overlayd endpoint ls --network {network.Name}`."));
         }
 

@@ -46,14 +46,15 @@ internal sealed partial class AdminService
             AppliedVersion = current.Session.AppliedVersion,
             LastError = current.Session.Current.LastError,
         };
-        await current.ReadAsync(
+        NetworkObject[] networks = await current.ReadAsync(
             node =>
             {
                 Describe(response, node);
-                return true;
+                return node.Intent.Networks.ToArray();
             },
             context.CancellationToken);
         response.Problems.AddRange(Problems(response, dataplane));
+        response.Problems.AddRange(RouteOverlaps.Find(networks, [.. host.Services.HostRoutes()]));
         response.State = response.Problems.Count == 0 ? "ready" : "degraded";
         return response;
     }
