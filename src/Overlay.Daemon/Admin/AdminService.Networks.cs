@@ -62,9 +62,10 @@ internal sealed partial class AdminService
             context.CancellationToken);
         if (names.Length > 0)
         {
+            string some = string.Join(", ", names.Take(5)) + (names.Length > 5 ? ", …" : "");
             throw RefusalStatus.ToException(new(
                 RefusalKind.Conflict, $"Network {network.Name} is not removed.",
-                $"It has {(names.Length == 1 ? "the endpoint" : $"{names.Length} endpoints:")} {string.Join(", ", names.Take(5))}{(names.Length > 5 ? ", …" : "")}.",
+                $"{(names.Length == 1 ? "It has the endpoint" : $"It has {names.Length} endpoints:")} {some}.",
                 $"Detach them first; see where they are with `overlayd endpoint ls --network {network.Name}`."));
         }
 
