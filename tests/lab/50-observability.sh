@@ -22,7 +22,7 @@ done
 socket_metrics() { on "$1" curl -fsS --unix-socket $socket http://localhost/metrics; }
 export -f socket_metrics
 export socket
-shows() { socket_metrics "$1" | grep -qE "$2"; }
+shows() { local text; text=$(socket_metrics "$1") && grep -E "$2" <<<"$text"; }
 within 8 "the probes' round trips are measured" shows 1 '^overlayd_gossip_probe_rtt_seconds_count [1-9]'
 within 8 "three members are counted" shows 2 '^overlayd_gossip_members\{state="alive"\} 3'
 check "the others' endpoints were programmed" shows 1 '^overlayd_endpoint_program_duration_seconds_count [2-9]'
@@ -69,6 +69,16 @@ check "sixty foreign certificates and sixty calls without one" flood
 refusals() { "$lab" logs 1 1000 | grep -cE 'Refused (the certificate|/overlay)'; }
 check "are told a few times ($(refusals))" shell "[ $(refusals) -ge 2 ] && [ $(refusals) -le 20 ]"
 check "and counted" shell '[ "$(socket_metrics 1 | sed -nE "s/^overlayd_manager_refusals_total.* ([0-9]+)$/\1/p" | awk "{s += \$1} END {print s}")" -ge 120 ]'
+
+# systemd.
+"$lab" exec 3 setsid /usr/bin/python3 -c 'import socket, sys
+s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM); s.bind("/run/notify")
+while True: open(sys.argv[1], "ab").write(s.recv(9999) + b"\n")' "$work/notify" </dev/null >/dev/null 2>&1 &
+disown
+"$lab" stop 3 && NOTIFY_SOCKET=/run/notify "$lab" restart 3
+within 15 "systemd hears of READY, and the status line becomes true" shell 'grep -q READY=1 "$work/notify" && [ "$(grep STATUS "$work/notify" | tail -n 1 | grep -c "STATUS=ready in cluster")" = 1 ]'
+check "and of the end" shell '"$lab" stop 3 && [ "$(tail -n 1 "$work/notify")" = STOPPING=1 ]'
+"$lab" restart 3
 
 # The end.
 stops() { local start took; start=$(date +%s%N); "$lab" stop "$1" || return 1; took=$((($(date +%s%N) - start) / 1000000)); [ $took -lt 3000 ] || { echo "$took ms"; return 1; }; }

@@ -13,4 +13,7 @@ internal static class AgentHealth
         new HealthCheck("dataplane", () => host.Services.Reconciler.Status is { Pending: > 0 } status
             ? $"{status.Pending} operations failed: {status.LastError}" : null),
         new HealthCheck("names", () => host.Services.Names.Sandboxes.FirstOrDefault(static s => s.Problem is not null)?.Problem));
+
+    /// <summary>How the agent is, in one line.</summary>
+    public static string Sentence(AgentHost host) => Checks(host).Ready().Summarize($"ready in cluster {host.Current?.Record.ClusterId}");
 }

@@ -69,9 +69,11 @@ internal static partial class AgentProcess
         }
 
         using SystemdNotify systemd = SystemdNotify.FromEnvironment();
-        systemd.Ready(host.Current is { } current ? $"in cluster {current.Record.ClusterId}" : "not in a cluster");
+        systemd.Ready(AgentHealth.Sentence(host));
         LogReady(logger, AgentVersion.Text, settings.SocketPath);
-        Task watchdog = systemd.RunWatchdogAsync(() => !host.Failure.IsFaulted, clock.Time, stop);
+        Task notifying = Task.WhenAll(
+            systemd.RunWatchdogAsync(() => !host.Failure.IsFaulted, clock.Time, stop),
+            systemd.RunStatusAsync(() => AgentHealth.Sentence(host), clock.Time, stop));
         Task first = await Task.WhenAny(
             host.Failure, watching, names.ExecuteTask!, forwarder.ExecuteTask!, Task.Delay(Timeout.Infinite, stop));
         systemd.Stopping();
@@ -85,7 +87,7 @@ internal static partial class AgentProcess
             return 1;
         }
 
-        await watchdog;
+        await notifying;
         LogStopped(logger);
         return 0;
     }

@@ -13,6 +13,10 @@ internal sealed record HealthReport(IReadOnlyList<(string Name, string? Problem)
 {
     public bool IsHealthy => Results.All(static r => r.Problem is null);
 
+    /// <summary>In one sentence, for a status line: what is wrong first, or this.</summary>
+    public string Summarize(string healthy) =>
+        Results.FirstOrDefault(static r => r.Problem is not null) is { Problem: { } problem } ? $"not ready: {problem}" : healthy;
+
     /// <summary>One line for each check and a closing line, in the manner of Kubernetes.</summary>
     public string Describe(string endpoint)
     {

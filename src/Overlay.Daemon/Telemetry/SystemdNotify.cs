@@ -11,6 +11,8 @@ namespace Overlay.Daemon.Telemetry;
 internal sealed class SystemdNotify : IDisposable
 {
     private const int MaxStatus = 1024;
+    private static readonly TimeSpan StatusInterval = TimeSpan.FromSeconds(5);
+
     private readonly Socket? socket;
     private readonly UnixDomainSocketEndPoint? target;
 
@@ -71,6 +73,35 @@ internal sealed class SystemdNotify : IDisposable
                 }
             }
             while (await timer.WaitForNextTickAsync(cancellationToken));
+        }
+        catch (OperationCanceledException)
+        {
+            // The agent stops; systemd has been told by Stopping.
+        }
+    }
+
+    /// <summary>Keeps the line that `systemctl status` shows true: looks every few seconds, sends what changed.</summary>
+    public async Task RunStatusAsync(Func<string> status, TimeProvider time, CancellationToken cancellationToken)
+    {
+        if (!IsListening)
+        {
+            return;
+        }
+
+        string said = "";
+        try
+        {
+            while (true)
+            {
+                string now = status();
+                if (now != said)
+                {
+                    Status(now);
+                    said = now;
+                }
+
+                await Task.Delay(StatusInterval, time, cancellationToken);
+            }
         }
         catch (OperationCanceledException)
         {

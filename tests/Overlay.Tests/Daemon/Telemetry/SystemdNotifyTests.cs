@@ -92,6 +92,42 @@ public sealed class SystemdNotifyTests : IDisposable
         await running;
     }
 
+    [Fact]
+    public async Task The_status_line_is_sent_when_it_changed()
+    {
+        string path = Path.Combine(folder, "notify");
+        listener.Bind(new UnixDomainSocketEndPoint(path));
+        using SystemdNotify notify = new(path);
+        using ManualTime time = new(new(2026, 3, 1, 12, 0, 0, TimeSpan.Zero));
+        using CancellationTokenSource stop = new();
+        string[] lines = ["one", "one", "two\nlines", "one"];
+        int asked = 0;
+        Task running = notify.RunStatusAsync(() => lines[Math.Min(asked++, 3)], time, stop.Token);
+        Assert.Equal("STATUS=one", Receive());
+        foreach (string expected in (string[])["STATUS=two lines", "STATUS=one"])
+        {
+            while (listener.Available == 0)
+            {
+                await time.PassToNextTimerAsync(TestContext.Current.CancellationToken);
+            }
+
+            Assert.Equal(expected, Receive());
+        }
+
+        await stop.CancelAsync();
+        await running;
+    }
+
+    [Fact]
+    public void The_status_line_is_the_first_problem()
+    {
+        string? gossip = null;
+        HealthChecks checks = new(new HealthCheck("agent", static () => null), new HealthCheck("gossip", () => gossip));
+        Assert.Equal("ready in cluster x", checks.Ready().Summarize("ready in cluster x"));
+        gossip = "nobody answers";
+        Assert.Equal("not ready: nobody answers", checks.Ready().Summarize("ready in cluster x"));
+    }
+
     public void Dispose()
     {
         listener.Dispose();
