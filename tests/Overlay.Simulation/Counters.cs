@@ -5,7 +5,7 @@ internal sealed class Counters
 {
     private static readonly string[] Expected =
         ["request granted", "request refused", "detach", "crash", "host crash", "agent down, host up", "pause", "partition",
-         "drift", "drift repaired", "sandbox gone",
+         "drift in overlays", "drift in sandboxes", "drift in hosts", "drift repaired", "sandbox gone",
          "network created", "network removed", "node left", "node removed", "manager unreachable", "kernel refused",
          "static address", "address reused"];
 

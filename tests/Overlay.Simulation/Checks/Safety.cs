@@ -1,4 +1,3 @@
-using System.Net;
 using Overlay.Node;
 using Overlay.Primitives;
 using Overlay.Simulation.World;
@@ -27,21 +26,23 @@ internal sealed class Safety(SimWorld world)
     /// <summary>An attach that was never on disk was never answered: its address may be given at once.</summary>
     public void Crashed(SimNode node)
     {
-        SortedSet<string> kept = new(node.DiskEndpoints, StringComparer.Ordinal);
-        foreach (string address in holders.Where(h => h.Value.Node == node.Id && !kept.Contains(h.Value.Endpoint.ToString()))
+        SortedSet<EndpointId> kept = [.. node.OnDisk.Select(static e => e.Id)];
+        foreach (string address in holders.Where(h => h.Value.Node == node.Id && !kept.Contains(h.Value.Endpoint))
             .Select(static h => h.Key).ToArray())
         {
             holders.Remove(address);
         }
+
+        Check();
     }
 
     public void Check()
     {
         SortedDictionary<string, EndpointId> taken = new(StringComparer.Ordinal);
-        SortedDictionary<MacAddress, EndpointId> macs = [];
-        foreach (SimNode node in world.Nodes.Where(static n => n.Up))
+        SortedDictionary<string, EndpointId> macs = new(StringComparer.Ordinal);
+        foreach (SimNode node in world.Nodes)
         {
-            foreach (EndpointState endpoint in node.Mind!.Endpoints)
+            foreach (HeldEndpoint endpoint in node.Held)
             {
                 if (!macs.TryAdd(endpoint.Mac, endpoint.Id))
                 {
@@ -63,7 +64,7 @@ internal sealed class Safety(SimWorld world)
         }
     }
 
-    private void Hold(SimNode node, EndpointState endpoint, IPAddress? address, bool reserved, SortedDictionary<string, EndpointId> taken)
+    private void Hold(SimNode node, HeldEndpoint endpoint, string? address, bool reserved, SortedDictionary<string, EndpointId> taken)
     {
         if (address is null)
         {

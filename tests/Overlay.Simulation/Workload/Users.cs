@@ -40,7 +40,7 @@ internal sealed class Users(SimWorld world)
             < 72 => () => PowerOff(node),
             < 75 => () => Pause(node),
             < 80 => () => Partition(node),
-            < 87 => () => Count("drift", node.Host.Drift()),
+            < 87 => () => node.Host.Drift(),
             < 91 => () => LoseSandbox(node),
             < 96 => () => Disconnect(node),
             < 97 => () => Leave(node),

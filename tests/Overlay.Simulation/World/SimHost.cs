@@ -74,15 +74,30 @@ internal sealed class SimHost
     public bool Drift()
     {
         Prng prng = world.Simulator.Prng;
-        NamespaceName[] ours = [.. State.Namespaces.Keys.Where(static n => n.IsOverlay)];
-        if (ours.Length == 0)
+        NamespaceName[] places = [.. State.Namespaces.Where(static n => n.Key.IsOverlay || Ours(n.Value).Length > 0).Select(static n => n.Key)];
+        if (places.Length == 0)
         {
             return false;
         }
 
-        NamespaceName name = ours[prng.Next(ours.Length)];
+        NamespaceName name = places[prng.Next(places.Length)];
+        Operation? harm = name.IsOverlay ? HarmInOverlay(name) : HarmOutside(name);
+        if (harm is not null && State.Refusal(harm) is null)
+        {
+            State = State.After(harm);
+            world.Simulator.Say($"drift {harm}");
+            world.Simulator.Counters.Add(name.IsOverlay ? "drift in overlays" : name.IsHost ? "drift in hosts" : "drift in sandboxes");
+            return true;
+        }
+
+        return false;
+    }
+
+    private Operation? HarmInOverlay(NamespaceName name)
+    {
+        Prng prng = world.Simulator.Prng;
         NamespaceState inside = State.Namespaces[name];
-        Operation? harm = prng.Next(5) switch
+        return prng.Next(5) switch
         {
             0 when inside.Fdb.Count > 0 => new Operation.DeleteFdb(name, inside.Fdb[prng.Next(inside.Fdb.Count)]),
             1 when inside.Neighbours.Count > 0 =>
@@ -94,14 +109,29 @@ internal sealed class SimHost
             4 => new Operation.DeleteNamespace(name),
             _ => null,
         };
-        if (harm is not null)
-        {
-            State = State.After(harm);
-            world.Simulator.Say($"drift {harm}");
-        }
-
-        return harm is not null;
     }
+
+    /// <summary>In the host's own namespace, or in a sandbox: where strangers have objects beside ours.</summary>
+    private Operation? HarmOutside(NamespaceName name)
+    {
+        Prng prng = world.Simulator.Prng;
+        NamespaceState inside = State.Namespaces[name];
+        string[] links = Ours(inside);
+        string link = links[prng.Next(links.Length)];
+        AddressEntry[] addresses = [.. inside.Addresses.Where(a => a.Device == link)];
+        return prng.Next(6) switch
+        {
+            0 => new Operation.DeleteLink(name, link),
+            1 => new Operation.ChangeLink(name, link, Mtu: 1000, Up: false),
+            2 when addresses.Length > 0 => new Operation.DeleteAddress(name, addresses[prng.Next(addresses.Length)]),
+            3 when inside.Routes.Count > 0 => new Operation.DeleteRoute(name, inside.Routes[prng.Next(inside.Routes.Count)]),
+            4 when inside.NftTable is not null => new Operation.DeleteNftTable(name),
+            5 when inside.Links[link].Master is not null => new Operation.ChangeLink(name, link, Master: ""),
+            _ => null,
+        };
+    }
+
+    private static string[] Ours(NamespaceState inside) => [.. inside.Links.Keys.Where(static l => l is not ("lo" or Stranger))];
 
     /// <summary>The agent left, or the machine went down: what the agent made goes with it.</summary>
     public void Wipe() => State = HostState.Empty;

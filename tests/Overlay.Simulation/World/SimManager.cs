@@ -8,17 +8,16 @@ using Overlay.V1;
 namespace Overlay.Simulation.World;
 
 /// <summary>The store and the rules of intent as they are, behind a line that may be down for some nodes.</summary>
-internal sealed class SimManager
+internal sealed class SimManager(SimWorld world)
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(4);
 
-    private readonly SimWorld world;
     private readonly SortedSet<int> unreachable = [];
     private ulong index;
 
-    public SimManager(SimWorld world)
+    /// <summary>The cluster begins with this node; the simulated manager stands for the one that runs on it.</summary>
+    public void Bootstrap(SimNode first)
     {
-        this.world = world;
         Prng prng = world.Simulator.Prng;
         ByteString Bytes(int count)
         {
@@ -36,9 +35,8 @@ internal sealed class SimManager
             ManagerSecret = Bytes(16),
             GossipKey = Bytes(32),
             QuarantineSeconds = world.Options.QuarantineSeconds,
-            FirstManager = Describe(new(world, 0), NodeRole.Manager),
+            FirstManager = Describe(first, NodeRole.Manager),
         }));
-        Commit(Intent.RemoveNode(new NodeId(SimNode.IdBase).ToString(), force: true));
     }
 
     public Store Store { get; } = new();

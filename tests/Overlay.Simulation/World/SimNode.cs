@@ -48,8 +48,18 @@ internal sealed class SimNode(SimWorld world, int number)
 
     public SortedDictionary<long, Action<ReadOnlyMemory<byte>>> Replies { get; } = [];
 
-    /// <summary>Endpoints that its disk remembers.</summary>
-    public IEnumerable<string> DiskEndpoints => disk?.Endpoints.Select(static e => e.Id) ?? [];
+    /// <summary>
+    /// The endpoints it has: of a running agent those in its mind, else those that its disk remembers. Its kernel may
+    /// still forward to them, and its next life will have them.
+    /// </summary>
+    public IEnumerable<HeldEndpoint> Held => Gone ? []
+        : Up ? Mind!.Endpoints.Select(static e => new HeldEndpoint(
+            e.Id, e.Network.ToString(), e.Name, e.Mac.ToString(), e.Ipv4?.ToString(), e.Reserved4, e.Ipv6?.ToString(), e.Reserved6))
+        : OnDisk;
+
+    public IEnumerable<HeldEndpoint> OnDisk => disk?.Endpoints.Select(static e => new HeldEndpoint(
+        EndpointId.Parse(e.Id), e.NetworkId, e.Name, MacAddress.FromBytes(e.Mac.Span).ToString(),
+        e.Ipv4.Length > 0 ? e.Ipv4 : null, e.Reserved4, e.Ipv6.Length > 0 ? e.Ipv6 : null, e.Reserved6)) ?? [];
 
     public void Boot()
     {

@@ -18,7 +18,14 @@ internal sealed class SimWorld
         {
             SimNode node = new(this, i + 1);
             Nodes.Add(node);
-            Manager.Admit(node);
+            if (i == 0)
+            {
+                Manager.Bootstrap(node);
+            }
+            else
+            {
+                Manager.Admit(node);
+            }
         }
 
         foreach (SimNode node in Nodes)
