@@ -71,6 +71,17 @@ check "the agent restarts once more" shell "'$lab' kill 1 && '$lab' restart 1"
 names > "$work/again"
 check "and shows the same" diff "$work/there" "$work/again"
 
+# --- A write of the log fails in the middle: the manager says so and ends; it never tries again.
+agent=$("$lab" agents | awk '{print $2}')
+check "a limit that the next entry exceeds" on 1 prlimit --pid "$agent" --fsize=1000000
+refused "a failed write is told" 1 "it is not known whether the change was made: .*segment could not be written (File too large)" on 1 overlayd network create doubtful
+stopped() { "$lab" agents | grep -q stopped; }
+within 5 "the agent ends" stopped
+check "with the reason in its log" grep -q "The store cannot go on" "$agent_log"
+check "it starts again" "$lab" restart 1
+check "everything acknowledged is there" shell "names | comm -23 '$work/there' - | { ! grep .; }"
+names > "$work/there"
+
 # --- A second agent on the same folders, and damage.
 refused "a second agent is told of the first" 1 "another agent uses /var/lib/overlayd (pid [0-9]*)" on 1 overlayd run
 refused "also if only the state is shared" 1 "another agent uses /var/lib/overlayd (pid" on 1 overlayd run --metrics-addr none --runtime-dir /run/second

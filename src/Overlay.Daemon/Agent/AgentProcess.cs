@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
@@ -20,6 +21,7 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal static partial class AgentProcess
 {
+    private const int FileSizeExceeded = 25; // SIGXFSZ
     private const int SocketMode = 0b110_110_000;
     private static readonly TimeSpan ResolverAge = TimeSpan.FromSeconds(2);
 
@@ -29,6 +31,9 @@ internal static partial class AgentProcess
         using ILoggerFactory logs = AgentLogging.Create(settings, provider);
         provider.Node = settings.HostName;
         ILogger logger = logs.CreateLogger("overlayd");
+        // A limit on the size of files makes a write fail like a full disk; it must not kill the agent in the middle.
+        using PosixSignalRegistration fileLimit = PosixSignalRegistration.Create(
+            (PosixSignal)FileSizeExceeded, static signal => signal.Cancel = true);
         using AgentFolders folders = Prepare(settings);
         MonotonicClock clock = new(TimeProvider.System);
         using Instruments instruments = new();

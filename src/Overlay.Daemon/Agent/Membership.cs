@@ -186,6 +186,10 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         {
             // They end because they were told to.
         }
+        catch (Exception) when (Completion.IsFaulted)
+        {
+            // The part that failed is why this ends; Completion has told it.
+        }
 
         writer.Dispose();
         stopping.Dispose();

@@ -46,7 +46,7 @@ internal sealed class DiskFolder : ILogFolder
 
     private sealed class DiskFile(SafeFileHandle handle) : ILogFile
     {
-        public void Write(long offset, ReadOnlySpan<byte> bytes) => RandomAccess.Write(handle, bytes, offset);
+        public void Write(long offset, ReadOnlySpan<byte> bytes) => DurableFile.Write(handle, offset, bytes);
 
         public void SetLength(long length) => RandomAccess.SetLength(handle, length);
 

@@ -24,7 +24,7 @@ internal static partial class DurableFile
         {
             using (SafeFileHandle file = Create(temporary))
             {
-                RandomAccess.Write(file, bytes, 0);
+                Write(file, 0, bytes);
                 RandomAccess.FlushToDisk(file);
             }
 
@@ -47,6 +47,19 @@ internal static partial class DurableFile
         // A file of that name that was there before keeps its mode.
         File.SetUnixFileMode(file, Private);
         return file;
+    }
+
+    public static void Write(SafeFileHandle file, long offset, ReadOnlySpan<byte> bytes)
+    {
+        try
+        {
+            RandomAccess.Write(file, bytes, offset);
+        }
+        catch (ArgumentOutOfRangeException e)
+        {
+            // So .NET words EFBIG: the process's or the file system's limit on the size of a file.
+            throw new IOException("File too large", e);
+        }
     }
 
     /// <summary>Makes names that were created, renamed or removed in the folder durable.</summary>

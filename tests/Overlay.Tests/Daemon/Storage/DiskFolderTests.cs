@@ -104,6 +104,15 @@ public sealed class DiskFolderTests : IDisposable
     }
 
     [Fact]
+    public void A_file_that_may_not_grow_is_a_failure_of_the_disk_and_not_of_the_program()
+    {
+        using DiskFolder folder = new(Folder);
+        using ILogFile file = folder.Create("x");
+        IOException failed = Assert.Throws<IOException>(() => file.Write(long.MaxValue - 1, [1]));
+        Assert.Equal("File too large", failed.Message);
+    }
+
+    [Fact]
     public void The_free_space_is_that_of_the_file_system()
     {
         using DiskFolder folder = new(Folder);
