@@ -21,15 +21,19 @@ internal sealed class HostChecks(
     private const int MissesWhenUnknown = 2;
     private const int MissesWhenKnown = 3;
 
+    /// <summary>Dials at once: when many hosts are lost together the longest waiting go first.</summary>
+    private const int MaxAtOnce = 128;
+
     public Instant NextDeadline
     {
         get
         {
             Instant next = Instant.Never;
+            bool full = Open >= MaxAtOnce;
             foreach (MemberEntry member in members.Watched)
             {
                 HostEvidence evidence = member.Evidence!;
-                next = Instant.Min(next, evidence.ExchangeId != 0 ? evidence.GiveUpAt : DueAt(member));
+                next = Instant.Min(next, evidence.ExchangeId != 0 ? evidence.GiveUpAt : full ? Instant.Never : DueAt(member));
                 next = Instant.Min(next, member.HeldUntil ?? Instant.Never);
             }
 
@@ -37,23 +41,28 @@ internal sealed class HostChecks(
         }
     }
 
+    private int Open => members.Watched.Count(static m => m.Evidence!.ExchangeId != 0);
+
     public void Advance(Instant now, GossipEffects e)
     {
-        List<MemberEntry> watched = [.. members.Watched];
+        List<MemberEntry> watched = [.. members.Watched.OrderBy(DueAt)];
+        int open = Open;
         foreach (MemberEntry member in watched)
         {
             HostEvidence evidence = member.Evidence!;
             if (evidence.ExchangeId != 0 && now >= evidence.GiveUpAt)
             {
                 Missed(member, e);
+                open--;
             }
 
             if (member.HeldUntil <= now)
             {
                 members.EndHold(member, e);
             }
-            else if (member.Evidence is { ExchangeId: 0 } && DueAt(member) <= now)
+            else if (member.Evidence is { ExchangeId: 0 } && DueAt(member) <= now && open < MaxAtOnce)
             {
+                open++;
                 Dial(member, now, e);
             }
         }

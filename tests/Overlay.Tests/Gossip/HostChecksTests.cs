@@ -171,6 +171,32 @@ public sealed class HostChecksTests
     }
 
     [Fact]
+    public void Many_lost_hosts_are_asked_a_few_at_a_time_and_each_gets_its_turn()
+    {
+        string[] names = [.. Enumerable.Range(0, 300).Select(static i => $"n{i:D3}")];
+        foreach (string name in names)
+        {
+            list.Apply(new GossipMessage.Alive(1, name, Home, [], [1, 5, 2, 2, 5, 5], 7), now, effects);
+            list.Apply(new GossipMessage.Dead(1, name, "y"), now, effects);
+        }
+
+        Instant start = now;
+        while (names.Any(n => list.Find(n)!.IsPresent))
+        {
+            List<StreamDial> dials = Advance();
+            Assert.InRange(dials.Count, 1, 128);
+            Assert.True(checks.NextDeadline > now, "a full set of dials must not be a busy loop");
+            now += TimeSpan.FromMilliseconds(1500);
+            foreach (StreamDial dial in dials)
+            {
+                Fail(dial, StreamFailure.Unreachable);
+            }
+
+            Assert.True(now - start < TimeSpan.FromSeconds(12));
+        }
+    }
+
+    [Fact]
     public void A_new_suspicion_asks_anew()
     {
         Suspect();
