@@ -175,6 +175,8 @@ internal sealed partial class Reconciler : IDisposable
             {
                 // One change is seldom alone: let a burst of foreign changes end before the dump.
                 signal.Wait(SettleTime);
+                // That signal may have been an errand's, which nothing would call for again.
+                DoErrands();
                 (newWish, SortedSet<NamespaceName> more) = TakeWork();
                 dirty.UnionWith(more);
             }
