@@ -60,7 +60,7 @@ within 5 "and finds the attach in it" said grpc.jsonl \
     "any(s['trace'] == '0af7651916cd43dd8448eb211c80319c' and s['parent'] == 'b7ad6b7169203331' for s in spans)"
 check "what was measured last arrives when the agent stops" shell \
     'on 1 overlayd sandbox create late >/dev/null && on 1 overlayd attach blue late --name late >/dev/null && "$lab" stop 1'
-check "the span of an attach just before" said grpc.jsonl "any(s['attributes'].get('overlayd.sandbox.name') == 'late' for s in spans)"
+within 5 "the span of an attach just before" said grpc.jsonl "any(s['attributes'].get('overlayd.sandbox.name') == 'late' for s in spans)"
 
 check "an agent starts with a collector by HTTP and a name of its own" agent \
     OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:4318 OTEL_EXPORTER_OTLP_PROTOCOL=http/protobuf OTEL_SERVICE_NAME=edge
