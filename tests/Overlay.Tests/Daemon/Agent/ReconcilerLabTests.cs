@@ -3,6 +3,8 @@ using Microsoft.Extensions.Logging.Abstractions;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Telemetry;
 using Overlay.Dataplane;
+using Overlay.Linux;
+using Overlay.Linux.Namespaces;
 using Overlay.Tests.Linux;
 
 namespace Overlay.Tests.Daemon.Agent;
@@ -14,15 +16,29 @@ public sealed class ReconcilerLabTests : IDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(10);
 
     private readonly LabNamespaces namespaces = new();
+    private readonly DirectoryInfo names = Directory.CreateTempSubdirectory("overlayd-netns-");
+    private readonly KernelHost kernel;
 
-    public void Dispose() => namespaces.Dispose();
+    /// <summary>
+    /// With a folder of names of its own: a reconciler removes every network's namespace that it does not want, and
+    /// in the machine's folder those of other tests and agents would be among them.
+    /// </summary>
+    public ReconcilerLabTests() => kernel = new(new NamespaceDirectory(
+        names.FullName, $"{NamespaceDirectory.DefaultRoot}/{namespaces.HostName}"));
+
+    public void Dispose()
+    {
+        kernel.Dispose();
+        names.Delete(recursive: true);
+        namespaces.Dispose();
+    }
 
     [Fact]
     public async Task An_errand_that_comes_while_a_burst_of_changes_ends_is_done_and_not_left_for_the_next_full_round()
     {
         using Instruments instruments = new();
         using Reconciler reconciler = new(
-            namespaces.Kernel, Never, new(TimeProvider.System), instruments, NullLogger<Reconciler>.Instance);
+            kernel, Never, new(TimeProvider.System), instruments, NullLogger<Reconciler>.Instance);
         TaskCompletionSource settled = new(TaskCreationOptions.RunContinuationsAsynchronously);
         reconciler.Settled = _ => settled.TrySetResult();
         reconciler.Start();
