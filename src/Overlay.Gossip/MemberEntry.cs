@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Coordinates;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -28,6 +29,9 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
     public Instant Since { get; set; }
 
     public ulong BootId { get; set; }
+
+    /// <summary>Where it said it is; null while no direct probe of ours was answered.</summary>
+    public Position? Position { get; set; }
 
     /// <summary>Runs while the state is suspect.</summary>
     public Suspicion? Suspicion { get; set; }

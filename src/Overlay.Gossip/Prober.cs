@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Coordinates;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -9,7 +10,8 @@ namespace Overlay.Gossip;
 /// stream; who answers none of these is suspected.
 /// </summary>
 internal sealed class Prober(
-    SwimOptions options, MemberList members, Awareness awareness, Outbox outbox, Prng prng, GossipCounters counters)
+    SwimOptions options, MemberList members, Awareness awareness, Outbox outbox, OwnCoordinate coordinate, Prng prng,
+    GossipCounters counters)
 {
     private readonly Relays relays = new(options, members, outbox, counters);
     private uint sequence = (uint)prng.NextUInt64();
@@ -55,8 +57,9 @@ internal sealed class Prober(
             return;
         }
 
-        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, [])];
-        if (members.Find(ping.SourceNode) is { State: MemberState.Suspect or MemberState.Dead } accused)
+        MemberEntry? asker = members.Find(ping.SourceNode);
+        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, coordinate.PayloadFor(asker))];
+        if (asker is { State: MemberState.Suspect or MemberState.Dead } accused)
         {
             answer.Add(Accuse(accused));
         }
@@ -74,7 +77,9 @@ internal sealed class Prober(
             awareness.Add(-1);
             if (!probe.AskedRelays)
             {
-                e.ProbeTimes.Add(now - probe.Sent);
+                TimeSpan roundTrip = now - probe.Sent;
+                e.ProbeTimes.Add(roundTrip);
+                coordinate.Observe(probe.Target.Position ??= new(), ack.Payload, roundTrip);
             }
 
             Finish(now);
@@ -155,8 +160,10 @@ internal sealed class Prober(
         asking.AskedRelays = true;
         MemberEntry target = asking.Target;
         MemberEntry self = members.Self;
-        List<MemberEntry> chosen = members.Ring.Pick(
-            options.IndirectChecks, m => m.State == MemberState.Alive && !ReferenceEquals(m, target));
+        List<MemberEntry> chosen = Detours.Choose(
+            members.Ring.Pick(
+                options.IndirectChecks * Detours.Choice, m => m.State == MemberState.Alive && !ReferenceEquals(m, target)),
+            target, coordinate.Coordinate, options.IndirectChecks);
         foreach (MemberEntry relay in chosen)
         {
             asking.NacksMissing += relay.SendsNacks ? 1 : 0;

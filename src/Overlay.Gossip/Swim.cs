@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Coordinates;
 using Overlay.Gossip.Tables;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
@@ -19,6 +20,7 @@ public sealed partial class Swim
     private readonly Awareness awareness;
     private readonly MemberList members;
     private readonly Outbox outbox;
+    private readonly OwnCoordinate coordinate;
     private readonly Prober prober;
     private readonly HostChecks hosts;
     private readonly GossipRounds rounds;
@@ -59,7 +61,8 @@ public sealed partial class Swim
         };
         members = new(self, new(), options, prng, awareness, Counters);
         outbox = new(keyring, prng, Counters);
-        prober = new(options, members, awareness, outbox, prng, Counters);
+        coordinate = new(prng, Coordinate.Origin);
+        prober = new(options, members, awareness, outbox, coordinate, prng, Counters);
         hosts = new(options, members, outbox, prng, Counters);
         rounds = new(options, members, outbox);
         store = new(options, members);

@@ -123,6 +123,30 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
     public ushort ReadUInt16Value() =>
         ReadUnsigned() is var value && value <= ushort.MaxValue ? (ushort)value : (ushort)Fail();
 
+    /// <summary>Any number; serf writes float64.</summary>
+    public double ReadDouble()
+    {
+        switch (rest.IsEmpty ? (byte)0 : rest[0])
+        {
+            case 0xcb:
+                ReadByte();
+                return BitConverter.UInt64BitsToDouble(ReadUInt64());
+            case 0xca:
+                ReadByte();
+                return BitConverter.UInt32BitsToSingle(ReadUInt32());
+            default:
+                return ReadUnsigned();
+        }
+    }
+
+    /// <summary>Whether the next value is nil; then it is passed over.</summary>
+    public bool TryReadNil()
+    {
+        bool isNil = !rest.IsEmpty && rest[0] == 0xc0;
+        Take(isNil ? 1 : 0);
+        return isNil;
+    }
+
     public bool ReadBool()
     {
         byte tag = ReadByte();
@@ -233,7 +257,7 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
         return Fail();
     }
 
-    private int Fail()
+    internal int Fail()
     {
         Failed = true;
         rest = [];

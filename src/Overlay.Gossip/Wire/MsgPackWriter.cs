@@ -22,6 +22,28 @@ internal readonly ref struct MsgPackWriter(IBufferWriter<byte> output)
         }
     }
 
+    public void ArrayHeader(int count)
+    {
+        if (count <= 15)
+        {
+            Byte((byte)(0x90 | count));
+        }
+        else
+        {
+            Byte(0xdc);
+            Big16((ushort)count);
+        }
+    }
+
+    public void Nil() => Byte(0xc0);
+
+    public void Double(double value)
+    {
+        Byte(0xcb);
+        BinaryPrimitives.WriteDoubleBigEndian(output.GetSpan(8), value);
+        output.Advance(8);
+    }
+
     public void Key(ReadOnlySpan<byte> utf8) => Raw(utf8);
 
     public void Unsigned(ulong value)
