@@ -8,11 +8,17 @@ namespace Overlay.Gossip;
 /// </summary>
 internal sealed class BroadcastQueue
 {
-    private readonly SortedDictionary<string, Rumour> bySubject = new(StringComparer.Ordinal);
+    /// <summary>A packet is full when so many waiting rumours did not fit in.</summary>
+    private const int MaxMisses = 8;
+
+    private readonly Dictionary<string, Rumour> bySubject = new(StringComparer.Ordinal);
     private readonly SortedSet<Rumour> order = [];
     private long next;
 
     public int Count => order.Count;
+
+    /// <summary>How often the least told rumour was told.</summary>
+    public int LeastTold => order.Min?.Transmits ?? 0;
 
     public static int TransmitLimit(int multiplier, int members) =>
         multiplier * (int)Math.Ceiling(Math.Log10(members + 1));
@@ -39,7 +45,13 @@ internal sealed class BroadcastQueue
     /// <param name="budget">Bytes left in the packet; lowered by what is taken.</param>
     public void Take(List<GossipMessage> into, ref int budget, int transmitLimit)
     {
+        if (order.Count == 0)
+        {
+            return;
+        }
+
         List<Rumour> taken = [];
+        int misses = 0;
         foreach (Rumour rumour in order)
         {
             int cost = rumour.Size + Outbox.PartOverhead;
@@ -49,7 +61,7 @@ internal sealed class BroadcastQueue
                 into.Add(rumour.Message);
                 taken.Add(rumour);
             }
-            else if (budget < Outbox.SmallestPart)
+            else if (budget < Outbox.SmallestPart || ++misses > MaxMisses)
             {
                 break;
             }

@@ -33,6 +33,9 @@ public sealed class GossipCounters
 
     public long PushPulls { get; internal set; }
 
+    /// <summary>Exchanges of what two nodes know differently of members.</summary>
+    public long DifferenceExchanges { get; internal set; }
+
     public long StreamsFailed { get; internal set; }
 
     /// <summary>Table differences applied.</summary>

@@ -6,9 +6,21 @@ namespace Overlay.Gossip;
 /// <summary>Tells waiting rumours to a few random members in every gossip interval.</summary>
 internal sealed class GossipRounds(SwimOptions options, MemberList members, Outbox outbox)
 {
-    private Instant next;
+    /// <summary>With more news than this at once, packets are full anyway, and haste only sends more of them.</summary>
+    private const int MaxUrgent = 48;
 
-    public Instant NextDeadline => members.Rumours.Count > 0 && members.LiveCount > 1 ? next : Instant.Never;
+    private Instant last;
+
+    /// <summary>Without urgent rounds there is a round in every interval, at its time, as memberlist has it.</summary>
+    public Instant NextDeadline =>
+        members.LiveCount > 1 && (members.Rumours.Count > 0 || options.UrgentRounds == 0) ? last + Pace : Instant.Never;
+
+    private TimeSpan Pace =>
+        members.Rumours.Count <= MaxUrgent && members.Rumours.LeastTold < options.UrgentRounds * options.GossipNodes
+            ? options.UrgentInterval
+            : options.GossipInterval;
+
+    public void Start(Instant now) => last = now;
 
     public void Advance(Instant now, GossipEffects e)
     {
@@ -17,7 +29,7 @@ internal sealed class GossipRounds(SwimOptions options, MemberList members, Outb
             return;
         }
 
-        next = now + options.GossipInterval;
+        last = now;
         List<MemberEntry> targets = members.Ring.Pick(options.GossipNodes, m =>
             m.IsLive || (m.State == MemberState.Dead && now - m.Since < options.GossipToTheDead));
         foreach (MemberEntry target in targets)

@@ -29,6 +29,11 @@ internal sealed class HostChecks(
         get
         {
             Instant next = Instant.Never;
+            if (members.Watched.Count == 0)
+            {
+                return next;
+            }
+
             bool full = Open >= MaxAtOnce;
             foreach (MemberEntry member in members.Watched)
             {
@@ -45,6 +50,11 @@ internal sealed class HostChecks(
 
     public void Advance(Instant now, GossipEffects e)
     {
+        if (members.Watched.Count == 0)
+        {
+            return;
+        }
+
         List<MemberEntry> watched = [.. members.Watched.OrderBy(DueAt)];
         int open = Open;
         foreach (MemberEntry member in watched)

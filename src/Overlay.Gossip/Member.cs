@@ -20,6 +20,9 @@ public sealed record Member(
     /// <summary>What it is taken for: the state, but for the dead whose host still answers.</summary>
     public Presence Presence { get; init; } = PresenceOf(State);
 
+    /// <summary>Its agent answers by TCP but not by UDP: most likely a firewall. It counts as alive.</summary>
+    public bool IsDegraded { get; init; }
+
     /// <summary>Alive or suspect: what it says of itself still counts.</summary>
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
 

@@ -12,6 +12,9 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public string Name { get; } = name;
 
+    /// <summary>The same on all nodes.</summary>
+    public ulong NameHash { get; } = MemberDigest.HashOf(name);
+
     public IPEndPoint Address { get; set; } = address;
 
     public byte[] Meta { get; set; } = [];
@@ -32,6 +35,12 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     /// <summary>Where it said it is; null while no direct probe of ours was answered.</summary>
     public Position? Position { get; set; }
+
+    /// <summary>Answers streams, but no packets, neither directly nor through relays.</summary>
+    public bool IsDegraded { get; set; }
+
+    /// <summary>It was asked, out of turn, whether it lives; not again before this.</summary>
+    public Instant AskableAt { get; set; }
 
     /// <summary>Runs while the state is suspect.</summary>
     public Suspicion? Suspicion { get; set; }
@@ -58,7 +67,11 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public bool SendsNacks => Versions[1] >= 4;
 
-    public Member ToMember() => new(Name, Address, Meta, Incarnation, State, Since, BootId) { Presence = Presence };
+    public Member ToMember() => new(Name, Address, Meta, Incarnation, State, Since, BootId)
+    {
+        Presence = Presence,
+        IsDegraded = IsDegraded,
+    };
 
     public GossipMessage.Alive ToAlive() => new(Incarnation, Name, Address, Meta, Versions, BootId);
 

@@ -10,7 +10,7 @@ internal sealed partial class MemberList
     private readonly SortedDictionary<string, MemberEntry> watched = new(StringComparer.Ordinal);
 
     /// <summary>Those whose <see cref="MemberEntry.Evidence"/> is being gathered.</summary>
-    public IEnumerable<MemberEntry> Watched => watched.Values;
+    public IReadOnlyCollection<MemberEntry> Watched => watched.Values;
 
     /// <summary>A member of a former life of this node, not heard of yet: held until its host is.</summary>
     public void Recall(string name, IPEndPoint address, Instant now)
@@ -22,7 +22,7 @@ internal sealed partial class MemberList
 
         // The lowest boot id of ours: whatever it says of itself is newer.
         MemberEntry member = new(name, address) { Since = now, BootId = 1, HeldUntil = now + options.AgentDownHold };
-        others.Add(name, member);
+        others.Add(member);
         Ring.Insert(member);
         Watch(member, new());
     }

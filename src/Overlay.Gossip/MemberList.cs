@@ -19,7 +19,12 @@ internal sealed partial class MemberList(
     Awareness awareness,
     GossipCounters counters)
 {
-    private readonly SortedDictionary<string, MemberEntry> others = new(StringComparer.Ordinal);
+    private const int MaxToConfirm = 8;
+
+    /// <summary>From so many waiting rumours on, each is told less often.</summary>
+    private const int Crowded = 64;
+
+    private readonly MemberIndex others = new();
     private readonly SortedDictionary<string, MemberEntry> suspects = new(StringComparer.Ordinal);
 
     /// <summary>This node and its answers to what is said of it.</summary>
@@ -36,18 +41,46 @@ internal sealed partial class MemberList(
     /// <summary>Names whose liveness or boot changed since the reader last looked; it clears them.</summary>
     public List<string> Changed { get; } = [];
 
+    /// <summary>Suspects that this node probes next, out of turn.</summary>
+    public Queue<MemberEntry> ToConfirm { get; } = new();
+
     /// <summary>Live members, this one included.</summary>
     public int LiveCount { get; private set; } = 1;
 
-    public int TransmitLimit => BroadcastQueue.TransmitLimit(options.RetransmitMultiplier, LiveCount);
+    /// <summary>How often a rumour is told: less often where so many wait that exchanges are the quicker way.</summary>
+    public int TransmitLimit
+    {
+        get
+        {
+            int limit = BroadcastQueue.TransmitLimit(options.RetransmitMultiplier, LiveCount);
+            return options.ComparesDigests && rumours.Count > Crowded
+                ? Math.Max(options.GossipNodes, limit * Crowded / rumours.Count)
+                : limit;
+        }
+    }
 
-    public Instant NextDeadline =>
-        suspects.Values.Select(s => s.Suspicion!.Deadline).DefaultIfEmpty(Instant.Never).Min();
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Never;
+            if (suspects.Count > 0)
+            {
+                foreach (MemberEntry suspect in suspects.Values)
+                {
+                    next = Instant.Min(next, suspect.Suspicion!.Deadline);
+                }
+            }
 
-    public IEnumerable<MemberEntry> Others => others.Values;
+            return next;
+        }
+    }
+
+    /// <summary>Sorted by name.</summary>
+    public IReadOnlyList<MemberEntry> Others => others.Sorted;
 
     public MemberEntry? Find(string name) =>
-        string.Equals(name, Self.Name, StringComparison.Ordinal) ? Self : others.GetValueOrDefault(name);
+        string.Equals(name, Self.Name, StringComparison.Ordinal) ? Self : others.Find(name);
 
     public bool IsSelf(string name) => string.Equals(name, Self.Name, StringComparison.Ordinal);
 
@@ -90,12 +123,12 @@ internal sealed partial class MemberList(
         {
             counters.Stale++;
         }
-        else if (news.Incarnation > member.Incarnation)
+        else if (news.Incarnation > member.Incarnation && options.RestartsSuspicions)
         {
             // The suspect objected to the running suspicion already; this is a new one, with its own time.
             BeginSuspicion(member, news, now, e);
         }
-        else if (member.Suspicion.Confirm(news.From))
+        else if (member.Suspicion.Confirm(news.From, now))
         {
             Rumours.Add(member.Name, news);
         }
@@ -134,41 +167,14 @@ internal sealed partial class MemberList(
         Change(member, state, now, e);
     }
 
-    /// <summary>One line of a peer's push/pull. Its dead are suspected only, so that a live one can object.</summary>
-    public void Apply(PushPullNode line, Instant now, GossipEffects e)
-    {
-        if (IsSelf(line.Name) && line.BootId > Self.BootId && line.State >= MemberState.Dead)
-        {
-            // A former life with a later clock, at an address that may be another one.
-            Own.OutbidBootId = Math.Max(Own.OutbidBootId, line.BootId);
-        }
-
-        switch (line.State)
-        {
-            case MemberState.Alive:
-                Apply(new GossipMessage.Alive(
-                    line.Incarnation, line.Name, line.Address, line.Meta, line.Versions, line.BootId), now, e);
-                break;
-            case MemberState.Left:
-                if (!IsOldLife(line))
-                {
-                    Apply(new GossipMessage.Dead(line.Incarnation, line.Name, line.Name), now, e);
-                }
-
-                break;
-            default:
-                if (!IsOldLife(line))
-                {
-                    Apply(new GossipMessage.Suspect(line.Incarnation, line.Name, Self.Name), now, e);
-                }
-
-                break;
-        }
-    }
-
     /// <summary>Suspects whose time is up are dead.</summary>
     public void Advance(Instant now, GossipEffects e)
     {
+        if (NextDeadline > now)
+        {
+            return;
+        }
+
         List<MemberEntry> due = [.. suspects.Values.Where(s => s.Suspicion!.Deadline <= now)];
         foreach (MemberEntry member in due)
         {
@@ -186,6 +192,7 @@ internal sealed partial class MemberList(
 
         suspects.Remove(name);
         Watch(member, null);
+        Touch();
         LiveCount -= member.IsLive ? 1 : 0;
         member.State = MemberState.Dead;
         member.HeldUntil = null;
@@ -199,7 +206,7 @@ internal sealed partial class MemberList(
 
     private void HearAlive(GossipMessage.Alive news, Instant now, GossipEffects e)
     {
-        if (!others.TryGetValue(news.Node, out MemberEntry? member))
+        if (!others.TryGet(news.Node, out MemberEntry? member))
         {
             if (others.Count >= options.MaxMembers)
             {
@@ -208,7 +215,7 @@ internal sealed partial class MemberList(
             }
 
             member = new(news.Node, news.Address) { Since = now };
-            others.Add(news.Node, member);
+            others.Add(member);
             Ring.Insert(member);
             Adopt(member, news, news.Incarnation, null, now, e);
             return;
@@ -279,7 +286,13 @@ internal sealed partial class MemberList(
         suspects.Remove(member.Name);
         Watch(member, null);
         member.HeldUntil = null;
-        Rumours.Add(member.Name, news);
+        member.IsDegraded &= !reborn;
+        Touch();
+        if (!merging)
+        {
+            Rumours.Add(member.Name, news);
+        }
+
         if (member.State != MemberState.Alive)
         {
             member.State = MemberState.Alive;
@@ -313,6 +326,12 @@ internal sealed partial class MemberList(
         {
             Change(member, MemberState.Suspect, now, e);
         }
+
+        if (!IsSelf(news.From) && ToConfirm.Count < MaxToConfirm
+            && prng.NextDouble() * LiveCount < options.ConfirmingProbes)
+        {
+            ToConfirm.Enqueue(member);
+        }
     }
 
     private void Change(MemberEntry member, MemberState state, Instant now, GossipEffects e)
@@ -322,6 +341,7 @@ internal sealed partial class MemberList(
         bool wasPresent = member.IsPresent;
         member.State = state;
         member.Since = now;
+        Touch();
         if (state != MemberState.Suspect)
         {
             member.Suspicion = null;
@@ -359,10 +379,6 @@ internal sealed partial class MemberList(
 
         return member is not null;
     }
-
-    private bool IsOldLife(PushPullNode line) =>
-        Find(line.Name) is { } member && line.BootId != 0 && line.BootId < member.BootId
-        && (!ReferenceEquals(member, Self) || line.Incarnation < Self.Incarnation);
 
     private bool IsAcceptable(string name, IPEndPoint address, byte[] meta, byte[] versions) =>
         name.Length > 0

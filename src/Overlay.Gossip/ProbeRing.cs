@@ -54,6 +54,22 @@ internal sealed class ProbeRing(Prng prng)
     /// <summary>Up to <paramref name="count"/> different random members that fit.</summary>
     public List<MemberEntry> Pick(int count, Func<MemberEntry, bool> fits)
     {
+        // Where most fit, a few blind draws find them; only where few do, or are left, all are looked at.
+        List<MemberEntry> chosen = new(count);
+        for (int tries = 4 * count; members.Count > tries && chosen.Count < count && tries > 0; tries--)
+        {
+            MemberEntry drawn = members[prng.Next(members.Count)];
+            if (fits(drawn) && !chosen.Contains(drawn))
+            {
+                chosen.Add(drawn);
+            }
+        }
+
+        return chosen.Count == count ? chosen : PickAmongAll(count, fits);
+    }
+
+    private List<MemberEntry> PickAmongAll(int count, Func<MemberEntry, bool> fits)
+    {
         List<MemberEntry> eligible = [.. members.Where(fits)];
         if (eligible.Count <= count)
         {

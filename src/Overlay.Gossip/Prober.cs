@@ -13,7 +13,12 @@ internal sealed class Prober(
     SwimOptions options, MemberList members, Awareness awareness, Outbox outbox, OwnCoordinate coordinate, Prng prng,
     GossipCounters counters)
 {
+    /// <summary>At most so many of those whose life is in doubt are asked after one input.</summary>
+    private const int MaxAsked = 16;
+
     private readonly Relays relays = new(options, members, outbox, counters);
+    private readonly RoundTrips roundTrips = new(options);
+    private int turn;
     private uint sequence = (uint)prng.NextUInt64();
     private Instant nextStart = Instant.Never;
     private Probe? probe;
@@ -58,8 +63,9 @@ internal sealed class Prober(
         }
 
         MemberEntry? asker = members.Find(ping.SourceNode);
-        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, coordinate.PayloadFor(asker))];
-        if (asker is { State: MemberState.Suspect or MemberState.Dead } accused)
+        ulong digest = options.ComparesDigests && asker is { IsOurs: true } ? members.Digest : 0;
+        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, coordinate.PayloadFor(asker), digest)];
+        if (options.TellsSuspects && asker is { State: MemberState.Suspect or MemberState.Dead } accused)
         {
             answer.Add(Accuse(accused));
         }
@@ -70,11 +76,25 @@ internal sealed class Prober(
     public void Receive(GossipMessage.IndirectPing request, IPEndPoint from, Instant now, GossipEffects e) =>
         relays.Begin(request, ++sequence, from, now, e);
 
-    public void Receive(GossipMessage.Ack ack, Instant now, GossipEffects e)
+    /// <summary>The member that answered the running probe, where the answer is to that.</summary>
+    public MemberEntry? Receive(GossipMessage.Ack ack, IPEndPoint from, Instant now, GossipEffects e)
     {
         if (probe is not null && probe.Sequence == ack.SequenceNumber)
         {
             awareness.Add(-1);
+            MemberEntry target = probe.Target;
+            if (from.Equals(target.Address))
+            {
+                // A late answer counts too, else a network that became slower would never be noticed.
+                roundTrips.Add(now - probe.Sent);
+            }
+
+            if (target.IsDegraded)
+            {
+                target.IsDegraded = false;
+                e.Events.Add(new GossipEvent.MemberChanged(target.ToMember(), target.State));
+            }
+
             if (!probe.AskedRelays)
             {
                 TimeSpan roundTrip = now - probe.Sent;
@@ -83,10 +103,30 @@ internal sealed class Prober(
             }
 
             Finish(now);
+            return target;
         }
-        else if (!relays.Answered(ack.SequenceNumber, e))
+
+        if (!relays.Answered(ack.SequenceNumber, e))
         {
             counters.Stale++;
+        }
+
+        return null;
+    }
+
+    /// <summary>Asks those about whose life a peer and this node disagree: whoever lives answers with an objection.</summary>
+    public void AskDoubtful(Instant now, GossipEffects e)
+    {
+        List<MemberEntry> doubtful = [.. members.Doubtful.Where(m => m.AskableAt <= now)];
+        members.Doubtful.Clear();
+        for (int i = 0; i < MaxAsked && doubtful.Count > 0; i++)
+        {
+            int chosen = prng.Next(doubtful.Count);
+            MemberEntry member = doubtful[chosen];
+            doubtful[chosen] = doubtful[^1];
+            doubtful.RemoveAt(doubtful.Count - 1);
+            member.AskableAt = now + options.ProbeInterval;
+            SendWithRumours(e, member.Address, [Ping(++sequence, member, members.Self), Accuse(member)]);
         }
     }
 
@@ -127,32 +167,48 @@ internal sealed class Prober(
         outbox.Send(e, to, messages);
     }
 
+    /// <summary>Ours answer to where the packet came from, so that need not be said.</summary>
     private static GossipMessage.Ping Ping(uint sequence, MemberEntry target, MemberEntry self) =>
-        new(sequence, target.Name, self.Address, self.Name);
+        new(sequence, target.Name, target.IsOurs ? null : self.Address, self.Name);
 
-    private GossipMessage Accuse(MemberEntry accused) => accused.State == MemberState.Suspect
+    private GossipMessage Accuse(MemberEntry accused) => accused.IsLive
         ? new GossipMessage.Suspect(accused.Incarnation, accused.Name, members.Self.Name)
         : new GossipMessage.Dead(accused.Incarnation, accused.Name, members.Self.Name);
 
     private void Begin(Instant now, GossipEffects e)
     {
         nextStart = now + options.ProbeInterval;
-        MemberEntry? target = members.Ring.Next();
+        MemberEntry? target = Next();
         if (target is null)
         {
             return;
         }
 
         counters.ProbesSent++;
-        probe = new(++sequence, target, now, now + options.ProbeTimeout, now + awareness.Scale(options.ProbeInterval));
+        double? estimate = target.Position is { } at ? coordinate.Coordinate.SecondsTo(at.Coordinate) : null;
+        probe = new(++sequence, target, now, now + roundTrips.Timeout(estimate), now + awareness.Scale(options.ProbeInterval));
         List<GossipMessage> packet = [Ping(probe.Sequence, target, members.Self)];
-        if (target.State == MemberState.Suspect)
+        if (target.State == MemberState.Suspect && options.TellsSuspects)
         {
             // Lifeguard's buddy system: the suspect is the first who should know.
             packet.Add(Accuse(target));
         }
 
         SendWithRumours(e, target.Address, packet);
+    }
+
+    private MemberEntry? Next()
+    {
+        while (members.ToConfirm.TryDequeue(out MemberEntry? suspect))
+        {
+            if (suspect.State == MemberState.Suspect)
+            {
+                return suspect;
+            }
+        }
+
+        turn++;
+        return options.WatchEvery > 0 && turn % options.WatchEvery == 0 ? members.Successor : members.Ring.Next();
     }
 
     private void AskRelays(Probe asking, Instant now, GossipEffects e)
@@ -186,6 +242,12 @@ internal sealed class Prober(
         if (failed.AnsweredByStream)
         {
             counters.TcpFallbacks++;
+            if (!target.IsDegraded && target.IsLive)
+            {
+                target.IsDegraded = true;
+                e.Events.Add(new GossipEvent.MemberChanged(target.ToMember(), target.State));
+            }
+
             e.Events.Add(new GossipEvent.UdpUnreachable(target.Name, target.Address));
             return;
         }

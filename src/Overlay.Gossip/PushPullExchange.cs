@@ -10,19 +10,36 @@ namespace Overlay.Gossip;
 /// nobody speaks for, so that a partition of any length heals.
 /// </summary>
 internal sealed class PushPullExchange(
-    SwimOptions options, MemberList members, TableSync tables, Outbox outbox, Prng prng, GossipCounters counters)
+    SwimOptions options, MemberList members, TableSync tables, DifferenceExchange differences, Outbox outbox, Prng prng,
+    GossipCounters counters)
 {
     private const int MaxSeeds = 64;
     private const int ReconnectsAtOnce = 2;
+
+    /// <summary>About so many members together try a dead one in each interval.</summary>
+    private const int ReconnectsToOne = 10;
 
     private readonly SortedDictionary<long, Exchange> open = [];
     private readonly List<IPEndPoint> seeds = [];
     private Instant nextPeriodic = Instant.Never;
     private Instant nextReconnect = Instant.Never;
 
-    public Instant NextDeadline => Instant.Min(
-        Instant.Min(nextPeriodic, nextReconnect),
-        open.Values.Select(x => x.Deadline).DefaultIfEmpty(Instant.Never).Min());
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Min(nextPeriodic, nextReconnect);
+            if (open.Count > 0)
+            {
+                foreach (Exchange exchange in open.Values)
+                {
+                    next = Instant.Min(next, exchange.Deadline);
+                }
+            }
+
+            return next;
+        }
+    }
 
     /// <summary>memberlist's scaling: one more interval for each doubling above 32 members.</summary>
     private TimeSpan PeriodicInterval => members.LiveCount <= 32
@@ -67,15 +84,19 @@ internal sealed class PushPullExchange(
 
     public void Advance(Instant now, GossipEffects e)
     {
-        foreach (long id in open.Where(x => x.Value.Deadline <= now).Select(x => x.Key).ToList())
+        if (open.Count > 0)
         {
-            Failed(id, e);
+            foreach (long id in open.Where(x => x.Value.Deadline <= now).Select(x => x.Key).ToList())
+            {
+                Failed(id, e);
+            }
         }
 
         if (now >= nextPeriodic)
         {
             nextPeriodic = now + PeriodicInterval;
-            foreach (MemberEntry peer in members.Ring.Pick(1, m => m.State == MemberState.Alive))
+            foreach (MemberEntry peer in members.Ring.Pick(
+                1, m => m.State == MemberState.Alive && !(m.IsOurs && options.ComparesDigests)))
             {
                 Dial(peer.Address, join: false, now, e);
             }
@@ -94,7 +115,7 @@ internal sealed class PushPullExchange(
         counters.PushPulls++;
         foreach (PushPullNode line in request.Nodes.Where(n => members.IsSelf(n.Name)))
         {
-            members.Apply(line, now, e);
+            members.Apply(line, members.Self.Name, now, e);
         }
 
         byte[] userState = tables.AnswerUserState(request.UserState);
@@ -121,6 +142,7 @@ internal sealed class PushPullExchange(
         if (exchange.Join)
         {
             e.Events.Add(new GossipEvent.Joined(exchange.To, state.Nodes.Count));
+            differences.Continue(now);
         }
 
         return true;
@@ -167,10 +189,7 @@ internal sealed class PushPullExchange(
 
     private void Merge(GossipMessage.PushPull state, IPEndPoint from, Instant now, GossipEffects e)
     {
-        foreach (PushPullNode line in state.Nodes.Take(options.MaxMembers))
-        {
-            members.Apply(line, now, e);
-        }
+        members.Merge(state.Nodes, members.Self.Name, now, e);
 
         tables.Receive(state.UserState, from, now, e);
     }
@@ -190,13 +209,33 @@ internal sealed class PushPullExchange(
             Dial(seed, join: true, now, e);
         }
 
-        absent.AddRange(members.Others
-            .Where(m => m.State == MemberState.Dead && !absent.Contains(m.Address)).Select(m => m.Address));
-        for (int i = 0; i < ReconnectsAtOnce && absent.Count > 0; i++)
+        List<MemberEntry> dead = [.. members.Others.Where(m => m.State == MemberState.Dead && !absent.Contains(m.Address))];
+        if (dead.Count > 0 && !prng.Chance((double)ReconnectsToOne * dead.Count / members.LiveCount))
         {
-            int chosen = prng.Next(absent.Count);
-            Dial(absent[chosen], join: false, now, e);
-            absent.RemoveAt(chosen);
+            // All the others try as well; together they are enough.
+            dead.Clear();
+        }
+
+        for (int i = 0; i < ReconnectsAtOnce && absent.Count + dead.Count > 0; i++)
+        {
+            int chosen = prng.Next(absent.Count + dead.Count);
+            if (chosen < absent.Count)
+            {
+                Dial(absent[chosen], join: false, now, e);
+                absent.RemoveAt(chosen);
+                continue;
+            }
+
+            MemberEntry member = dead[chosen - absent.Count];
+            dead.Remove(member);
+            if (member.IsOurs && options.ComparesDigests)
+            {
+                differences.Begin(member, now, e);
+            }
+            else
+            {
+                Dial(member.Address, join: false, now, e);
+            }
         }
 
         nextReconnect = now + ReconnectDelay();

@@ -9,21 +9,41 @@ internal sealed class Relays(SwimOptions options, MemberList members, Outbox out
 {
     private const int MaxOpen = 1024;
 
+    /// <summary>One source cannot take all the places, nor make this node send for it without end.</summary>
+    private const int MaxOpenOfOne = 32;
+
     private readonly SortedDictionary<uint, Relay> open = [];
 
-    public Instant NextDeadline => open.Values.Select(r => r.Deadline).DefaultIfEmpty(Instant.Never).Min();
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Never;
+            if (open.Count > 0)
+            {
+                foreach (Relay relay in open.Values)
+                {
+                    next = Instant.Min(next, relay.Deadline);
+                }
+            }
+
+            return next;
+        }
+    }
 
     public void Begin(
         GossipMessage.IndirectPing request, uint sequence, IPEndPoint from, Instant now, GossipEffects e)
     {
-        if (open.Count >= MaxOpen || request.Target.Port == 0)
+        IPEndPoint answerTo = request.Source ?? from;
+        if (open.Count >= MaxOpen || request.Target.Port == 0
+            || open.Values.Count(r => r.From.Equals(from.Address)) >= MaxOpenOfOne)
         {
             counters.Refused++;
             return;
         }
 
         open[sequence] = new(
-            request.SequenceNumber, request.Source ?? from, request.WantsNack, now + options.ProbeTimeout);
+            request.SequenceNumber, answerTo, from.Address, request.WantsNack, now + options.ProbeTimeout);
         MemberEntry self = members.Self;
         outbox.Send(e, request.Target, new GossipMessage.Ping(sequence, request.Node, self.Address, self.Name));
     }
@@ -42,6 +62,11 @@ internal sealed class Relays(SwimOptions options, MemberList members, Outbox out
 
     public void Advance(Instant now, GossipEffects e)
     {
+        if (NextDeadline > now)
+        {
+            return;
+        }
+
         List<uint> due = [.. open.Where(r => r.Value.Deadline <= now).Select(r => r.Key)];
         foreach (uint sequence in due)
         {
@@ -52,5 +77,5 @@ internal sealed class Relays(SwimOptions options, MemberList members, Outbox out
         }
     }
 
-    private readonly record struct Relay(uint Sequence, IPEndPoint AnswerTo, bool WantsNack, Instant Deadline);
+    private readonly record struct Relay(uint Sequence, IPEndPoint AnswerTo, IPAddress From, bool WantsNack, Instant Deadline);
 }

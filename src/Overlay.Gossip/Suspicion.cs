@@ -12,20 +12,18 @@ internal sealed class Suspicion
     private readonly Instant start;
     private readonly TimeSpan min;
     private readonly TimeSpan max;
+    private readonly TimeSpan objection;
     private readonly int expected;
+    private Instant notBefore;
 
     /// <param name="members">Live members, this one included.</param>
     public Suspicion(SwimOptions options, int members, string firstAccuser, Instant now)
     {
         double scale = Math.Max(1.0, Math.Floor(Math.Log10(Math.Max(1, members)) * 1000) / 1000);
         start = now;
-        min = options.ProbeInterval * (options.SuspicionMultiplier * scale);
-        expected = options.SuspicionMultiplier - 2;
-        if (expected < 0 || members - 2 < expected)
-        {
-            expected = 0;
-        }
-
+        min = options.SuspicionInterval * (options.SuspicionMultiplier * scale);
+        objection = options.ObjectionTime;
+        expected = members - 2 < options.SuspicionConfirmations ? 0 : options.SuspicionConfirmations;
         max = min * options.SuspicionMaxTimeoutMultiplier;
         FirstAccuser = firstAccuser;
     }
@@ -34,7 +32,7 @@ internal sealed class Suspicion
 
     public int Confirmations => accusers.Count;
 
-    public Instant Deadline => start + Timeout;
+    public Instant Deadline => start + Timeout > notBefore ? start + Timeout : notBefore;
 
     private TimeSpan Timeout
     {
@@ -52,8 +50,16 @@ internal sealed class Suspicion
     }
 
     /// <summary>False where the accuser is known already or enough have spoken.</summary>
-    public bool Confirm(string accuser) =>
-        accusers.Count < expected
-        && !string.Equals(accuser, FirstAccuser, StringComparison.Ordinal)
-        && accusers.Add(accuser);
+    public bool Confirm(string accuser, Instant now)
+    {
+        if (accusers.Count >= expected
+            || string.Equals(accuser, FirstAccuser, StringComparison.Ordinal)
+            || !accusers.Add(accuser))
+        {
+            return false;
+        }
+
+        notBefore = now + objection;
+        return true;
+    }
 }

@@ -25,6 +25,7 @@ public sealed partial class Swim
     private readonly HostChecks hosts;
     private readonly GossipRounds rounds;
     private readonly PushPullExchange exchanges;
+    private readonly DifferenceExchange differences;
     private readonly TableStore store;
     private readonly TableSync tables;
     private readonly Prng prng;
@@ -67,7 +68,8 @@ public sealed partial class Swim
         rounds = new(options, members, outbox);
         store = new(options, members);
         tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
-        exchanges = new(options, members, tables, outbox, prng, Counters);
+        differences = new(options, members, outbox, prng, Counters);
+        exchanges = new(options, members, tables, differences, outbox, prng, Counters);
     }
 
     public GossipCounters Counters { get; } = new();
@@ -90,7 +92,7 @@ public sealed partial class Swim
             Instant next = Instant.Min(rounds.NextDeadline, leaveBy);
             next = Instant.Min(next, Instant.Min(settleAt, reapAt));
             next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
-            next = Instant.Min(next, hosts.NextDeadline);
+            next = Instant.Min(next, Instant.Min(hosts.NextDeadline, differences.NextDeadline));
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -103,11 +105,15 @@ public sealed partial class Swim
         members.Rumours.Add(members.Self.Name, members.Self.ToAlive());
         prober.Start(now + prng.Between(TimeSpan.Zero, options.ProbeInterval));
         exchanges.Start(now);
+        rounds.Start(now - prng.Between(TimeSpan.Zero, options.GossipInterval));
         tables.Start(now);
         settleAt = now + options.SettleTime;
         reapAt = now + TimeSpan.FromMinutes(1);
         e.Events.Add(new GossipEvent.MemberChanged(members.Self.ToMember(), null));
     }
+
+    /// <summary>Makes members known as if they had been for long, so that a large cluster can be looked at at rest.</summary>
+    internal void Acquaint(IEnumerable<PushPullNode> lines, Instant now) => members.Acquaint(lines, now);
 
     /// <summary>Exchanges everything with each seed. Seeds are remembered: whenever nobody at a seed's address is
     /// alive, it is tried again.</summary>
@@ -129,6 +135,7 @@ public sealed partial class Swim
 
         prober.Stop();
         exchanges.Stop();
+        differences.Stop();
         leaveBy = now + options.LeaveTimeout;
         EndIfTold(now, e);
     }
@@ -190,6 +197,9 @@ public sealed partial class Swim
 
         switch (message)
         {
+            case GossipMessage.PushPull { Known: not null } request:
+                differences.Answer(exchangeId, request, now, e);
+                break;
             case GossipMessage.PushPull state:
                 exchanges.Answer(exchangeId, state, from, now, e);
                 break;
@@ -228,7 +238,8 @@ public sealed partial class Swim
             return;
         }
 
-        if (!hosts.Completed(exchangeId, now, e) && !exchanges.Completed(exchangeId, message, now, e))
+        if (!hosts.Completed(exchangeId, now, e) && !differences.Completed(exchangeId, message, now, e)
+            && !exchanges.Completed(exchangeId, message, now, e))
         {
             Counters.Stale++;
         }
@@ -240,7 +251,8 @@ public sealed partial class Swim
     /// <param name="failure">What that says of the host that was dialled.</param>
     public void StreamFailed(long exchangeId, StreamFailure failure, Instant now, GossipEffects e)
     {
-        if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !exchanges.Failed(exchangeId, e))
+        if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !differences.Failed(exchangeId)
+            && !exchanges.Failed(exchangeId, e))
         {
             Counters.StreamsFailed++;
         }
@@ -259,6 +271,7 @@ public sealed partial class Swim
         prober.Advance(now, e);
         hosts.Advance(now, e);
         exchanges.Advance(now, e);
+        differences.Advance(now, e);
         FollowUp(now, e);
         if (now >= settleAt)
         {
@@ -310,7 +323,11 @@ public sealed partial class Swim
                 prober.Receive(request, from, now, e);
                 break;
             case GossipMessage.Ack ack:
-                prober.Receive(ack, now, e);
+                if (prober.Receive(ack, from, now, e) is { } target)
+                {
+                    differences.Compare(target, ack.Digest, now, e);
+                }
+
                 break;
             case GossipMessage.Nack nack:
                 prober.Receive(nack);
@@ -336,6 +353,11 @@ public sealed partial class Swim
     /// <summary>Lets the tables follow what the members' part learnt, and answers a claim on our boot id.</summary>
     private void FollowUp(Instant now, GossipEffects e)
     {
+        if (members.Doubtful.Count > 0)
+        {
+            prober.AskDoubtful(now, e);
+        }
+
         if (members.Changed.Count > 0)
         {
             foreach (string name in members.Changed.Distinct(StringComparer.Ordinal).ToList())

@@ -1,38 +1,84 @@
 namespace Overlay.Gossip;
 
 /// <summary>
-/// Limits and periods of gossip. The membership part has memberlist's names, units and LAN values; the rest is ours.
+/// Limits and periods of gossip. What memberlist has too has its name and unit; <see cref="GossipProfiles"/> has its
+/// values, to compare with.
 /// </summary>
 public sealed record SwimOptions
 {
-    /// <summary>memberlist's DefaultLANConfig.</summary>
+    /// <summary>Hosts of one site.</summary>
     public static readonly SwimOptions Lan = new();
 
     /// <summary>One member is probed in each interval.</summary>
     public TimeSpan ProbeInterval { get; init; } = TimeSpan.FromSeconds(1);
 
-    /// <summary>After this, relays and a stream are asked too; also how long a relay waits.</summary>
+    /// <summary>
+    /// After this at the latest relays and a stream are asked too; also how long a relay waits. Where round trips were
+    /// measured, it is as much shorter as they allow.
+    /// </summary>
     public TimeSpan ProbeTimeout { get; init; } = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>No probe waits less for its direct answer, however short the round trips are.</summary>
+    public TimeSpan MinProbeTimeout { get; init; } = TimeSpan.FromMilliseconds(150);
+
+    /// <summary>
+    /// Every so many probes the one goes to the same member, the next in the order of the names' hashes: then each
+    /// member is probed at even times, and not only when chance wills. 0: never.
+    /// </summary>
+    public int WatchEvery { get; init; } = 2;
+
+    /// <summary>About so many others probe a suspect next, out of turn, to confirm or contradict.</summary>
+    public int ConfirmingProbes { get; init; } = 4;
 
     /// <summary>Relays asked when a direct ping is not answered.</summary>
     public int IndirectChecks { get; init; } = 3;
 
     /// <summary>A rumour is sent RetransmitMultiplier × ⌈log10(n+1)⌉ times.</summary>
-    public int RetransmitMultiplier { get; init; } = 4;
+    public int RetransmitMultiplier { get; init; } = 6;
 
-    /// <summary>The shortest suspicion is SuspicionMultiplier × max(1, log10 n) × ProbeInterval.</summary>
+    /// <summary>The shortest suspicion is SuspicionMultiplier × max(1, log10 n) × SuspicionInterval.</summary>
     public int SuspicionMultiplier { get; init; } = 4;
+
+    /// <summary>memberlist uses its probe interval here.</summary>
+    public TimeSpan SuspicionInterval { get; init; } = TimeSpan.FromMilliseconds(650);
+
+    /// <summary>So many further accusers make a suspicion as short as it can be; memberlist: multiplier − 2.</summary>
+    public int SuspicionConfirmations { get; init; } = 2;
+
+    /// <summary>A late accuser leaves the suspect this time to object, so that old accusations do not kill at once.</summary>
+    public TimeSpan ObjectionTime { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>An accusation of a higher incarnation starts its own time, as the suspect has objected to the former.</summary>
+    public bool RestartsSuspicions { get; init; } = true;
+
+    /// <summary>Lifeguard's buddy system: whoever speaks with an accused one tells it.</summary>
+    public bool TellsSuspects { get; init; } = true;
 
     /// <summary>The longest suspicion, in shortest ones.</summary>
     public int SuspicionMaxTimeoutMultiplier { get; init; } = 6;
 
-    /// <summary>A full exchange with one random peer; longer in clusters above 32 members.</summary>
+    /// <summary>
+    /// Peers of our kind compare digests of their members with every probe and exchange what differs. Without this
+    /// everything is exchanged periodically, and what is learnt so is told on.
+    /// </summary>
+    public bool ComparesDigests { get; init; } = true;
+
+    /// <summary>While exchanges of differences bring anything, the next follows after this.</summary>
+    public TimeSpan DifferenceInterval { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>A full exchange with one random peer that knows no digests; longer above 32 members.</summary>
     public TimeSpan PushPullInterval { get; init; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Peers that get rumours in each gossip interval.</summary>
     public int GossipNodes { get; init; } = 3;
 
     public TimeSpan GossipInterval { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>News goes through its first rounds at this pace.</summary>
+    public TimeSpan UrgentInterval { get; init; } = TimeSpan.FromMilliseconds(20);
+
+    /// <summary>How many rounds are urgent.</summary>
+    public int UrgentRounds { get; init; } = 3;
 
     /// <summary>How long the dead still hear rumours, so that a wrongly accused one can object.</summary>
     public TimeSpan GossipToTheDead { get; init; } = TimeSpan.FromSeconds(30);
@@ -61,10 +107,10 @@ public sealed record SwimOptions
     public TimeSpan AgentDownHold { get; init; } = TimeSpan.FromMinutes(5);
 
     /// <summary>So long before a suspicion ends the suspect's host is asked: two tries fit in.</summary>
-    public TimeSpan HostCheckLead { get; init; } = TimeSpan.FromMilliseconds(3500);
+    public TimeSpan HostCheckLead { get; init; } = TimeSpan.FromMilliseconds(2500);
 
     /// <summary>The limit of one try: long enough to repeat one lost SYN (RFC 6298: after 1 s).</summary>
-    public TimeSpan HostCheckTimeout { get; init; } = TimeSpan.FromMilliseconds(1500);
+    public TimeSpan HostCheckTimeout { get; init; } = TimeSpan.FromMilliseconds(1200);
 
     /// <summary>How often the host of a held member is asked again.</summary>
     public TimeSpan HostCheckInterval { get; init; } = TimeSpan.FromSeconds(3);
@@ -77,7 +123,7 @@ public sealed record SwimOptions
     /// <summary>memberlist's MetaMaxSize.</summary>
     public int MaxMetaBytes { get; init; } = 512;
 
-    /// <summary>How often table fingerprints are compared with one peer.</summary>
+    /// <summary>How often table fingerprints are compared with one peer; half as often while nothing changes.</summary>
     public TimeSpan TableSyncInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>

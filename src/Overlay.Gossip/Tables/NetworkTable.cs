@@ -31,10 +31,7 @@ internal sealed class NetworkTable(string name)
             ulong sum = 0;
             foreach ((string owner, OwnerRecord record) in Records)
             {
-                if (record.Table.Version != 0)
-                {
-                    sum += Mix(owner, record.Table.Epoch, record.Table.Version);
-                }
+                sum += record.FingerprintOf(owner);
             }
 
             return sum;
@@ -105,7 +102,8 @@ internal sealed class NetworkTable(string name)
         Refresh(owner, [.. keys], shown, changes);
     }
 
-    private static ulong Mix(string owner, ulong epoch, ulong version)
+    /// <summary>One owner's share of the fingerprint.</summary>
+    public static ulong Mix(string owner, ulong epoch, ulong version)
     {
         // FNV-1a, then SplitMix64's finalizer, so that the sum over owners does not depend on their order.
         ulong hash = 0xcbf29ce484222325;

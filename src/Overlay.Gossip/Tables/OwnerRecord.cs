@@ -9,11 +9,25 @@ namespace Overlay.Gossip.Tables;
 internal sealed class OwnerRecord(ulong epoch)
 {
     private SortedDictionary<string, ReadOnlyMemory<byte>>? former;
+    private (ulong Epoch, ulong Version) printed;
+    private ulong print;
 
     public OwnerTable Table { get; private set; } = new(epoch);
 
     /// <summary>When a peer may be asked for this owner's missing writes again.</summary>
     public Instant QuietUntil { get; set; }
+
+    /// <summary>The owner's share of the network's fingerprint; 0 where it wrote nothing.</summary>
+    public ulong FingerprintOf(string owner)
+    {
+        if (printed != (Table.Epoch, Table.Version))
+        {
+            printed = (Table.Epoch, Table.Version);
+            print = Table.Version == 0 ? 0 : NetworkTable.Mix(owner, Table.Epoch, Table.Version);
+        }
+
+        return print;
+    }
 
     public bool HasFormerLife => former is not null;
 

@@ -54,7 +54,13 @@ internal sealed class TableStore
 
     /// <summary>The live peers that hold this network's table.</summary>
     public List<MemberEntry> Audience(string network) =>
-        [.. members.Others.Where(m => m.IsLive && m.IsOurs && IsAttached(m.Name, network))];
+        [.. members.Others.Where(m => IsAudience(m, network))];
+
+    public bool HasAudience(string network) => members.Others.Any(m => IsAudience(m, network));
+
+    /// <summary>Up to so many different random peers that hold this network's table.</summary>
+    public List<MemberEntry> PickAudience(string network, int count) =>
+        members.Ring.Pick(count, m => IsAudience(m, network));
 
     public TableMessage.Delta? Subscribe(string network, Instant now, GossipEffects e)
     {
@@ -301,6 +307,9 @@ internal sealed class TableStore
     }
 
     private OwnerTable OwnTable(string network) => networks[network].Records[members.Self.Name].Table;
+
+    private bool IsAudience(MemberEntry member, string network) =>
+        member.IsLive && member.IsOurs && IsAttached(member.Name, network);
 
     private bool IsShown(string owner, string network) =>
         (members.IsSelf(owner) || members.Find(owner) is { IsPresent: true }) && IsAttached(owner, network);

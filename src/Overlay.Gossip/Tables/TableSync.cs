@@ -13,19 +13,40 @@ internal sealed class TableSync(
 {
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(300);
 
+    /// <summary>After the last change tables are compared at the full pace for so long.</summary>
+    private static readonly TimeSpan Busy = TimeSpan.FromSeconds(20);
+
     private readonly Eager eager = new(options, members, store, sender, outbox);
     private readonly SortedDictionary<string, (Instant At, int Tries)> hungry = new(StringComparer.Ordinal);
     private Instant nextSummary = Instant.Never;
+    private Instant busyUntil;
     private int turn;
 
     /// <summary>A boot id that a peer believes to be ours, with writes that are not; cleared by the reader.</summary>
     public ulong OutbidBootId { get; set; }
 
-    public Instant NextDeadline => Instant.Min(
-        Instant.Min(nextSummary, eager.NextDeadline),
-        hungry.Where(h => store.Audience(h.Key).Count > 0).Select(h => h.Value.At).DefaultIfEmpty(Instant.Never).Min());
+    public Instant NextDeadline
+    {
+        get
+        {
+            Instant next = Instant.Min(nextSummary, eager.NextDeadline);
+            if (hungry.Count > 0)
+            {
+                foreach ((string network, (Instant At, int Tries) state) in hungry)
+                {
+                    next = state.At < next && store.HasAudience(network) ? state.At : next;
+                }
+            }
 
-    public void Start(Instant now) => nextSummary = now + Jittered();
+            return next;
+        }
+    }
+
+    public void Start(Instant now)
+    {
+        busyUntil = now + Busy;
+        nextSummary = now + Jittered(now);
+    }
 
     public void Stop()
     {
@@ -54,21 +75,27 @@ internal sealed class TableSync(
     }
 
     /// <summary>Sends own writes to everyone who holds their network, or to some who pass them on.</summary>
-    public void Spread(IReadOnlyList<TableMessage.Delta> writes, Instant now, GossipEffects e) =>
+    public void Spread(IReadOnlyList<TableMessage.Delta> writes, Instant now, GossipEffects e)
+    {
+        Hurry(now);
         eager.Spread(writes, prng, now, e);
+    }
 
     public void Advance(Instant now, GossipEffects e)
     {
         eager.Advance(now, e);
         NoticePeers(now, e);
-        foreach (string network in hungry.Where(h => h.Value.At <= now).Select(h => h.Key).ToList())
+        if (hungry.Count > 0)
         {
-            Ask(network, now, e);
+            foreach (string network in hungry.Where(h => h.Value.At <= now).Select(h => h.Key).ToList())
+            {
+                Ask(network, now, e);
+            }
         }
 
         if (now >= nextSummary)
         {
-            nextSummary = now + Jittered();
+            nextSummary = now + Jittered(now);
             store.Prune(now);
             Compare(e);
         }
@@ -79,6 +106,7 @@ internal sealed class TableSync(
     {
         foreach (string network in store.NetworksWithNewPeers)
         {
+            Hurry(now);
             if (hungry.TryGetValue(network, out (Instant At, int Tries) state) && state.Tries == 0)
             {
                 Ask(network, now, e);
@@ -172,10 +200,12 @@ internal sealed class TableSync(
         {
             case TableStore.MergeOutcome.News:
                 counters.DeltasApplied++;
+                Hurry(now);
                 eager.PassOn(delta);
                 break;
             case TableStore.MergeOutcome.Behind:
                 counters.DeltasApplied++;
+                Hurry(now);
                 AskForMissing(delta, answers, now);
                 break;
             case TableStore.MergeOutcome.Refused:
@@ -302,15 +332,14 @@ internal sealed class TableSync(
     {
         List<NetworkTable> held = [.. store.Subscribed];
         turn = (turn + 1) % held.Count;
-        List<MemberEntry> audience = store.Audience(held[turn].Name);
-        if (audience.Count == 0)
+        List<MemberEntry> chosen = store.PickAudience(held[turn].Name, 1);
+        if (chosen.Count == 0)
         {
-            audience = store.Audience(TableStore.Attachments);
+            chosen = store.PickAudience(TableStore.Attachments, 1);
         }
 
-        if (audience.Count > 0)
+        foreach (MemberEntry peer in chosen)
         {
-            MemberEntry peer = audience[prng.Next(audience.Count)];
             List<NetworkFingerprint> lines = [.. held
                 .Where(n => store.IsAttached(peer.Name, n.Name))
                 .Select(n => new NetworkFingerprint(n.Name, n.Fingerprint))];
@@ -355,5 +384,17 @@ internal sealed class TableSync(
         }
     }
 
-    private TimeSpan Jittered() => options.TableSyncInterval * (0.75 + (0.5 * prng.NextDouble()));
+    /// <summary>Something changes: compare at the full pace.</summary>
+    private void Hurry(Instant now)
+    {
+        if (now >= busyUntil && nextSummary != Instant.Never)
+        {
+            nextSummary = Instant.Min(nextSummary, now + (options.TableSyncInterval * (0.5 + (0.5 * prng.NextDouble()))));
+        }
+
+        busyUntil = now + Busy;
+    }
+
+    private TimeSpan Jittered(Instant now) =>
+        options.TableSyncInterval * (now < busyUntil ? 0.75 + (0.5 * prng.NextDouble()) : 1.5 + prng.NextDouble());
 }

@@ -30,6 +30,8 @@ internal static class FieldsReader
         public uint Nodes;
         public uint UserStateLength;
         public string Text;
+        public ulong Digest;
+        public byte[]? Known;
     }
 
     public static GossipMessage? Ping(ref MsgPackReader reader)
@@ -53,7 +55,7 @@ internal static class FieldsReader
     public static GossipMessage Ack(ref MsgPackReader reader)
     {
         Fields fields = Read(ref reader);
-        return new GossipMessage.Ack(fields.SequenceNumber, fields.Payload);
+        return new GossipMessage.Ack(fields.SequenceNumber, fields.Payload, fields.Digest);
     }
 
     public static GossipMessage Nack(ref MsgPackReader reader) =>
@@ -112,7 +114,8 @@ internal static class FieldsReader
             return null;
         }
 
-        return new GossipMessage.PushPull(header.Join, nodes, reader.Take((int)header.UserStateLength).ToArray());
+        return new GossipMessage.PushPull(
+            header.Join, nodes, reader.Take((int)header.UserStateLength).ToArray(), header.Known);
     }
 
     private static Fields Read(ref MsgPackReader reader)
@@ -173,6 +176,14 @@ internal static class FieldsReader
         else if (key.SequenceEqual("Vsn"u8))
         {
             fields.Versions = reader.ReadBytes(WireLimits.VersionBytes);
+        }
+        else if (key.SequenceEqual("Sum"u8))
+        {
+            fields.Digest = reader.ReadUnsigned();
+        }
+        else if (key.SequenceEqual("Known"u8))
+        {
+            fields.Known = reader.ReadBytes(WireLimits.MaxKnown);
         }
         else if (key.SequenceEqual("BootId"u8))
         {

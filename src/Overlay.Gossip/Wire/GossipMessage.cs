@@ -21,7 +21,8 @@ public abstract record GossipMessage
         : GossipMessage;
 
     /// <summary>Type 2.</summary>
-    public sealed record Ack(uint SequenceNumber, byte[] Payload) : GossipMessage;
+    /// <param name="Digest">Extension "Sum": of the members that the sender sees live; 0 where it has none.</param>
+    public sealed record Ack(uint SequenceNumber, byte[] Payload, ulong Digest = 0) : GossipMessage;
 
     /// <summary>Type 11.</summary>
     public sealed record Nack(uint SequenceNumber) : GossipMessage;
@@ -43,7 +44,12 @@ public abstract record GossipMessage
     public sealed record User(byte[] Payload) : GossipMessage;
 
     /// <summary>Type 6, streams only.</summary>
-    public sealed record PushPull(bool Join, IReadOnlyList<PushPullNode> Nodes, byte[] UserState) : GossipMessage;
+    /// <param name="Known">
+    /// Extension "Known": what the sender knows in short, so that only differences are answered; in an answer, of what
+    /// it wants more. Empty: nothing is to be answered; null: a full exchange.
+    /// </param>
+    public sealed record PushPull(
+        bool Join, IReadOnlyList<PushPullNode> Nodes, byte[] UserState, byte[]? Known = null) : GossipMessage;
 
     /// <summary>Type 13, streams only.</summary>
     public sealed record Error(string Text) : GossipMessage;

@@ -39,11 +39,17 @@ internal static class MessageCodec
                 break;
             case GossipMessage.Ack ack:
                 Type(output, MessageType.Ack);
-                writer.MapHeader(2);
+                writer.MapHeader(ack.Digest == 0 ? 2 : 3);
                 writer.Key("Payload"u8);
                 writer.Bytes(ack.Payload);
                 writer.Key("SeqNo"u8);
                 writer.Unsigned(ack.SequenceNumber);
+                if (ack.Digest != 0)
+                {
+                    writer.Key("Sum"u8);
+                    writer.Unsigned(ack.Digest);
+                }
+
                 break;
             case GossipMessage.Nack nack:
                 Type(output, MessageType.Nack);
@@ -163,9 +169,15 @@ internal static class MessageCodec
 
     private static void PushPull(MsgPackWriter writer, GossipMessage.PushPull exchange)
     {
-        writer.MapHeader(3);
+        writer.MapHeader(exchange.Known is null ? 3 : 4);
         writer.Key("Join"u8);
         writer.Bool(exchange.Join);
+        if (exchange.Known is { } known)
+        {
+            writer.Key("Known"u8);
+            writer.Raw(known);
+        }
+
         writer.Key("Nodes"u8);
         writer.Unsigned((ulong)exchange.Nodes.Count);
         writer.Key("UserStateLen"u8);

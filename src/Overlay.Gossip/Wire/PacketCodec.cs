@@ -19,6 +19,13 @@ public static class PacketCodec
     private const int CrcOverhead = 5;
     private const int MaxParts = 255;
 
+    /// <summary>Room to encode in, used again for every packet of a thread; nothing is kept in it.</summary>
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? scratch;
+
+    [ThreadStatic]
+    private static ArrayBufferWriter<byte>? scratchOfParts;
+
     /// <summary>Bytes of messages, with their part overheads, that fit into one packet sealed with this ring.</summary>
     public static int BudgetFor(Keyring keys) =>
         WireLimits.PacketBytes - CompoundOverhead - CrcOverhead - (keys.IsEncrypted ? Sealing.Overhead : 0);
@@ -26,7 +33,7 @@ public static class PacketCodec
     /// <summary>Encoded size of one message, with its type byte.</summary>
     public static int Measure(GossipMessage message)
     {
-        ArrayBufferWriter<byte> output = new(256);
+        ArrayBufferWriter<byte> output = Clear(ref scratch);
         MessageCodec.Encode(message, output);
         return output.WrittenCount;
     }
@@ -36,7 +43,7 @@ public static class PacketCodec
     public static byte[] Encode(IReadOnlyList<GossipMessage> messages, Keyring keys, Prng nonces, bool crc)
     {
         Invariant.Holds(messages.Count is > 0 and <= MaxParts, "a datagram has 1 to 255 messages");
-        ArrayBufferWriter<byte> output = new(WireLimits.PacketBytes);
+        ArrayBufferWriter<byte> output = Clear(ref scratch);
         if (crc)
         {
             output.Advance(CrcOverhead);
@@ -138,9 +145,16 @@ public static class PacketCodec
         return !reader.Failed && algorithm == 0 && Lzw.TryDecode(buffer, limit, out inner);
     }
 
+    private static ArrayBufferWriter<byte> Clear(ref ArrayBufferWriter<byte>? buffer)
+    {
+        buffer ??= new(WireLimits.PacketBytes);
+        buffer.ResetWrittenCount();
+        return buffer;
+    }
+
     private static void EncodeCompound(IReadOnlyList<GossipMessage> messages, ArrayBufferWriter<byte> output)
     {
-        ArrayBufferWriter<byte> bodies = new(WireLimits.PacketBytes);
+        ArrayBufferWriter<byte> bodies = Clear(ref scratchOfParts);
         Span<byte> header = output.GetSpan(CompoundOverhead + (PartOverhead * messages.Count));
         header[0] = (byte)MessageType.Compound;
         header[1] = (byte)messages.Count;

@@ -13,6 +13,8 @@ internal static class WireLimits
 
     /// <summary>The most that a compressed packet may become.</summary>
     public const int MaxDecompressedPacket = 256 << 10;
+    /// <summary>Eight bytes a member.</summary>
+    public const int MaxKnown = 8 * MaxPushPullNodes;
     public const int MaxName = 512;
     public const int MaxMeta = 512;
     public const int MaxPayload = 64 << 10;

@@ -37,6 +37,9 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
     /// <summary>False: no packet passes from the first to the second.</summary>
     public Func<string, string, bool> Reachable { get; set; } = (_, _) => true;
 
+    /// <summary>Like <see cref="Reachable"/>, for datagrams alone.</summary>
+    public Func<string, string, bool> DatagramsPass { get; set; } = (_, _) => true;
+
     public long DatagramsDelivered { get; private set; }
 
     public List<(IPEndPoint From, byte[] Payload)> Recorded { get; } = [];
@@ -214,7 +217,7 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
             Later(Latency(), () =>
             {
                 if (byAddress.TryGetValue(datagram.To.ToString(), out Node? to) && to.Up
-                    && Reachable(from.Name, to.Name))
+                    && Reachable(from.Name, to.Name) && DatagramsPass(from.Name, to.Name))
                 {
                     DatagramsDelivered++;
                     to.Swim.Receive(from.Address, datagram.Payload.Span, Now, to.Effects);

@@ -194,7 +194,7 @@ public sealed class MemberRulesTests
         now += TimeSpan.FromSeconds(3);
         Suspect(5, "b");
         Assert.Equal((5u, 0), (X.Incarnation, X.Suspicion!.Confirmations));
-        Assert.True(X.Suspicion.Deadline >= now + TimeSpan.FromSeconds(4));
+        Assert.True(X.Suspicion.Deadline >= now + TimeSpan.FromSeconds(2.6));
     }
 
     [Fact]
@@ -263,12 +263,12 @@ public sealed class MemberRulesTests
     public void The_dead_of_a_push_pull_are_only_suspected_and_the_left_have_left()
     {
         Alive(3);
-        list.Apply(Line(3, MemberState.Dead), now, effects);
+        list.Apply(Line(3, MemberState.Dead), "me", now, effects);
         Assert.Equal(MemberState.Suspect, X.State);
         Assert.Equal("me", X.Suspicion!.FirstAccuser);
-        list.Apply(Line(4, MemberState.Alive), now, effects);
+        list.Apply(Line(4, MemberState.Alive), "me", now, effects);
         Assert.Equal(MemberState.Alive, X.State);
-        list.Apply(Line(4, MemberState.Left), now, effects);
+        list.Apply(Line(4, MemberState.Left), "me", now, effects);
         Assert.Equal(MemberState.Left, X.State);
     }
 
@@ -276,8 +276,8 @@ public sealed class MemberRulesTests
     public void A_push_pull_about_a_former_life_accuses_nobody()
     {
         Alive(1, bootId: 8);
-        list.Apply(Line(90, MemberState.Dead), now, effects);
-        list.Apply(Line(90, MemberState.Left), now, effects);
+        list.Apply(Line(90, MemberState.Dead), "me", now, effects);
+        list.Apply(Line(90, MemberState.Left), "me", now, effects);
         Assert.Equal(MemberState.Alive, X.State);
     }
 
@@ -316,14 +316,39 @@ public sealed class MemberRulesTests
     [InlineData(1000, 12.0, 72.0)]
     public void Suspicions_last_as_memberlist_computes_them(int members, double shortest, double longest)
     {
-        var suspicion = new Suspicion(SwimOptions.Lan, members, "a", now);
+        var suspicion = new Suspicion(GossipProfiles.Memberlist, members, "a", now);
         Assert.Equal(longest, (suspicion.Deadline - now).TotalSeconds, 2);
-        Assert.True(suspicion.Confirm("b"));
+        Assert.True(suspicion.Confirm("b", now));
         double middle = (suspicion.Deadline - now).TotalSeconds;
         Assert.InRange(middle, shortest, longest - 1);
-        Assert.True(suspicion.Confirm("c"));
+        Assert.True(suspicion.Confirm("c", now));
         Assert.Equal(shortest, (suspicion.Deadline - now).TotalSeconds, 2);
-        Assert.False(suspicion.Confirm("d"));
+        Assert.False(suspicion.Confirm("d", now));
+    }
+
+    [Fact]
+    public void A_late_accuser_leaves_the_suspect_time_to_object()
+    {
+        var suspicion = new Suspicion(SwimOptions.Lan, 100, "a", now);
+        Instant late = now + TimeSpan.FromSeconds(20);
+        Assert.True(suspicion.Confirm("b", late));
+        Assert.True(suspicion.Confirm("c", late));
+        Assert.Equal(late + SwimOptions.Lan.ObjectionTime, suspicion.Deadline);
+    }
+
+    [Fact]
+    public void In_memberlist_a_higher_accusation_only_confirms()
+    {
+        var memberlist = new MemberList(
+            new("me", Elsewhere) { State = MemberState.Alive, BootId = 50 }, new(), GossipProfiles.Memberlist, new(1), awareness, counters);
+        foreach (string name in (string[])["x", "y", "z", "v"])
+        {
+            memberlist.Apply(new GossipMessage.Alive(3, name, Home, [], Versions, 0), now, effects);
+        }
+
+        memberlist.Apply(new GossipMessage.Suspect(3, "x", "y"), now, effects);
+        memberlist.Apply(new GossipMessage.Suspect(9, "x", "z"), now + TimeSpan.FromSeconds(1), effects);
+        Assert.Equal(1, memberlist.Find("x")!.Suspicion!.Confirmations);
     }
 
     [Theory]
