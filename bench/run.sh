@@ -2,7 +2,7 @@
 # Figures against peers. Standard output: name <TAB> value <TAB> unit [<TAB> peer-value <TAB> peer]; the rest on standard error.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-suites="attach"
+suites="attach gossip"
 usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: BENCH_ROUNDS, OVERLAYD, BENCH_PEER=0)" >&2; exit 2; }
 [ $# -gt 0 ] || usage
 for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
@@ -30,6 +30,8 @@ trap 'exit 143' TERM
 
 # shellcheck source=bench/peer-docker.sh
 . "$top/bench/peer-docker.sh"
+# shellcheck source=bench/gossip.sh
+. "$top/bench/gossip.sh"
 
 figure() { # name, unit, value
     [ -n "$3" ] || { say "$1 is missing"; failed=1; return 0; }
@@ -141,7 +143,7 @@ open(sys.argv[1] + "/agent.nspid", "w").write(str(p.pid))
 say "building"
 binary=${OVERLAYD:-$top/artifacts/publish/Overlay.Daemon/release_linux-x64/overlayd}
 export OVERLAYD=$binary
-[ -n "${BENCH_NO_BUILD:-}" ] || { "$top/deploy/build.sh" >&2; dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2; }
+[[ -n "${BENCH_NO_BUILD:-}" || " $* " != *" attach "* ]] || { "$top/deploy/build.sh" >&2; dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2; }
 bench=$top/artifacts/bin/Overlay.Bench/release/Overlay.Bench
 for suite in "$@"; do "${suite}_suite"; done
 exit $failed

@@ -13,6 +13,8 @@ internal sealed class Counters
 
     public IEnumerable<string> Missing => Expected.Where(name => counts.GetValueOrDefault(name) == 0);
 
+    public bool Never(string name) => counts.GetValueOrDefault(name) == 0;
+
     public void Add(string name, long count = 1) => counts[name] = counts.GetValueOrDefault(name) + count;
 
     public void Add(Counters other)

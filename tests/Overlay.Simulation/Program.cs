@@ -1,6 +1,12 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using Overlay.Simulation;
+using Overlay.Simulation.Gossip;
+
+if (args is ["gossip", .. string[] experiment])
+{
+    return GossipProgram.Run(experiment);
+}
 
 int count = 200;
 ulong? only = null;
