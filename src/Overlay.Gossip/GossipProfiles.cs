@@ -51,6 +51,7 @@ public static class GossipProfiles
         SuspicionConfirmations = 2,
         ObjectionTime = TimeSpan.Zero,
         RestartsSuspicions = false,
+        HoldsVerdictsWhileDeaf = false,
         ComparesDigests = false,
         UrgentRounds = 0,
         ReconnectInterval = Never,

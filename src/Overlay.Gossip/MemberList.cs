@@ -27,6 +27,9 @@ internal sealed partial class MemberList(
     private readonly MemberIndex others = new();
     private readonly SortedDictionary<string, MemberEntry> suspects = new(StringComparer.Ordinal);
 
+    private bool verdictIsOld = true;
+    private Instant nextVerdict;
+
     /// <summary>This node and its answers to what is said of it.</summary>
     public Reputation Own { get; } = new(self, rumours, awareness, counters);
 
@@ -40,6 +43,9 @@ internal sealed partial class MemberList(
 
     /// <summary>Names whose liveness or boot changed since the reader last looked; it clears them.</summary>
     public List<string> Changed { get; } = [];
+
+    /// <summary>When the last readable packet came.</summary>
+    public Instant HeardAt { get; set; }
 
     /// <summary>Suspects that this node probes next, out of turn.</summary>
     public Queue<MemberEntry> ToConfirm { get; } = new();
@@ -63,16 +69,17 @@ internal sealed partial class MemberList(
     {
         get
         {
-            Instant next = Instant.Never;
-            if (suspects.Count > 0)
+            if (verdictIsOld)
             {
+                verdictIsOld = false;
+                nextVerdict = Instant.Never;
                 foreach (MemberEntry suspect in suspects.Values)
                 {
-                    next = Instant.Min(next, suspect.Suspicion!.Deadline);
+                    nextVerdict = Instant.Min(nextVerdict, suspect.Suspicion!.Deadline);
                 }
             }
 
-            return next;
+            return nextVerdict;
         }
     }
 
@@ -130,6 +137,7 @@ internal sealed partial class MemberList(
         }
         else if (member.Suspicion.Confirm(news.From, now))
         {
+            verdictIsOld = true;
             Rumours.Add(member.Name, news);
         }
         else
@@ -175,9 +183,17 @@ internal sealed partial class MemberList(
             return;
         }
 
+        // Who hears nobody at all is no witness: the objection may wait in its own queue.
+        bool isDeaf = options.HoldsVerdictsWhileDeaf && now - HeardAt > options.ProbeInterval * 1.5;
         List<MemberEntry> due = [.. suspects.Values.Where(s => s.Suspicion!.Deadline <= now)];
         foreach (MemberEntry member in due)
         {
+            if (isDeaf && member.Suspicion!.PutOff(now + (options.ProbeInterval * 0.25)))
+            {
+                verdictIsOld = true;
+                continue;
+            }
+
             Apply(new GossipMessage.Dead(member.Incarnation, member.Name, Self.Name), now, e);
         }
     }
@@ -191,6 +207,7 @@ internal sealed partial class MemberList(
         }
 
         suspects.Remove(name);
+        verdictIsOld = true;
         Watch(member, null);
         Touch();
         LiveCount -= member.IsLive ? 1 : 0;
@@ -284,6 +301,7 @@ internal sealed partial class MemberList(
         member.Incarnation = incarnation;
         member.Suspicion = null;
         suspects.Remove(member.Name);
+        verdictIsOld = true;
         Watch(member, null);
         member.HeldUntil = null;
         member.IsDegraded &= !reborn;
@@ -320,6 +338,7 @@ internal sealed partial class MemberList(
         member.Incarnation = news.Incarnation;
         member.Suspicion = new(options, LiveCount, news.From, now);
         suspects[member.Name] = member;
+        verdictIsOld = true;
         Watch(member, IsHoldable(member) ? new() : null);
         Rumours.Add(member.Name, news);
         if (member.State != MemberState.Suspect)
@@ -346,6 +365,7 @@ internal sealed partial class MemberList(
         {
             member.Suspicion = null;
             suspects.Remove(member.Name);
+            verdictIsOld = true;
         }
 
         HoldOrRelease(member, now);

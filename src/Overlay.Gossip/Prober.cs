@@ -254,7 +254,8 @@ internal sealed class Prober(
 
         counters.ProbesFailed++;
         awareness.Add(failed.NackRelays > 0 ? failed.NacksMissing : 1);
-        if (target.IsLive)
+        // Whoever described itself anew since the probe began, perhaps to object, has shown that it lives.
+        if (target.IsLive && (target.BootId, target.Described) == (failed.BootId, failed.Described))
         {
             members.Apply(
                 new GossipMessage.Suspect(target.Incarnation, target.Name, members.Self.Name), now, e);
@@ -272,6 +273,10 @@ internal sealed class Prober(
         public uint Sequence { get; } = sequence;
 
         public MemberEntry Target { get; } = target;
+
+        public ulong BootId { get; } = target.BootId;
+
+        public uint Described { get; } = target.Described;
 
         public Instant Sent { get; } = sent;
 

@@ -102,6 +102,7 @@ public sealed partial class Swim
     public void Start(Instant now, GossipEffects e)
     {
         members.Self.Since = now;
+        members.HeardAt = now;
         members.Rumours.Add(members.Self.Name, members.Self.ToAlive());
         prober.Start(now + prng.Between(TimeSpan.Zero, options.ProbeInterval));
         exchanges.Start(now);
@@ -171,6 +172,7 @@ public sealed partial class Swim
             return;
         }
 
+        members.HeardAt = now;
         foreach (GossipMessage message in inbound)
         {
             Hear(message, from, now, e);

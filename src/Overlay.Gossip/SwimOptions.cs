@@ -34,7 +34,7 @@ public sealed record SwimOptions
     public int IndirectChecks { get; init; } = 3;
 
     /// <summary>A rumour is sent RetransmitMultiplier × ⌈log10(n+1)⌉ times.</summary>
-    public int RetransmitMultiplier { get; init; } = 6;
+    public int RetransmitMultiplier { get; init; } = 5;
 
     /// <summary>The shortest suspicion is SuspicionMultiplier × max(1, log10 n) × SuspicionInterval.</summary>
     public int SuspicionMultiplier { get; init; } = 4;
@@ -50,6 +50,9 @@ public sealed record SwimOptions
 
     /// <summary>An accusation of a higher incarnation starts its own time, as the suspect has objected to the former.</summary>
     public bool RestartsSuspicions { get; init; } = true;
+
+    /// <summary>Nobody is called dead by a node that hears nothing at all, before the longest time is over.</summary>
+    public bool HoldsVerdictsWhileDeaf { get; init; } = true;
 
     /// <summary>Lifeguard's buddy system: whoever speaks with an accused one tells it.</summary>
     public bool TellsSuspects { get; init; } = true;

@@ -337,6 +337,31 @@ public sealed class MemberRulesTests
     }
 
     [Fact]
+    public void Who_hears_nobody_calls_nobody_dead_before_the_longest_time()
+    {
+        Crowd(10);
+        Alive(3);
+        Suspect(3, "a");
+        Suspect(3, "b");
+        Suspect(3, "c");
+        Instant begun = now;
+        now = X.Suspicion!.Deadline;
+        list.HeardAt = now - TimeSpan.FromSeconds(3);
+        list.Advance(now, effects);
+        Assert.Equal(MemberState.Suspect, X.State);
+        Assert.True(X.Suspicion.Deadline > now);
+        list.HeardAt = now;
+        list.Advance(X.Suspicion.Deadline, effects);
+        Assert.Equal(MemberState.Dead, X.State);
+        Alive(4);
+        Suspect(4, "a");
+        Instant last = X.Suspicion.Deadline;
+        list.Advance(last, effects);
+        Assert.Equal(MemberState.Dead, X.State);
+        Assert.True(last - begun > TimeSpan.FromSeconds(10));
+    }
+
+    [Fact]
     public void In_memberlist_a_higher_accusation_only_confirms()
     {
         var memberlist = new MemberList(
