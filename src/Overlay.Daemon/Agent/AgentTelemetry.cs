@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using Overlay.Daemon.Telemetry;
 using Overlay.Gossip;
+using Overlay.Linux.Sockets;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -97,7 +98,7 @@ internal sealed class AgentTelemetry
                 counted = current;
             }
 
-            Count(current.Sockets);
+            Count(current.Loop.Port);
             Count(taken);
         }
     }
@@ -127,14 +128,14 @@ internal sealed class AgentTelemetry
         c.ProbesSent, c.ProbesFailed, c.TcpFallbacks, c.Refutations, c.PushPulls, c.StreamsFailed, c.DeltasApplied, c.DeltasRepaired,
         c.Rejected, c.Refused);
 
-    private void Count(GossipSockets sockets)
+    private void Count(DatagramPort port)
     {
-        totals.Add(instruments.GossipBytes, sockets.SentBytes, ("dir", "out"), ("proto", "udp"));
-        totals.Add(instruments.GossipBytes, sockets.ReceivedBytes, ("dir", "in"), ("proto", "udp"));
-        totals.Add(instruments.GossipMessages, sockets.SentDatagrams, ("type", "datagram"), ("dir", "out"));
-        totals.Add(instruments.GossipMessages, sockets.ReceivedDatagrams, ("type", "datagram"), ("dir", "in"));
-        totals.Add(instruments.GossipDrops, sockets.SendErrors, ("reason", "send"));
-        totals.Add(instruments.GossipDrops, sockets.DroppedDatagrams, ("reason", "overload"));
+        totals.Add(instruments.GossipBytes, port.SentBytes, ("dir", "out"), ("proto", "udp"));
+        totals.Add(instruments.GossipBytes, port.ReceivedBytes, ("dir", "in"), ("proto", "udp"));
+        totals.Add(instruments.GossipMessages, port.SentDatagrams, ("type", "datagram"), ("dir", "out"));
+        totals.Add(instruments.GossipMessages, port.ReceivedDatagrams, ("type", "datagram"), ("dir", "in"));
+        totals.Add(instruments.GossipDrops, port.SendErrors, ("reason", "send"));
+        totals.Add(instruments.GossipDrops, port.DroppedDatagrams, ("reason", "overload"));
     }
 
     private void Count(Snapshot taken)

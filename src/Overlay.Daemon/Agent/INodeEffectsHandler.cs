@@ -12,8 +12,6 @@ internal interface INodeEffectsHandler
 {
     void Persist(long revision, LocalState state);
 
-    void Send(in Datagram datagram);
-
     void Dial(StreamDial dial);
 
     void Reply(in StreamReply reply);

@@ -16,7 +16,7 @@ using Overlay.V1;
 namespace Overlay.Daemon.Agent;
 
 /// <summary>
-/// Everything that runs while this host is in a cluster: the node and its loop, gossip sockets, the line to a
+/// Everything that runs while this host is in a cluster: the node and its loop, gossip streams, the line to a
 /// manager, and the manager itself where this node is one. Ended, it leaves the kernel as it is.
 /// </summary>
 internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
@@ -28,7 +28,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly ConcurrentDictionary<long, TaskCompletionSource<Completion>> requests = new();
     private readonly NodeLoop loop;
-    private readonly GossipSockets sockets;
+    private readonly GossipStreams streams;
     private readonly StateWriter writer;
     private readonly ManagerSession session;
     private readonly List<Task> running = [];
@@ -46,9 +46,18 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         managers = record.IsManager ? [record.ControlAddress] : record.Managers;
         keyring = KeyringOf(node.Intent);
         logger = services.Logs.CreateLogger<Membership>();
-        loop = new(node, services.Clock, this, services.Logs.CreateLogger<NodeLoop>());
         IPEndPoint gossip = IPEndPoint.Parse(record.GossipAddress);
-        sockets = new(gossip, loop.TryPost, () => keyring, services.Logs.CreateLogger<GossipSockets>());
+        loop = new(node, gossip, services.Clock, this, services.Logs.CreateLogger<NodeLoop>());
+        try
+        {
+            streams = new(gossip, loop.TryPost, () => keyring, services.Logs.CreateLogger<GossipStreams>());
+        }
+        catch
+        {
+            loop.Dispose();
+            throw;
+        }
+
         writer = new(
             Path.Combine(services.Settings.StateFolder, NodeStateFile.FileName),
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
@@ -67,8 +76,6 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     public NodeLoop Loop => loop;
 
     public ManagerSession Session => session;
-
-    public GossipSockets Sockets => sockets;
 
     /// <summary>Ends when a part fails that the agent cannot go on without.</summary>
     public Task Completion { get; private set; } = Task.CompletedTask;
@@ -99,7 +106,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         membership.running.AddRange(
         [
             membership.loop.RunAsync(token),
-            membership.sockets.Completion,
+            membership.streams.Completion,
             membership.session.RunAsync(token),
             new CertificateRenewal(identity, membership.session.RenewAsync, services.Clock.Time, services.NewPrng(),
                 services.Logs.CreateLogger<CertificateRenewal>()).RunAsync(token),
@@ -141,11 +148,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     public void Persist(long revision, LocalState state) => writer.Write(revision, state);
 
-    public void Send(in Datagram datagram) => sockets.Send(datagram);
+    public void Dial(StreamDial dial) => streams.Dial(dial);
 
-    public void Dial(StreamDial dial) => sockets.Dial(dial);
-
-    public void Reply(in StreamReply reply) => sockets.Reply(reply);
+    public void Reply(in StreamReply reply) => streams.Reply(reply);
 
     public void Probed(TimeSpan roundTrip) => services.Instruments.GossipProbeRtt.Record(roundTrip.TotalSeconds);
 
@@ -171,7 +176,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     {
         await stopping.CancelAsync();
         services.Reconciler.Programmed = null;
-        await sockets.DisposeAsync();
+        await streams.DisposeAsync();
         if (Manager is not null)
         {
             // Before what runs is waited for: the manager's own end is among it.
@@ -191,6 +196,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             // The part that failed is why this ends; Completion has told it.
         }
 
+        loop.Dispose();
         writer.Dispose();
         stopping.Dispose();
     }

@@ -29,6 +29,7 @@ internal sealed partial class MemoryScavenger(TimeProvider time, ILogger<MemoryS
             {
                 GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
                 long released = FileMappings.Release();
+                Scavenged(GC.GetTotalAllocatedBytes());
                 LogScavenged(released);
             }
         }
@@ -40,13 +41,15 @@ internal sealed partial class MemoryScavenger(TimeProvider time, ILogger<MemoryS
     {
         bool quiet = allocated - lastSeen <= Quiet;
         lastSeen = allocated;
-        if (!quiet || allocated - lastScavenged < WorthIt)
-        {
-            return false;
-        }
+        return quiet && allocated - lastScavenged >= WorthIt;
+    }
 
+    /// <summary>What scavenging itself allocated is no reason to do it again.</summary>
+    /// <param name="allocated">As of its end.</param>
+    internal void Scavenged(long allocated)
+    {
+        lastSeen = allocated;
         lastScavenged = allocated;
-        return true;
     }
 
     [LoggerMessage(EventId = 420, Level = LogLevel.Debug, Message = "Unused memory is given back; {Bytes} bytes of mapped files were resident")]

@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Net;
 using Overlay.Cluster;
 using Overlay.Gossip;
@@ -12,26 +11,6 @@ namespace Overlay.Daemon.Agent;
 internal abstract class NodeInput
 {
     public abstract void Deliver(Node.Node node, Instant now, NodeEffects effects);
-}
-
-/// <summary>A deadline has come: it wakes the loop, which looks at the clock itself.</summary>
-internal sealed class AlarmInput : NodeInput
-{
-    public static readonly AlarmInput Instance = new();
-
-    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
-    {
-    }
-}
-
-/// <summary>A UDP packet; its buffer goes back to the pool once it is read.</summary>
-internal sealed class DatagramInput(IPEndPoint from, byte[] buffer, int length) : NodeInput
-{
-    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
-    {
-        node.ReceiveDatagram(from, buffer.AsSpan(0, length), now, effects);
-        ArrayPool<byte>.Shared.Return(buffer);
-    }
 }
 
 internal sealed class StreamInput(long exchangeId, IPEndPoint from, byte[] unit) : NodeInput

@@ -1,72 +1,119 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Overlay.Gossip;
+using Overlay.Linux.Sockets;
 using Overlay.Node;
 using Overlay.Primitives;
 
 namespace Overlay.Daemon.Agent;
 
 /// <summary>
-/// The one owner of the <see cref="Node.Node"/>: drains what has come in, then fires due timers, then performs the
-/// effects. Nothing in here waits for a disk, the kernel or a manager; their completions come back as inputs.
+/// The one owner of the <see cref="Node.Node"/>, a thread of its own that sleeps on UDP 7946: drains what has come in,
+/// then fires due timers, then performs the effects. Nothing in here waits for a disk, the kernel or a manager; their
+/// completions come back as inputs.
 /// </summary>
-internal sealed partial class NodeLoop(
-    Node.Node node, MonotonicClock clock, INodeEffectsHandler handler, ILogger<NodeLoop> logger)
+internal sealed partial class NodeLoop : IDisposable
 {
     private const int InboxCapacity = 16 * 1024;
     private const int MaxInputsPerTurn = 256;
 
+    /// <summary>A flood must not keep the timers from ever firing; all that fits the receive buffer is less.</summary>
+    private const int MaxBatchesPerTurn = 512;
+
+    /// <summary>Without a deadline the loop looks around this often, which costs nothing and needs no special case.</summary>
+    private static readonly TimeSpan LongestSleep = TimeSpan.FromMinutes(1);
+
+    private readonly Node.Node node;
+    private readonly MonotonicClock clock;
+    private readonly INodeEffectsHandler handler;
+    private readonly ILogger logger;
+    private readonly DatagramPort port;
     private readonly NodeEffects effects = new();
     private readonly Channel<NodeInput> inbox = Channel.CreateBounded<NodeInput>(
         new BoundedChannelOptions(InboxCapacity) { SingleReader = true, FullMode = BoundedChannelFullMode.Wait });
 
+    /// <param name="listen">Where gossip is heard.</param>
+    /// <exception cref="SocketException">The port is taken, or the address not this host's.</exception>
+    public NodeLoop(
+        Node.Node node, IPEndPoint listen, MonotonicClock clock, INodeEffectsHandler handler, ILogger<NodeLoop> logger)
+    {
+        this.node = node;
+        this.clock = clock;
+        this.handler = handler;
+        this.logger = logger;
+        port = new(listen, LogSendFailed);
+    }
+
+    /// <summary>What went through UDP 7946, for reading only.</summary>
+    public DatagramPort Port => port;
+
     /// <summary>False when the inbox is full: the input is dropped, which gossip survives.</summary>
-    public bool TryPost(NodeInput input) => inbox.Writer.TryWrite(input);
+    public bool TryPost(NodeInput input)
+    {
+        bool taken = inbox.Writer.TryWrite(input);
+        port.Wake();
+        return taken;
+    }
 
     /// <summary>For inputs that must not be lost.</summary>
-    public ValueTask PostAsync(NodeInput input, CancellationToken cancellationToken) =>
-        inbox.Writer.WriteAsync(input, cancellationToken);
+    public async ValueTask PostAsync(NodeInput input, CancellationToken cancellationToken)
+    {
+        await inbox.Writer.WriteAsync(input, cancellationToken);
+        port.Wake();
+    }
 
     /// <summary>Runs a function on the loop, where the node may be read and changed.</summary>
     public async Task<T> CallAsync<T>(Func<Node.Node, Instant, NodeEffects, T> call, CancellationToken cancellationToken)
     {
         CallInput<T> input = new(call);
-        await inbox.Writer.WriteAsync(input, cancellationToken);
+        await PostAsync(input, cancellationToken);
         return await input.Result.WaitAsync(cancellationToken);
     }
 
     public Task<T> ReadAsync<T>(Func<Node.Node, T> read, CancellationToken cancellationToken) =>
         CallAsync((n, _, _) => read(n), cancellationToken);
 
-    public async Task RunAsync(CancellationToken cancellationToken)
+    /// <summary>Starts the thread; the task ends with it, and fails with what it fails with.</summary>
+    public Task RunAsync(CancellationToken cancellationToken)
+    {
+        TaskCompletionSource ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        Thread thread = new(() =>
+        {
+            try
+            {
+                using CancellationTokenRegistration waking = cancellationToken.Register(port.Wake);
+                Run(cancellationToken);
+                ended.SetResult();
+            }
+            catch (Exception e)
+            {
+                // The thread's end is the caller's to hear of, whatever ended it.
+                ended.SetException(e);
+            }
+        })
+        {
+            IsBackground = true,
+            Name = "overlayd-node",
+        };
+        thread.Start();
+        return ended.Task;
+    }
+
+    /// <summary>Closes the socket; only once the loop has ended or never ran.</summary>
+    public void Dispose() => port.Dispose();
+
+    private void Run(CancellationToken cancellationToken)
     {
         node.Start(clock.Now, effects);
         Perform();
-        // One timer that wakes the reader: a cancelled wait would cost an exception at every deadline.
-        await using ITimer alarm = clock.Time.CreateTimer(
-            static writer => ((ChannelWriter<NodeInput>)writer!).TryWrite(AlarmInput.Instance),
-            inbox.Writer, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
-        Instant armed = Instant.Never;
-        bool rang = false;
+        Func<bool> idle = () => inbox.Reader.Count == 0 && !cancellationToken.IsCancellationRequested;
         while (!cancellationToken.IsCancellationRequested)
         {
-            if (node.NextDeadline is var next && (next != armed || rang))
-            {
-                armed = next;
-                rang = false;
-                alarm.Change(DelayUntil(next), Timeout.InfiniteTimeSpan);
-            }
-
-            await inbox.Reader.WaitToReadAsync(cancellationToken);
-            // Queued packets first: an answer that is already here must not count as missing.
-            for (int i = 0; i < MaxInputsPerTurn && inbox.Reader.TryRead(out NodeInput? input); i++)
-            {
-                rang |= input is AlarmInput;
-                input.Deliver(node, clock.Now, effects);
-                Perform();
-            }
-
-            rang |= armed <= clock.Now;
+            port.Wait(UntilDeadline(), idle);
+            // All that waits comes first: an answer that is already here must not count as missing.
+            Drain();
             if (clock.Now is var now && node.NextDeadline <= now)
             {
                 node.Advance(now, effects);
@@ -75,10 +122,31 @@ internal sealed partial class NodeLoop(
         }
     }
 
-    /// <summary>Whole milliseconds, rounded up, as timers have them: one that rings early would only ring again.</summary>
-    private TimeSpan DelayUntil(Instant deadline) => deadline == Instant.Never
-        ? Timeout.InfiniteTimeSpan
-        : TimeSpan.FromMilliseconds(Math.Max(1, Math.Ceiling((deadline - clock.Now).TotalMilliseconds)));
+    private void Drain()
+    {
+        for (int batch = 0, count = DatagramPort.BatchSize; batch < MaxBatchesPerTurn && count == DatagramPort.BatchSize; batch++)
+        {
+            count = port.Receive();
+            for (int i = 0; i < count; i++)
+            {
+                node.ReceiveDatagram(port.Source(i), port.Payload(i), clock.Now, effects);
+                Perform();
+            }
+        }
+
+        for (int i = 0; i < MaxInputsPerTurn && inbox.Reader.TryRead(out NodeInput? input); i++)
+        {
+            input.Deliver(node, clock.Now, effects);
+            Perform();
+        }
+    }
+
+    private TimeSpan UntilDeadline()
+    {
+        Instant next = node.NextDeadline;
+        TimeSpan left = next == Instant.Never ? LongestSleep : next - clock.Now;
+        return left < LongestSleep ? left : LongestSleep;
+    }
 
     private void Perform()
     {
@@ -89,8 +157,10 @@ internal sealed partial class NodeLoop(
 
         foreach (Datagram datagram in effects.Gossip.Datagrams)
         {
-            handler.Send(datagram);
+            port.Send(datagram.To, datagram.Payload.Span);
         }
+
+        port.Flush();
 
         foreach (StreamDial dial in effects.Gossip.Dials)
         {
@@ -154,6 +224,9 @@ internal sealed partial class NodeLoop(
                 break;
         }
     }
+
+    [LoggerMessage(EventId = 301, Level = LogLevel.Debug, Message = "Could not send gossip to {To}: {Error}")]
+    private partial void LogSendFailed(IPEndPoint to, SocketError error);
 
     [LoggerMessage(EventId = 310, Level = LogLevel.Information, Message = "Node {Hostname} ({Member}) is {Status}, was {Previous}")]
     private partial void LogMember(string hostname, string member, string status, string previous);

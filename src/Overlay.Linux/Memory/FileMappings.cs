@@ -1,4 +1,3 @@
-using System.Globalization;
 using Overlay.Linux.Native;
 
 namespace Overlay.Linux.Memory;
@@ -8,6 +7,9 @@ public static class FileMappings
 {
     private const string Smaps = "/proc/self/smaps";
 
+    /// <summary>A line with a path of PATH_MAX fits; what is longer is passed over.</summary>
+    private const int BufferBytes = 64 * 1024;
+
     /// <summary>
     /// Drops this process's hold on every mapped page that is a plain copy of its file. The pages stay in the page
     /// cache; one that is used again comes back by a minor fault. Start-up touches far more code than running does.
@@ -16,78 +18,61 @@ public static class FileMappings
     /// <remarks>madvise(2), MADV_DONTNEED; proc_pid_smaps(5).</remarks>
     public static long Release()
     {
-        using StreamReader smaps = new(Smaps);
+        // Without a buffer of its own: what gives memory back must not be what uses it.
+        using FileStream smaps = new(Smaps, FileMode.Open, FileAccess.Read, FileShare.ReadWrite, bufferSize: 0);
         long released = 0;
-        foreach (FileMapping mapping in Read(smaps))
+        Read(smaps, mapping =>
         {
             if (mapping.IsPlainCopy && Libc.MAdvise((nint)mapping.Start, (nuint)mapping.Length, Libc.MadvDontneed) == 0)
             {
                 released += mapping.ResidentBytes;
             }
-        }
-
+        });
         return released;
     }
 
-    /// <summary>The mappings of files in the text of smaps; lines that are not understood are passed over.</summary>
-    internal static IEnumerable<FileMapping> Read(TextReader smaps)
+    /// <summary>The mappings in the text of smaps; lines that are not understood are passed over.</summary>
+    internal static void Read(Stream smaps, Action<FileMapping> found)
     {
-        FileMapping? current = null;
-        while (smaps.ReadLine() is { } line)
+        byte[] buffer = new byte[BufferBytes];
+        FileMapping current = default;
+        int held = 0;
+        for (int read = smaps.Read(buffer); read > 0; read = smaps.Read(buffer, held, buffer.Length - held))
         {
-            if (TryReadHeader(line, out FileMapping? next))
+            held += read;
+            ReadOnlySpan<byte> text = buffer.AsSpan(0, held);
+            for (int end = text.IndexOf((byte)'\n'); end >= 0; end = text.IndexOf((byte)'\n'))
             {
-                if (current is not null)
-                {
-                    yield return current;
-                }
+                Take(text[..end], ref current, found);
+                text = text[(end + 1)..];
+            }
 
-                current = next;
-            }
-            else if (current is not null && TryReadKilobytes(line, "Rss:", out long resident))
-            {
-                current = current with { ResidentBytes = resident };
-            }
-            else if (current is not null && TryReadKilobytes(line, "Anonymous:", out long anonymous))
-            {
-                current = current with { OwnBytes = anonymous };
-            }
+            held = text.Length < buffer.Length ? text.Length : 0;
+            text[..held].CopyTo(buffer);
         }
 
-        if (current is not null)
+        Take(buffer.AsSpan(0, held), ref current, found);
+        Tell(current, found);
+    }
+
+    private static void Take(ReadOnlySpan<byte> line, ref FileMapping current, Action<FileMapping> found)
+    {
+        if (FileMapping.TryReadHeader(line, out FileMapping next))
         {
-            yield return current;
+            Tell(current, found);
+            current = next;
+        }
+        else
+        {
+            current = current.With(line);
         }
     }
 
-    // 7f00-7f10 r-xp 00001000 08:01 1234    /usr/lib/libc.so.6
-    private static bool TryReadHeader(string line, out FileMapping? mapping)
+    private static void Tell(FileMapping mapping, Action<FileMapping> found)
     {
-        mapping = null;
-        string[] parts = line.Split(' ', 6, StringSplitOptions.RemoveEmptyEntries);
-        int dash = parts[0].IndexOf('-', StringComparison.Ordinal);
-        if (parts.Length < 5 || dash < 0
-            || !ulong.TryParse(parts[0].AsSpan(0, dash), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong start)
-            || !ulong.TryParse(parts[0].AsSpan(dash + 1), NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong end)
-            || end <= start)
+        if (mapping.Length > 0)
         {
-            return false;
+            found(mapping);
         }
-
-        mapping = new(start, end - start, parts[1], parts.Length == 6 ? parts[5].TrimStart() : "");
-        return true;
-    }
-
-    private static bool TryReadKilobytes(string line, string name, out long bytes)
-    {
-        bytes = 0;
-        if (!line.StartsWith(name, StringComparison.Ordinal) || !line.EndsWith(" kB", StringComparison.Ordinal)
-            || !long.TryParse(line.AsSpan(name.Length, line.Length - name.Length - 3), CultureInfo.InvariantCulture, out long kilobytes))
-        {
-            return false;
-        }
-
-        bytes = kilobytes * 1024;
-        return true;
     }
 }

@@ -24,8 +24,11 @@ public static class Errno
     public const int NotSupported = 95;
     public const int AddressInUse = 98;
     public const int AddressNotAvailable = 99;
+    public const int NetworkUnreachable = 101;
     public const int NoBuffers = 105;
     public const int TimedOut = 110;
+    public const int ConnectionRefused = 111;
+    public const int HostUnreachable = 113;
 
     /// <summary>The errno of the calling thread's last failed call.</summary>
     internal static int Last => Marshal.GetLastPInvokeError();

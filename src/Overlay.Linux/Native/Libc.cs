@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 
 namespace Overlay.Linux.Native;
@@ -33,6 +34,16 @@ internal static partial class Libc
 
     public const int MessageTruncate = 0x20;
 
+    public const int MessageDontWait = 0x40;
+    public const int OptionMemoryInfo = 55;
+
+    public const ushort FamilyInet = 2;
+    public const ushort FamilyInet6 = 10;
+
+    public const int EventCloseOnExec = 0x80000;
+    public const int EventNonBlocking = 0x800;
+    public const short PollIn = 1;
+
     public const int MadvDontneed = 4;
 
     private const string Library = "libc";
@@ -42,6 +53,9 @@ internal static partial class Libc
 
     /// <summary>Invalid on failure; the errno is in <see cref="Errno.Last"/>.</summary>
     public static SafeFd Socket(int family, int type, int protocol) => new(SocketNumber(family, type, protocol));
+
+    /// <summary>Invalid on failure; the errno is in <see cref="Errno.Last"/>.</summary>
+    public static SafeFd EventFd(uint count, int flags) => new(EventFdNumber(count, flags));
 
     [LibraryImport(Library, EntryPoint = "close", SetLastError = true)]
     public static partial int Close(int descriptor);
@@ -108,4 +122,21 @@ internal static partial class Libc
     [LibraryImport(Library, EntryPoint = "recvfrom", SetLastError = true)]
     public static partial nint ReceiveFrom(
         SafeFd socket, Span<byte> buffer, nuint length, int flags, ref SockAddrNl address, ref int addressLength);
+
+    [LibraryImport(Library, EntryPoint = "getsockopt", SetLastError = true)]
+    public static partial int GetSocketOption(
+        SafeSocketHandle socket, int level, int option, Span<uint> value, ref int length);
+
+    [LibraryImport(Library, EntryPoint = "recvmmsg", SetLastError = true)]
+    public static partial int ReceiveMany(
+        SafeSocketHandle socket, nint messages, uint count, int flags, nint timeout);
+
+    [LibraryImport(Library, EntryPoint = "sendmmsg", SetLastError = true)]
+    public static partial int SendMany(SafeSocketHandle socket, nint messages, uint count, int flags);
+
+    [LibraryImport(Library, EntryPoint = "ppoll", SetLastError = true)]
+    public static partial int Poll(Span<PollFd> descriptors, nuint count, in TimeSpec timeout, nint signals);
+
+    [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
+    private static partial int EventFdNumber(uint count, int flags);
 }

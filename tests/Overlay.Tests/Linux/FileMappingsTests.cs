@@ -1,3 +1,4 @@
+using System.Text;
 using Overlay.Linux.Memory;
 
 namespace Overlay.Tests.Linux;
@@ -33,13 +34,11 @@ public sealed class FileMappingsTests
     [Fact]
     public void OnlyUntouchedReadOnlyCopiesOfFilesMayBeLetGo()
     {
-        FileMapping[] mappings = [.. FileMappings.Read(new StringReader(Text))];
+        List<FileMapping> mappings = Read(Text);
 
-        Assert.Equal(7, mappings.Length);
+        Assert.Equal(7, mappings.Count);
         FileMapping plain = Assert.Single(mappings, static m => m.IsPlainCopy);
-        Assert.Equal("/usr/lib/lib with space.so", plain.Path);
-        Assert.Equal(0x55d000000000UL, plain.Start);
-        Assert.Equal(0x10000UL, plain.Length);
+        Assert.Equal((0x55d000000000UL, 0x10000UL), (plain.Start, plain.Length));
         Assert.Equal(40 * 1024, plain.ResidentBytes);
     }
 
@@ -48,9 +47,29 @@ public sealed class FileMappingsTests
     [InlineData("not a mapping")]
     [InlineData("20-10 r-xp 0 fe:00 1 /backwards")]
     [InlineData("x-y r-xp 0 fe:00 1 /not/hexadecimal")]
+    [InlineData("10-20 r-xp 0 fe:00")]
     [InlineData("Rss: 10 kB\nAnonymous: many kB")]
-    public void WhatIsNotUnderstoodIsPassedOver(string text) =>
-        Assert.Empty(FileMappings.Read(new StringReader(text)));
+    public void WhatIsNotUnderstoodIsPassedOver(string text) => Assert.Empty(Read(text));
+
+    [Fact]
+    public void ALineTooLongForTheBufferIsPassedOver()
+    {
+        string text = $"{new string('x', 200_000)}\n{Text}";
+
+        Assert.Equal(Read(Text), Read(text));
+    }
+
+    [Fact]
+    public void ReadingIsTheSameHoweverTheTextIsCut()
+    {
+        byte[] bytes = Encoding.UTF8.GetBytes(Text);
+        for (int step = 1; step < 50; step++)
+        {
+            List<FileMapping> mappings = [];
+            FileMappings.Read(new Pieces(bytes, step), mappings.Add);
+            Assert.Equal(Read(Text), mappings);
+        }
+    }
 
     [Fact]
     public void TheProcessGoesOnWithoutItsPages()
@@ -59,6 +78,31 @@ public sealed class FileMappingsTests
 
         // Code that was let go is used again.
         Assert.Equal("4", (2 + 2).ToString(System.Globalization.CultureInfo.InvariantCulture));
-        Assert.NotEmpty(FileMappings.Read(new StringReader(Text)));
+        Assert.NotEmpty(Read(Text));
+    }
+
+    [Fact]
+    public void LettingGoAllocatesLittle()
+    {
+        FileMappings.Release();
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        FileMappings.Release();
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 128 * 1024);
+    }
+
+    private static List<FileMapping> Read(string text)
+    {
+        List<FileMapping> mappings = [];
+        FileMappings.Read(new MemoryStream(Encoding.UTF8.GetBytes(text)), mappings.Add);
+        return mappings;
+    }
+
+    /// <summary>Gives a few bytes at a time.</summary>
+    private sealed class Pieces(byte[] bytes, int step) : MemoryStream(bytes)
+    {
+        public override int Read(byte[] buffer, int offset, int count) => base.Read(buffer, offset, Math.Min(step, count));
+
+        public override int Read(Span<byte> buffer) => base.Read(buffer[..Math.Min(step, buffer.Length)]);
     }
 }

@@ -9,17 +9,14 @@ using Overlay.Gossip.Wire;
 namespace Overlay.Daemon.Agent;
 
 /// <summary>
-/// UDP and TCP 7946: bytes in, bytes out. Datagrams go to the node as they come and are dropped, counted, when its
-/// inbox is full; streams are read to one whole unit each, bounded in size, number and time.
+/// TCP 7946: streams of gossip, each read to one whole unit, bounded in size, number and time. Datagrams are the
+/// business of <see cref="NodeLoop"/>.
 /// </summary>
-internal sealed partial class GossipSockets : IAsyncDisposable
+internal sealed partial class GossipStreams : IAsyncDisposable
 {
-    private const int MaxDatagram = 65535;
     private const int MaxConnections = 128;
-    private const int ReceiveBuffer = 2 << 20;
     private static readonly TimeSpan StreamTimeout = TimeSpan.FromSeconds(10);
 
-    private readonly Socket udp;
     private readonly Socket listener;
     private readonly Func<NodeInput, bool> post;
     private readonly Func<Keyring> keyring;
@@ -27,53 +24,38 @@ internal sealed partial class GossipSockets : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly SemaphoreSlim connections = new(MaxConnections);
     private readonly ConcurrentDictionary<long, TaskCompletionSource<ReadOnlyMemory<byte>>> replies = new();
-    private readonly Task loops;
+    private readonly Task accepting;
     private long nextAccepted;
 
-    public GossipSockets(
-        IPEndPoint listen, Func<NodeInput, bool> post, Func<Keyring> keyring, ILogger<GossipSockets> logger)
+    public GossipStreams(
+        IPEndPoint listen, Func<NodeInput, bool> post, Func<Keyring> keyring, ILogger<GossipStreams> logger)
     {
         this.post = post;
         this.keyring = keyring;
         this.logger = logger;
-        udp = new(listen.AddressFamily, SocketType.Dgram, ProtocolType.Udp);
         listener = new(listen.AddressFamily, SocketType.Stream, ProtocolType.Tcp);
         try
         {
-            udp.ReceiveBufferSize = ReceiveBuffer;
-            udp.Bind(listen);
+            if (listen.Address.Equals(IPAddress.IPv6Any))
+            {
+                listener.DualMode = true;
+            }
+
             listener.SetSocketOption(SocketOptionLevel.Socket, SocketOptionName.ReuseAddress, true);
             listener.Bind(listen);
             listener.Listen(MaxConnections);
         }
         catch
         {
-            udp.Dispose();
             listener.Dispose();
             throw;
         }
 
-        loops = Task.WhenAll(ReceiveDatagramsAsync(stopping.Token), AcceptAsync(stopping.Token));
+        accepting = AcceptAsync(stopping.Token);
     }
 
-    /// <summary>Ends when a loop fails, which only a programming error or a dead socket can cause.</summary>
-    public Task Completion => loops;
-
-    public void Send(in Datagram datagram)
-    {
-        try
-        {
-            udp.SendTo(datagram.Payload.Span, SocketFlags.None, datagram.To);
-            Interlocked.Increment(ref sentDatagrams);
-            Interlocked.Add(ref sentBytes, datagram.Payload.Length);
-        }
-        catch (SocketException e)
-        {
-            // The world said no (no route, refused, full buffer): gossip repeats itself, so it is only counted.
-            Interlocked.Increment(ref sendErrors);
-            LogSendFailed(datagram.To, e.SocketErrorCode);
-        }
-    }
+    /// <summary>Fails when the listener does, which only a programming error or a dead socket can cause.</summary>
+    public Task Completion => accepting;
 
     public void Dial(StreamDial dial) => _ = DialGuardedAsync(dial);
 
@@ -88,68 +70,18 @@ internal sealed partial class GossipSockets : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stopping.CancelAsync();
-        udp.Dispose();
         listener.Dispose();
         try
         {
-            await loops;
+            await accepting;
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            // The loops end this way when their sockets are closed under them.
+            // It ends this way when the listener is closed under it.
         }
 
         stopping.Dispose();
         connections.Dispose();
-    }
-
-    private long sentDatagrams;
-    private long sentBytes;
-    private long receivedDatagrams;
-    private long receivedBytes;
-    private long sendErrors;
-    private long droppedDatagrams;
-
-    public long SentDatagrams => Interlocked.Read(ref sentDatagrams);
-
-    public long SentBytes => Interlocked.Read(ref sentBytes);
-
-    public long ReceivedDatagrams => Interlocked.Read(ref receivedDatagrams);
-
-    public long ReceivedBytes => Interlocked.Read(ref receivedBytes);
-
-    public long SendErrors => Interlocked.Read(ref sendErrors);
-
-    public long DroppedDatagrams => Interlocked.Read(ref droppedDatagrams);
-
-    private async Task ReceiveDatagramsAsync(CancellationToken cancellationToken)
-    {
-        IPEndPoint any = new(udp.AddressFamily == AddressFamily.InterNetwork ? IPAddress.Any : IPAddress.IPv6Any, 0);
-        byte[] scratch = new byte[MaxDatagram];
-        while (!cancellationToken.IsCancellationRequested)
-        {
-            SocketReceiveFromResult received;
-            try
-            {
-                received = await udp.ReceiveFromAsync(scratch, SocketFlags.None, any, cancellationToken);
-            }
-            catch (SocketException e) when (e.SocketErrorCode is SocketError.ConnectionReset or SocketError.ConnectionRefused
-                or SocketError.HostUnreachable or SocketError.NetworkUnreachable or SocketError.MessageSize)
-            {
-                // An ICMP error about something sent before; the socket is fine.
-                continue;
-            }
-
-            Interlocked.Increment(ref receivedDatagrams);
-            Interlocked.Add(ref receivedBytes, received.ReceivedBytes);
-            byte[] buffer = ArrayPool<byte>.Shared.Rent(received.ReceivedBytes);
-            scratch.AsSpan(0, received.ReceivedBytes).CopyTo(buffer);
-            if (!post(new DatagramInput((IPEndPoint)received.RemoteEndPoint, buffer, received.ReceivedBytes)))
-            {
-                ArrayPool<byte>.Shared.Return(buffer);
-                Interlocked.Increment(ref droppedDatagrams);
-            }
-        }
     }
 
     private async Task AcceptAsync(CancellationToken cancellationToken)
@@ -279,9 +211,6 @@ internal sealed partial class GossipSockets : IAsyncDisposable
             bytes = bytes[await connection.SendAsync(bytes, cancellationToken)..];
         }
     }
-
-    [LoggerMessage(EventId = 301, Level = LogLevel.Debug, Message = "Could not send gossip to {To}: {Error}")]
-    private partial void LogSendFailed(IPEndPoint to, SocketError error);
 
     [LoggerMessage(EventId = 302, Level = LogLevel.Debug, Message = "Gossip stream to {To} failed ({Failure}): {Reason}")]
     private partial void LogDialFailed(IPEndPoint to, StreamFailure failure, string reason);

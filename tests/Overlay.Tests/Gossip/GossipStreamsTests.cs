@@ -8,15 +8,15 @@ using Overlay.Gossip.Wire;
 namespace Overlay.Tests.Gossip;
 
 /// <summary>What a failed dial says of the other host, by real sockets on loopback.</summary>
-public sealed class GossipSocketsTests : IAsyncLifetime
+public sealed class GossipStreamsTests : IAsyncLifetime
 {
     private readonly TaskCompletionSource<NodeInput> posted = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private readonly Socket other = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
-    private readonly GossipSockets sockets;
+    private readonly GossipStreams streams;
 
-    public GossipSocketsTests()
+    public GossipStreamsTests()
     {
-        sockets = new(new(IPAddress.Loopback, 0), posted.TrySetResult, () => Keyring.Plaintext, NullLogger<GossipSockets>.Instance);
+        streams = new(new(IPAddress.Loopback, 0), posted.TrySetResult, () => Keyring.Plaintext, NullLogger<GossipStreams>.Instance);
         other.Bind(new IPEndPoint(IPAddress.Loopback, 0));
     }
 
@@ -41,12 +41,12 @@ public sealed class GossipSocketsTests : IAsyncLifetime
     public async ValueTask DisposeAsync()
     {
         other.Dispose();
-        await sockets.DisposeAsync();
+        await streams.DisposeAsync();
     }
 
     private async Task<StreamFailure> FailureAsync(IPEndPoint to, TimeSpan limit)
     {
-        sockets.Dial(new(1, to, new byte[] { 1 }, limit, ExpectsReply: true));
+        streams.Dial(new(1, to, new byte[] { 1 }, limit, ExpectsReply: true));
         return Assert.IsType<StreamFailedInput>(await posted.Task).Failure;
     }
 }
