@@ -1,5 +1,7 @@
 # Docker Swarm, two dockerd on two bare hosts of a lab; fills the array peer, or sets peer_reason and fails. Sourced by run.sh.
 peer_reason=""
+# As in AttachFigures: the kernel takes the last round's network apart after its removal was answered.
+rest=0.2
 
 docker_at() { local host=$1; shift; timeout 60 /usr/bin/docker -H "unix:///proc/$(cat "$labs/$theirs/host$host/pid")/root/run/docker.sock" "$@"; }
 
@@ -47,6 +49,7 @@ docker_peer() {
         docker_at "$host" network disconnect none idle || { peer_reason="disconnect failed"; return 1; }
     done
     for i in $(seq "$n"); do
+        sleep "$rest"
         begin=$(now)
         docker_at 1 network create -d overlay --attachable "ping$i" >/dev/null || { peer_reason="network create failed"; return 1; }
         docker_at 1 network connect "ping$i" idle || { peer_reason="network connect failed"; return 1; }
@@ -63,6 +66,7 @@ docker_peer() {
     attach=()
     for i in $(seq "$n"); do
         docker_at 1 network create -d overlay --attachable "attach$i" >/dev/null
+        sleep "$rest"
         begin=$(now)
         docker_at 1 network connect "attach$i" idle || { peer_reason="network connect failed"; return 1; }
         attach+=("$(milliseconds $(($(now) - begin)))")

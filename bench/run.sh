@@ -94,10 +94,11 @@ attach_suite() {
         on $((i % 3 + 1)) overlayd sandbox create "rest$i" >/dev/null
         on $((i % 3 + 1)) overlayd attach rest "rest$i" >/dev/null
     done
-    sleep 3
+    # What a burst of work leaves to be done after it is done within two of the scavenger's intervals.
+    sleep 20
     local before after begin end
     before=$(ticks "$agent") begin=$(now)
-    sleep 20
+    sleep 60
     after=$(ticks "$agent") end=$(now)
     figure idle_rss_mb MB "$(rss "$agent")"
     figure idle_cpu_percent % "$(awk -v t=$((after - before)) -v hz="$(getconf CLK_TCK)" -v ns=$((end - begin)) 'BEGIN {printf "%.2f", 100 * t / hz / (ns / 1e9)}')"

@@ -12,6 +12,12 @@ internal static class AttachFigures
 {
     private static readonly TimeSpan ReplyLimit = TimeSpan.FromSeconds(20);
 
+    /// <summary>
+    /// Before each measurement: the kernel takes the namespace of the round before apart after its removal was
+    /// answered, under the lock (RTNL) that every change of an interface needs.
+    /// </summary>
+    private static readonly TimeSpan Rest = TimeSpan.FromMilliseconds(200);
+
     /// <param name="lab">Folder of a running lab.</param>
     /// <param name="rounds">Counted rounds; two more warm up.</param>
     /// <param name="overlayd">The executable to attach with; null: by RPC.</param>
@@ -25,6 +31,7 @@ internal static class AttachFigures
         {
             string network = $"bench-attach-{round + 2}";
             await host.Client.CreateNetworkAsync(new() { Name = network, Attachable = true });
+            await Task.Delay(Rest);
             long begin = Stopwatch.GetTimestamp();
             TimeSpan elapsed;
             if (overlayd is null)
@@ -64,6 +71,7 @@ internal static class AttachFigures
         for (int round = -2; round < rounds; round++)
         {
             string network = $"bench-ping-{round + 2}";
+            await Task.Delay(Rest);
             long begin = Stopwatch.GetTimestamp();
             if (overlayd is null)
             {

@@ -17,6 +17,16 @@ internal static class Sealing
     private const byte Plain = 1;
     private const int Block = 16;
 
+    /// <summary>Keys of a ring, with room for those of the ring before it.</summary>
+    private const int MaxCiphers = 8;
+
+    /// <summary>
+    /// Setting up a cipher costs more than a packet. A cipher is for one thread at a time, and so is this memory of
+    /// them; it holds nothing that could change a result.
+    /// </summary>
+    [ThreadStatic]
+    private static List<(byte[] Key, AesGcm Cipher)>? ciphers;
+
     public static void Seal(
         ReadOnlySpan<byte> plaintext, byte[] key, ReadOnlySpan<byte> associated, Prng nonces, Span<byte> sealedBytes)
     {
@@ -24,8 +34,7 @@ internal static class Sealing
         sealedBytes[0] = Plain;
         Span<byte> nonce = sealedBytes.Slice(1, NonceBytes);
         nonces.Fill(nonce);
-        using AesGcm aes = new(key, TagBytes);
-        aes.Encrypt(
+        CipherOf(key).Encrypt(
             nonce, plaintext, sealedBytes.Slice(1 + NonceBytes, plaintext.Length), sealedBytes[^TagBytes..],
             associated);
     }
@@ -72,8 +81,7 @@ internal static class Sealing
     {
         try
         {
-            using AesGcm aes = new(key, TagBytes);
-            aes.Decrypt(
+            CipherOf(key).Decrypt(
                 sealedBytes.Slice(1, NonceBytes), sealedBytes[(1 + NonceBytes)..^TagBytes], sealedBytes[^TagBytes..],
                 opened, associated);
             return true;
@@ -83,5 +91,27 @@ internal static class Sealing
             // The platform's only way to say that this key does not fit.
             return false;
         }
+    }
+
+    private static AesGcm CipherOf(byte[] key)
+    {
+        ciphers ??= [];
+        foreach ((byte[] known, AesGcm cipher) in ciphers)
+        {
+            if (ReferenceEquals(known, key))
+            {
+                return cipher;
+            }
+        }
+
+        if (ciphers.Count == MaxCiphers)
+        {
+            ciphers[0].Cipher.Dispose();
+            ciphers.RemoveAt(0);
+        }
+
+        AesGcm made = new(key, TagBytes);
+        ciphers.Add((key, made));
+        return made;
     }
 }
