@@ -160,6 +160,7 @@ internal static partial class AgentProcess
             }
         });
         WebApplication application = builder.Build();
+        application.UseGrpcWeb(new() { DefaultEnabled = true });
         application.UseRouting();
         application.UseGrpcMetrics(host.Services.Instruments);
         application.MapGrpcService<AdminService>();

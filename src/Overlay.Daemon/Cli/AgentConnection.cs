@@ -1,40 +1,27 @@
 using System.Net.Sockets;
 using Grpc.Core;
-using Grpc.Net.Client;
 using Overlay.Daemon.Errors;
 
 namespace Overlay.Daemon.Cli;
 
-/// <summary>A connection to the agent of this host, opened with the first call.</summary>
-internal sealed class AgentConnection : IDisposable
+/// <summary>The way to the agent of this host.</summary>
+internal sealed class AgentConnection
 {
     private readonly string socketPath;
-    private readonly SocketsHttpHandler handler;
-    private readonly GrpcChannel channel;
-    private SocketError? refused;
+    private readonly GrpcWebCalls calls;
 
-    public AgentConnection(string socketPath)
+    public AgentConnection(string socketPath, TimeProvider time)
     {
         this.socketPath = socketPath;
-        handler = new SocketsHttpHandler
-        {
-            ConnectCallback = ConnectAsync,
-
-            // Each of these is a layer around the call that a local socket has no use for, and costs start-up time.
-            UseProxy = false,
-            UseCookies = false,
-            AllowAutoRedirect = false,
-            ActivityHeadersPropagator = null,
-        };
-        channel = GrpcChannel.ForAddress("http://localhost", new GrpcChannelOptions { HttpHandler = handler });
-        Client = new V1.Admin.AdminClient(channel);
+        calls = new(socketPath, time);
+        Client = new V1.Admin.AdminClient(calls);
     }
 
     public V1.Admin.AdminClient Client { get; }
 
     /// <summary>What to tell a person of a call that failed.</summary>
     public Failure Explain(RpcException error, string what) =>
-        refused is { } reason ? Unreachable(socketPath, reason, what) : CallFailure.Of(error, what);
+        calls.Refused is { } reason ? Unreachable(socketPath, reason, what) : CallFailure.Of(error, what);
 
     /// <summary>What to tell a person when the socket could not be connected to.</summary>
     internal static Failure Unreachable(string socketPath, SocketError reason, string what) => reason switch
@@ -48,32 +35,4 @@ internal sealed class AgentConnection : IDisposable
             what, $"the agent is not running on this host (nobody serves {socketPath})",
             "Start it with `systemctl start overlayd` or `overlayd run`", ExitCode.AgentUnreachable),
     };
-
-    public void Dispose()
-    {
-        channel.Dispose();
-        handler.Dispose();
-    }
-
-    private async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken stop)
-    {
-        Socket socket = new(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);
-        try
-        {
-            await socket.ConnectAsync(new UnixDomainSocketEndPoint(socketPath), stop);
-            refused = null;
-            return new NetworkStream(socket, ownsSocket: true);
-        }
-        catch (SocketException reason)
-        {
-            refused = reason.SocketErrorCode;
-            socket.Dispose();
-            throw;
-        }
-        catch
-        {
-            socket.Dispose();
-            throw;
-        }
-    }
 }

@@ -6,7 +6,7 @@ using Overlay.Daemon.Errors;
 namespace Overlay.Daemon.Cli;
 
 /// <summary>One run of one verb: what was parsed, where to print, and the agent to ask.</summary>
-internal sealed class Invocation : IDisposable
+internal sealed class Invocation
 {
     private static readonly TimeSpan UsualTimeout = TimeSpan.FromSeconds(30);
 
@@ -19,7 +19,7 @@ internal sealed class Invocation : IDisposable
         Terminal = terminal;
         Parse = parse;
         Stop = stop;
-        connection = new(() => new AgentConnection(SocketPath));
+        connection = new(() => new AgentConnection(SocketPath, terminal.Time));
         Output = new Output(terminal, ReadOutputOptions());
     }
 
@@ -92,14 +92,6 @@ internal sealed class Invocation : IDisposable
     }
 
     public void Tell(Failure failure) => CommandLine.Tell(Terminal, failure);
-
-    public void Dispose()
-    {
-        if (connection.IsValueCreated)
-        {
-            connection.Value.Dispose();
-        }
-    }
 
     private OutputOptions ReadOutputOptions()
     {

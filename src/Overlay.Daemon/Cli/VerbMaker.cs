@@ -28,7 +28,7 @@ internal sealed class VerbMaker(Terminal terminal, GlobalOptions globals)
 
         verb.SetAction(async (parse, stop) =>
         {
-            using Invocation invocation = new(terminal, globals, parse, stop);
+            Invocation invocation = new(terminal, globals, parse, stop);
             return await body(invocation);
         });
         return verb;

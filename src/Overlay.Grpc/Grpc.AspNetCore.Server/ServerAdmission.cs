@@ -1,3 +1,4 @@
+using Grpc.AspNetCore.Web;
 using Grpc.Core;
 using Grpc.Wire;
 using Microsoft.AspNetCore.Http;
@@ -7,7 +8,7 @@ namespace Grpc.AspNetCore.Server;
 /// <summary>Decides from its headers whether a request is a call that can be served.</summary>
 internal static class ServerAdmission
 {
-    /// <summary>Answers what is not gRPC over HTTP/2 with an HTTP status.</summary>
+    /// <summary>Answers what is neither gRPC over HTTP/2 nor gRPC-Web with an HTTP status.</summary>
     public static bool IsGrpc(HttpContext http)
     {
         if (!Protocol.IsGrpcContentType(http.Request.ContentType))
@@ -16,7 +17,7 @@ internal static class ServerAdmission
             return false;
         }
 
-        if (!HttpProtocol.IsHttp2(http.Request.Protocol))
+        if (!HttpProtocol.IsHttp2(http.Request.Protocol) && http.Features.Get<GrpcWebResponse>() is null)
         {
             http.Response.StatusCode = StatusCodes.Status426UpgradeRequired;
             return false;

@@ -38,7 +38,12 @@ internal sealed class EchoServer : IAsyncDisposable
         : new Uri(_application.Services.GetRequiredService<IServer>()
             .Features.Get<IServerAddressesFeature>()!.Addresses.Single());
 
-    public static async Task<EchoServer> StartAsync(bool unixSocket = false)
+    /// <summary>Null where it listens on loopback.</summary>
+    public string? SocketPath => _socketPath;
+
+    /// <param name="unixSocket">Instead of loopback.</param>
+    /// <param name="web">gRPC-Web by HTTP/1.1 instead of gRPC by HTTP/2, on the Unix socket.</param>
+    public static async Task<EchoServer> StartAsync(bool unixSocket = false, bool web = false)
     {
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
@@ -51,7 +56,7 @@ internal sealed class EchoServer : IAsyncDisposable
         {
             if (path is not null)
             {
-                kestrel.ListenUnixSocket(path, listen => listen.Protocols = HttpProtocols.Http2);
+                kestrel.ListenUnixSocket(path, listen => listen.Protocols = web ? HttpProtocols.Http1 : HttpProtocols.Http2);
             }
             else
             {
@@ -59,6 +64,12 @@ internal sealed class EchoServer : IAsyncDisposable
             }
         });
         WebApplication application = builder.Build();
+        if (web)
+        {
+            application.UseGrpcWeb(new() { DefaultEnabled = true });
+            application.UseRouting();
+        }
+
         application.MapGrpcService<EchoService>();
         application.MapGrpcService<OtherService>();
         await application.StartAsync(TestContext.Current.CancellationToken);

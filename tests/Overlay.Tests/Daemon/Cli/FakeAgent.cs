@@ -25,10 +25,12 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
         WebApplicationBuilder builder = WebApplication.CreateSlimBuilder();
         builder.Logging.ClearProviders();
         builder.WebHost.ConfigureKestrel(server => server.ListenUnixSocket(
-            SocketPath, static listen => listen.Protocols = HttpProtocols.Http2));
+            SocketPath, static listen => listen.Protocols = HttpProtocols.Http1));
         builder.Services.AddGrpc();
         builder.Services.AddSingleton(this);
         application = builder.Build();
+        application.UseGrpcWeb(new() { DefaultEnabled = true });
+        application.UseRouting();
         application.MapGrpcService<FakeAgent>();
     }
 
