@@ -28,6 +28,15 @@ public sealed class GossipCounters
     /// <summary>Dials that asked whether the host of a suspect or dead member is up.</summary>
     public long HostChecks { get; internal set; }
 
+    /// <summary>First evidence against a member, for which others were asked.</summary>
+    public long Inquiries { get; internal set; }
+
+    /// <summary>Looks at a member because of first evidence, own or others'.</summary>
+    public long Looks { get; internal set; }
+
+    /// <summary>Members declared dead by the evidence of several observers.</summary>
+    public long FusedVerdicts { get; internal set; }
+
     /// <summary>Times that this node objected to what others said of it.</summary>
     public long Refutations { get; internal set; }
 

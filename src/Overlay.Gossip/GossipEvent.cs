@@ -14,6 +14,13 @@ public abstract record GossipEvent
     /// <param name="Previous">null: it was not known before.</param>
     public sealed record MemberChanged(Member Member, MemberState? Previous) : GossipEvent;
 
+    /// <summary>This node declared the member dead, because so many observers found silence.</summary>
+    public sealed record Judged(string Name, int Witnesses) : GossipEvent;
+
+    /// <summary>The set of members that count changed: everything lost or gained at once is one epoch.</summary>
+    public sealed record ViewChanged(
+        long Epoch, IReadOnlyList<string> Lost, IReadOnlyList<string> Gained) : GossipEvent;
+
     /// <summary>The member and all its entries are gone by <see cref="Swim.Forget"/> or because of their age.</summary>
     public sealed record MemberForgotten(string Name) : GossipEvent;
 

@@ -20,6 +20,10 @@ public static class GossipProfiles
         GossipToTheDead = TimeSpan.FromSeconds(60),
         TcpTimeout = TimeSpan.FromSeconds(30),
         PushPullInterval = TimeSpan.FromSeconds(60),
+        LookTime = TimeSpan.FromSeconds(2),
+        ContactInterval = TimeSpan.FromSeconds(3),
+        CutWindow = TimeSpan.FromMilliseconds(500),
+        MaxCutWindow = TimeSpan.FromSeconds(3),
     };
 
     /// <summary>Processes of one host or rack that should notice a crash within two seconds.</summary>
@@ -35,6 +39,9 @@ public static class GossipProfiles
         GossipInterval = TimeSpan.FromMilliseconds(100),
         GossipToTheDead = TimeSpan.FromSeconds(15),
         TcpTimeout = TimeSpan.FromSeconds(1),
+        LookTime = TimeSpan.FromMilliseconds(300),
+        CutWindow = TimeSpan.FromMilliseconds(100),
+        MaxCutWindow = TimeSpan.FromMilliseconds(500),
     };
 
     /// <summary>
@@ -57,6 +64,10 @@ public static class GossipProfiles
         ReconnectInterval = Never,
         AgentDownHold = TimeSpan.Zero,
         TableSyncInterval = Never,
+        Observers = 0,
+        ContactInterval = Never,
+        CutWindow = TimeSpan.Zero,
+        FlapQuiet = TimeSpan.Zero,
     };
 
     /// <summary>

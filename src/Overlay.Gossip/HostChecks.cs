@@ -62,13 +62,13 @@ internal sealed class HostChecks(
             HostEvidence evidence = member.Evidence!;
             if (evidence.ExchangeId != 0 && now >= evidence.GiveUpAt)
             {
-                Missed(member, e);
+                Missed(member, now, e);
                 open--;
             }
 
             if (member.HeldUntil <= now)
             {
-                members.EndHold(member, e);
+                members.EndHold(member, now, e);
             }
             else if (member.Evidence is { ExchangeId: 0 } && DueAt(member) <= now && open < MaxAtOnce)
             {
@@ -100,7 +100,7 @@ internal sealed class HostChecks(
 
         if (failure == StreamFailure.Unreachable)
         {
-            Missed(member, e);
+            Missed(member, now, e);
         }
         else
         {
@@ -144,7 +144,7 @@ internal sealed class HostChecks(
         }
     }
 
-    private void Missed(MemberEntry member, GossipEffects e)
+    private void Missed(MemberEntry member, Instant now, GossipEffects e)
     {
         HostEvidence evidence = member.Evidence!;
         evidence.ExchangeId = 0;
@@ -157,7 +157,7 @@ internal sealed class HostChecks(
         evidence.Answers = false;
         if (member.HeldUntil is not null)
         {
-            members.EndHold(member, e);
+            members.EndHold(member, now, e);
         }
     }
 }

@@ -23,6 +23,12 @@ public sealed record Member(
     /// <summary>Its agent answers by TCP but not by UDP: most likely a firewall. It counts as alive.</summary>
     public bool IsDegraded { get; init; }
 
+    /// <summary>Until when its return does not count, because it flaps; null: it counts.</summary>
+    public Instant? QuietUntil { get; init; }
+
+    /// <summary>Losses in a row, each soon after a return.</summary>
+    public int Flaps { get; init; }
+
     /// <summary>Alive or suspect: what it says of itself still counts.</summary>
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
 

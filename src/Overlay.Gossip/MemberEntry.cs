@@ -51,14 +51,22 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
     /// <summary>It is dead, but what it said stands until then, unless its host falls silent before; null: not held.</summary>
     public Instant? HeldUntil { get; set; }
 
+    /// <summary>Its losses and returns as the layers above are told of them.</summary>
+    public Cuts.Standing Standing { get; } = new();
+
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
 
     /// <summary>What it says of itself is visible.</summary>
-    public bool IsPresent => Presence is not (Presence.Dead or Presence.Left);
+    public bool IsPresent => Presence is not (Presence.Dead or Presence.Left or Presence.HeldDown);
 
-    public Presence Presence => State != MemberState.Dead || HeldUntil is null ? Member.PresenceOf(State)
-        : Evidence?.Answers == true ? Presence.AgentDown
-        : Presence.Suspect;
+    public Presence Presence => State switch
+    {
+        _ when Standing.QuietUntil is not null && IsLive => Presence.HeldDown,
+        MemberState.Alive when IsDegraded => Presence.Degraded,
+        MemberState.Dead when HeldUntil is not null && Evidence?.Answers == true => Presence.AgentDown,
+        MemberState.Dead when HeldUntil is not null || Standing.Departing => Presence.Suspect,
+        _ => Member.PresenceOf(State),
+    };
 
     /// <summary>Speaks our extensions.</summary>
     public bool IsOurs => BootId != 0;
@@ -71,6 +79,8 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
     {
         Presence = Presence,
         IsDegraded = IsDegraded,
+        QuietUntil = Standing.QuietUntil,
+        Flaps = Standing.Flaps,
     };
 
     public GossipMessage.Alive ToAlive() => new(Incarnation, Name, Address, Meta, Versions, BootId);

@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Cuts;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -28,18 +29,45 @@ internal sealed partial class MemberList
     }
 
     /// <summary>What the dead member said no longer stands.</summary>
-    public void EndHold(MemberEntry member, GossipEffects e)
+    public void EndHold(MemberEntry member, Instant now, GossipEffects e)
     {
         Watch(member, null);
         member.HeldUntil = null;
-        Changed.Add(member.Name);
-        e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
+        Cuts.Lost(member, now);
+        if (!member.Standing.Departing)
+        {
+            Changed.Add(member.Name);
+            e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
+        }
     }
+
+    /// <summary>What is released of losses and returns that waited.</summary>
+    public void ReleaseCuts(Instant now, GossipEffects e)
+    {
+        foreach (MemberEntry member in Cuts.Advance(now, () => MoreAreComing(now)))
+        {
+            Changed.Add(member.Name);
+            e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
+        }
+    }
+
+    /// <summary>Others are accused by several observers, and will be dead in a moment.</summary>
+    private bool MoreAreComing(Instant now) => suspects.Values.Any(
+        m => m.Suspicion is { Confirmations: > 0 } suspicion && suspicion.Deadline - now < options.MaxCutWindow);
+
+    public CutFilter Cuts { get; } = new(options);
 
     /// <summary>The member's state changed; Suspect keeps the evidence it began with.</summary>
     private void HoldOrRelease(MemberEntry member, Instant now)
     {
-        if (member.State == MemberState.Dead && IsHoldable(member) && member.Evidence?.Answers != false)
+        if (member.State is MemberState.Dead or MemberState.Left && member.Standing.QuietUntil is not null)
+        {
+            // Its return did not count yet: nothing of it is visible that could be held.
+            Cuts.Dropped(member);
+            member.HeldUntil = null;
+            Watch(member, null);
+        }
+        else if (member.State == MemberState.Dead && IsHoldable(member) && member.Evidence?.Answers != false)
         {
             // Its host answered, or was not asked yet: then the verdict waits for it.
             member.HeldUntil = now + options.AgentDownHold;
@@ -49,6 +77,14 @@ internal sealed partial class MemberList
         {
             member.HeldUntil = null;
             Watch(member, null);
+            if (member.State == MemberState.Dead)
+            {
+                Cuts.Lost(member, now);
+            }
+            else if (member.State == MemberState.Left)
+            {
+                Cuts.Dropped(member);
+            }
         }
     }
 

@@ -79,7 +79,7 @@ internal sealed partial class MemberList(
                 }
             }
 
-            return nextVerdict;
+            return Instant.Min(nextVerdict, Cuts.NextDeadline);
         }
     }
 
@@ -168,7 +168,18 @@ internal sealed partial class MemberList(
         if (member.State >= state)
         {
             counters.Stale++;
+            if (news.Witnesses > 0 && member is { State: MemberState.Dead, HeldUntil: not null, Evidence.Answers: not true })
+            {
+                EndHold(member, now, e);
+            }
+
             return;
+        }
+
+        if (news.Witnesses > 0 && member.Evidence?.Answers != true)
+        {
+            // Several looked at its host already; only what this node saw of it itself says otherwise.
+            member.Evidence = new() { Answers = false };
         }
 
         Rumours.Add(member.Name, news);
@@ -196,6 +207,8 @@ internal sealed partial class MemberList(
 
             Apply(new GossipMessage.Dead(member.Incarnation, member.Name, Self.Name), now, e);
         }
+
+        ReleaseCuts(now, e);
     }
 
     /// <summary>Removes the member without remembering its removal.</summary>
@@ -210,6 +223,7 @@ internal sealed partial class MemberList(
         verdictIsOld = true;
         Watch(member, null);
         Touch();
+        Cuts.Dropped(member);
         LiveCount -= member.IsLive ? 1 : 0;
         member.State = MemberState.Dead;
         member.HeldUntil = null;
@@ -320,6 +334,7 @@ internal sealed partial class MemberList(
         if (!wasLive)
         {
             LiveCount++;
+            Cuts.Returned(member, now);
         }
 
         if (!wasLive || reborn)

@@ -18,6 +18,15 @@ public enum Presence
     /// </summary>
     AgentDown,
 
+    /// <summary>Alive, but UDP does not pass: only streams do. Most likely a firewall.</summary>
+    Degraded,
+
+    /// <summary>
+    /// It answers, but was lost again and again: it counts as lost until it kept quiet for a while, see
+    /// <see cref="SwimOptions.FlapQuiet"/>.
+    /// </summary>
+    HeldDown,
+
     Dead,
 
     Left,

@@ -89,6 +89,10 @@ public sealed partial class Swim
     public IEnumerable<TableEntry> Entries(string network) =>
         network.Length > 0 && store.Find(network) is { } table ? table.Entries : [];
 
+    /// <summary>How far each live holder of the network's table has got with what this node wrote.</summary>
+    public IReadOnlyList<PeerLag> LagOf(string network, Instant now) =>
+        network.Length > 0 ? tables.LagOf(network, now) : [];
+
     /// <summary>null where this node does not hold the network's table.</summary>
     public TableSummary? Summarize(string network) =>
         network.Length > 0 && store.Find(network) is { Subscribed: true } table ? store.Summarize(table) : null;

@@ -1,6 +1,7 @@
 using System.Net;
 using Overlay.Gossip.Coordinates;
 using Overlay.Gossip.Tables;
+using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -23,6 +24,8 @@ public sealed partial class Swim
     private readonly OwnCoordinate coordinate;
     private readonly Prober prober;
     private readonly HostChecks hosts;
+    private readonly Jury jury;
+    private readonly Contacts contacts;
     private readonly GossipRounds rounds;
     private readonly PushPullExchange exchanges;
     private readonly DifferenceExchange differences;
@@ -30,6 +33,7 @@ public sealed partial class Swim
     private readonly TableSync tables;
     private readonly Prng prng;
     private readonly List<GossipMessage> inbound = [];
+    private readonly SortedSet<string> view = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, Instant> strangers = new(StringComparer.Ordinal);
     private Instant settleAt = Instant.Never;
     private Instant reapAt = Instant.Never;
@@ -65,6 +69,8 @@ public sealed partial class Swim
         coordinate = new(prng, Coordinate.Origin);
         prober = new(options, members, awareness, outbox, coordinate, prng, Counters);
         hosts = new(options, members, outbox, prng, Counters);
+        jury = new(options, members, awareness, outbox, prng, Counters);
+        contacts = new(options, members, outbox, prng);
         rounds = new(options, members, outbox);
         store = new(options, members);
         tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
@@ -93,6 +99,7 @@ public sealed partial class Swim
             next = Instant.Min(next, Instant.Min(settleAt, reapAt));
             next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
             next = Instant.Min(next, Instant.Min(hosts.NextDeadline, differences.NextDeadline));
+            next = Instant.Min(next, Instant.Min(jury.NextDeadline, contacts.NextDeadline));
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -152,7 +159,7 @@ public sealed partial class Swim
     {
         if (members.Find(name) is { HeldUntil: not null } member)
         {
-            members.EndHold(member, e);
+            members.EndHold(member, now, e);
             FollowUp(now, e);
         }
     }
@@ -240,8 +247,8 @@ public sealed partial class Swim
             return;
         }
 
-        if (!hosts.Completed(exchangeId, now, e) && !differences.Completed(exchangeId, message, now, e)
-            && !exchanges.Completed(exchangeId, message, now, e))
+        if (!hosts.Completed(exchangeId, now, e) && !jury.Completed(exchangeId, now, e)
+            && !differences.Completed(exchangeId, message, now, e) && !exchanges.Completed(exchangeId, message, now, e))
         {
             Counters.Stale++;
         }
@@ -253,8 +260,8 @@ public sealed partial class Swim
     /// <param name="failure">What that says of the host that was dialled.</param>
     public void StreamFailed(long exchangeId, StreamFailure failure, Instant now, GossipEffects e)
     {
-        if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !differences.Failed(exchangeId)
-            && !exchanges.Failed(exchangeId, e))
+        if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !jury.Failed(exchangeId, failure, now, e)
+            && !differences.Failed(exchangeId) && !exchanges.Failed(exchangeId, e))
         {
             Counters.StreamsFailed++;
         }
@@ -272,6 +279,8 @@ public sealed partial class Swim
         members.Advance(now, e);
         prober.Advance(now, e);
         hosts.Advance(now, e);
+        jury.Advance(now, e);
+        contacts.Advance(now, e);
         exchanges.Advance(now, e);
         differences.Advance(now, e);
         FollowUp(now, e);
@@ -324,6 +333,8 @@ public sealed partial class Swim
             case GossipMessage.IndirectPing request:
                 prober.Receive(request, from, now, e);
                 break;
+            case GossipMessage.Ack ack when jury.Acked(ack.SequenceNumber, now, e):
+                break;
             case GossipMessage.Ack ack:
                 if (prober.Receive(ack, from, now, e) is { } target)
                 {
@@ -342,6 +353,8 @@ public sealed partial class Swim
                 break;
             case GossipMessage.Dead dead:
                 members.Apply(dead, now, e);
+                break;
+            case GossipMessage.User user when jury.Receive(user.Payload, now, e):
                 break;
             case GossipMessage.User user:
                 tables.Receive(user.Payload, from, now, e);
@@ -367,6 +380,7 @@ public sealed partial class Swim
                 store.OwnerChanged(name, e);
             }
 
+            FollowView(now, e);
             members.Changed.Clear();
             tables.NoticePeers(now, e);
         }
@@ -379,6 +393,35 @@ public sealed partial class Swim
             members.Self.BootId = taken + 1;
             members.Own.Redescribe();
             store.Renew(members.Self.BootId, now);
+        }
+    }
+
+    private void FollowView(Instant now, GossipEffects e)
+    {
+        List<string> lost = [];
+        List<string> gained = [];
+        foreach (string name in members.Changed)
+        {
+            bool counts = members.Find(name) is { IsPresent: true };
+            if (counts && view.Add(name))
+            {
+                gained.Add(name);
+            }
+            else if (!counts && view.Remove(name))
+            {
+                lost.Add(name);
+            }
+        }
+
+        if (gained.Count > 0)
+        {
+            contacts.SomeoneReturned(now);
+        }
+
+        if (lost.Count + gained.Count > 0)
+        {
+            ViewEpoch++;
+            e.Events.Add(new GossipEvent.ViewChanged(ViewEpoch, lost, gained));
         }
     }
 

@@ -118,6 +118,32 @@ public sealed record SwimOptions
     /// <summary>How often the host of a held member is asked again.</summary>
     public TimeSpan HostCheckInterval { get; init; } = TimeSpan.FromSeconds(3);
 
+    /// <summary>Members asked to look at one of whom there is first evidence; 0: verdicts are by suspicion alone.</summary>
+    public int Observers { get; init; } = 4;
+
+    /// <summary>How long such a look lasts; silence to all of it counts.</summary>
+    public TimeSpan LookTime { get; init; } = TimeSpan.FromMilliseconds(600);
+
+    /// <summary>Where half of the members were lost within this time, the fault may be this side's.</summary>
+    public TimeSpan RecentLoss { get; init; } = TimeSpan.FromSeconds(30);
+
+    /// <summary>How often one dead member is pinged, so that it is back soon; the long dead are pinged more rarely.</summary>
+    public TimeSpan ContactInterval { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Losses within this time are one change for the layers above.</summary>
+    public TimeSpan CutWindow { get; init; } = TimeSpan.FromMilliseconds(200);
+
+    /// <summary>No loss waits longer than this for others that are coming.</summary>
+    public TimeSpan MaxCutWindow { get; init; } = TimeSpan.FromSeconds(1);
+
+    /// <summary>Who is lost so soon after a return is flapping.</summary>
+    public TimeSpan FlapWindow { get; init; } = TimeSpan.FromSeconds(60);
+
+    /// <summary>How long the first return of a flapping member does not count; doubled for each further flap.</summary>
+    public TimeSpan FlapQuiet { get; init; } = TimeSpan.FromSeconds(30);
+
+    public TimeSpan MaxFlapQuiet { get; init; } = TimeSpan.FromMinutes(10);
+
     public int MaxMembers { get; init; } = 16384;
 
     /// <summary>Longest member name, in UTF-8 bytes.</summary>

@@ -65,6 +65,13 @@ public sealed partial class Node
                 case GossipEvent.EntryChanged changed:
                     EntryChanged(changed, now, effects);
                     break;
+                case GossipEvent.Judged judged:
+                    effects.Events.Add(new NodeEvent.Judged(
+                        judged.Name, intent.Node(judged.Name)?.Hostname ?? judged.Name, judged.Witnesses));
+                    break;
+                case GossipEvent.ViewChanged changed:
+                    effects.Events.Add(new NodeEvent.ViewChanged(changed.Epoch, changed.Lost.Count, changed.Gained.Count));
+                    break;
                 case GossipEvent.MemberForgotten forgotten:
                     verdicts.Remove(forgotten.Name);
                     break;
@@ -151,6 +158,8 @@ public sealed partial class Node
         Presence.Alive => "alive",
         Presence.Suspect => "suspect",
         Presence.AgentDown => "agent-down",
+        Presence.Degraded => "degraded",
+        Presence.HeldDown => "held-down",
         Presence.Dead => "dead",
         _ => "left",
     };

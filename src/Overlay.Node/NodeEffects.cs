@@ -68,6 +68,12 @@ public abstract record NodeEvent
 
     public sealed record MemberChanged(string Member, string Hostname, string Status, string? Previous) : NodeEvent;
 
+    /// <summary>This node declared the member dead, because so many observers found silence.</summary>
+    public sealed record Judged(string Member, string Hostname, int Witnesses) : NodeEvent;
+
+    /// <summary>The members that count changed, all of these at once; names and forwarding follow in one step.</summary>
+    public sealed record ViewChanged(long Epoch, int Lost, int Gained) : NodeEvent;
+
     public sealed record EndpointChanged(EndpointId Id, string Name, string Network, string Action, string Detail) : NodeEvent
     {
         /// <summary>What its owner says of it, where it is new here and another node's.</summary>

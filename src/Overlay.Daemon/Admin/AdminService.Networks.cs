@@ -22,7 +22,7 @@ internal sealed partial class AdminService
         // As it is stored, with its version; or as it was made, if somebody removed it in the meantime.
         NetworkObject network = RefusalStatus.Require(created);
         network = manager.Loop.State.Network(network.Id) ?? network;
-        return await host.Current!.ReadAsync(node => NetworkViews.Of(network, node, verbose: false), context.CancellationToken);
+        return await host.Current!.ReadAsync(node => NetworkViews.Of(network, node, verbose: false, host.Services.Clock.Now), context.CancellationToken);
     }
 
     public override async Task<ListNetworksResponse> ListNetworks(ListNetworksRequest request, ServerCallContext context)
@@ -30,7 +30,8 @@ internal sealed partial class AdminService
         Membership current = RequireMember("list networks");
         ListNetworksResponse response = new();
         response.Networks.AddRange(await current.ReadAsync(
-            node => NetworksOf(current, node).Select(n => NetworkViews.Of(n, node, verbose: false)).ToArray(), context.CancellationToken));
+            node => NetworksOf(current, node).Select(n => NetworkViews.Of(n, node, verbose: false, host.Services.Clock.Now)).ToArray(),
+            context.CancellationToken));
         return response;
     }
 
@@ -40,7 +41,7 @@ internal sealed partial class AdminService
         NetworkView view = await current.ReadAsync(
             node => NetworkViews.Of(
                 RefusalStatus.Require(current.Manager?.Loop.State.FindNetwork(request.Network) ?? node.Intent.FindNetwork(request.Network)),
-                node, verbose: true),
+                node, verbose: true, host.Services.Clock.Now),
             context.CancellationToken);
         if (current.Manager is { } manager)
         {

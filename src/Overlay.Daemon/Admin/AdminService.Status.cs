@@ -2,13 +2,17 @@ using Grpc.Core;
 using Overlay.Daemon.Agent;
 using Overlay.Daemon.Names;
 using Overlay.Gossip;
+using Overlay.Gossip.Tables;
 using Overlay.Node;
+using Overlay.Primitives;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Admin;
 
 internal sealed partial class AdminService
 {
+    private static readonly TimeSpan LagTold = TimeSpan.FromSeconds(15);
+
     public override async Task<StatusResponse> GetStatus(GetStatusRequest request, ServerCallContext context)
     {
         ReconcilerStatus dataplane = host.Services.Reconciler.Status;
@@ -49,7 +53,7 @@ internal sealed partial class AdminService
         NetworkObject[] networks = await current.ReadAsync(
             node =>
             {
-                Describe(response, node);
+                Describe(response, node, host.Services.Clock);
                 return node.Intent.Networks.ToArray();
             },
             context.CancellationToken);
@@ -59,7 +63,7 @@ internal sealed partial class AdminService
         return response;
     }
 
-    private static void Describe(StatusResponse response, Node.Node node)
+    private static void Describe(StatusResponse response, Node.Node node, MonotonicClock clock)
     {
         IReadOnlyCollection<Member> members = node.Gossip.Members;
         uint Count(Presence presence) => (uint)members.Count(m => m.Presence == presence);
@@ -70,6 +74,9 @@ internal sealed partial class AdminService
             Dead = Count(Presence.Dead),
             Left = Count(Presence.Left),
             AgentDown = Count(Presence.AgentDown),
+            Degraded = Count(Presence.Degraded),
+            HeldDown = Count(Presence.HeldDown),
+            ViewEpoch = (ulong)node.Gossip.ViewEpoch,
             HealthScore = (uint)node.Gossip.HealthScore,
         };
         response.Dataplane.UnderlayMtu = (uint)node.Settings.UnderlayMtu;
@@ -81,14 +88,41 @@ internal sealed partial class AdminService
             response.Problems.Add($"Endpoint {endpoint.Name} is not programmed: {endpoint.Error}.");
         }
 
-        foreach (Member member in members.Where(static m => m.Presence is Presence.Dead or Presence.AgentDown))
+        response.Problems.AddRange(members.Select(m => ProblemOf(m, node, clock.Now)).OfType<string>());
+        response.Problems.AddRange(Lagging(node, clock.Now));
+    }
+
+    private static string? ProblemOf(Member member, Node.Node node, Instant now)
+    {
+        string hostname = HostnameOf(member.Name, node);
+        return member.Presence switch
         {
-            string hostname = node.Intent.Node(member.Name)?.Hostname ?? member.Name;
-            response.Problems.Add(member.Presence == Presence.Dead
-                ? $"Node {hostname} does not answer."
-                : $"The agent of node {hostname} is down; its host is up, and keeps its names and traffic for now.");
+            Presence.Dead => $"Node {hostname} does not answer.",
+            Presence.AgentDown =>
+                $"The agent of node {hostname} is down; its host is up, and keeps its names and traffic for now.",
+            Presence.Degraded =>
+                $"Node {hostname} answers by TCP only: let UDP port {member.Address.Port} pass between it and this node.",
+            Presence.HeldDown =>
+                $"Node {hostname} comes and goes: it counts again when it kept quiet for "
+                + $"{Math.Max(1, Math.Ceiling(((member.QuietUntil ?? now) - now).TotalSeconds))} s more.",
+            _ => null,
+        };
+    }
+
+    /// <summary>Peers that did not acknowledge what this node wrote for so long that it is no delay of the moment.</summary>
+    private static IEnumerable<string> Lagging(Node.Node node, Instant now)
+    {
+        foreach (NetworkObject network in node.Intent.Networks)
+        {
+            foreach (PeerLag lag in node.Gossip.LagOf(network.Id, now).Where(static l => l.Lag > LagTold))
+            {
+                yield return $"Node {HostnameOf(lag.Peer, node)} lags {lag.Entries} changes, or {lag.Lag.TotalSeconds:F0} s, "
+                    + $"behind this node's entries of network {network.Name}.";
+            }
         }
     }
+
+    private static string HostnameOf(string id, Node.Node node) => node.Intent.Node(id)?.Hostname ?? id;
 
     private IEnumerable<string> Problems(StatusResponse response, ReconcilerStatus dataplane)
     {

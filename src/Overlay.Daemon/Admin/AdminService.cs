@@ -77,7 +77,7 @@ internal sealed partial class AdminService(AgentHost host, IHostApplicationLifet
 
         string status = await current.ReadAsync(node => NodeViews.StatusOf(target.Id, node), context.CancellationToken);
         Outcome<NodeObject> removed = await manager.Loop.ProposeAsync(
-            intent => intent.RemoveNode(target.Id, request.Force, status is "alive" or "suspect"), "", context.CancellationToken);
+            intent => intent.RemoveNode(target.Id, request.Force, status is "alive" or "suspect" or "degraded" or "held-down"), "", context.CancellationToken);
         return new() { Id = RefusalStatus.Require(removed).Id };
     }
 

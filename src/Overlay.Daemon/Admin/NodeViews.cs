@@ -25,6 +25,14 @@ internal static class NodeViews
             Endpoints = (uint)EndpointViews.CountOf(subject.Id, node),
             StatusSinceUnixMs = member is null ? 0 : clock.UnixMs - (long)(clock.Now - member.Since).TotalMilliseconds,
         };
+        if (member is not null)
+        {
+            view.Flaps = (uint)member.Flaps;
+            view.QuietUntilUnixMs = member.QuietUntil is { } until
+                ? clock.UnixMs + (long)(until - clock.Now).TotalMilliseconds
+                : 0;
+        }
+
         view.Labels.Add(subject.Labels);
         view.Routes.AddRange(subject.Routes);
         return view;

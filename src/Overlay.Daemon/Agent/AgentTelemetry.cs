@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Diagnostics.Metrics;
 using Overlay.Daemon.Telemetry;
 using Overlay.Gossip;
+using Overlay.Gossip.Tables;
 using Overlay.Linux.Sockets;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -15,6 +16,9 @@ namespace Overlay.Daemon.Agent;
 internal sealed class AgentTelemetry
 {
     private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
+
+    /// <summary>Series of one kind: networks times peers is without bound.</summary>
+    private const int MaxLagLines = 512;
 
     private readonly AgentHost host;
     private readonly Instruments instruments;
@@ -31,6 +35,11 @@ internal sealed class AgentTelemetry
 
         /// <summary>By network name: entries of its table, and endpoints of this node.</summary>
         public ImmutableArray<(string Network, int Entries, int Local)> Networks { get; init; } = [];
+
+        /// <summary>By network and host name: how far a peer has got with this node's entries.</summary>
+        public ImmutableArray<(string Network, string Peer, PeerLag Lag)> Lags { get; init; } = [];
+
+        public (long Epoch, long Inquiries, long Verdicts) Judged { get; init; }
 
         /// <summary>By network name: addresses leased to this node, held by its endpoints, and resting.</summary>
         public ImmutableArray<(string Network, double Leased, int Used, int Resting)> Addresses { get; init; } = [];
@@ -70,6 +79,13 @@ internal sealed class AgentTelemetry
             static n => Measure(n.Entries, ("network", n.Network), ("table", "endpoint"))));
         instruments.Observe(Gauge.Endpoints, () => snapshot.Networks.Select(
             static n => Measure(n.Local, ("network", n.Network), ("runtime", "namespace"))));
+        instruments.Observe(Gauge.NetdbAcknowledged, () => snapshot.Lags.Select(
+            static l => Measure(l.Lag.Acknowledged, ("network", l.Network), ("peer", l.Peer))));
+        instruments.Observe(Gauge.NetdbLagEntries, () => snapshot.Lags.Select(
+            static l => Measure(l.Lag.Entries, ("network", l.Network), ("peer", l.Peer))));
+        instruments.Observe(Gauge.NetdbLag, () => snapshot.Lags.Select(
+            static l => Measure(l.Lag.Lag.TotalSeconds, ("network", l.Network), ("peer", l.Peer))));
+        instruments.Observe(Gauge.GossipViewEpoch, () => snapshot.Judged.Epoch);
         instruments.Observe(Gauge.CertificateExpiry, () => host.Current is { } current
             ? [Measure(current.Identity.NotAfter.ToUnixTimeSeconds(), ("kind", "node"))]
             : []);
@@ -89,7 +105,7 @@ internal sealed class AgentTelemetry
                 continue;
             }
 
-            Snapshot taken = await current.ReadAsync(Take, cancellationToken);
+            Snapshot taken = await current.ReadAsync(node => Take(node, host.Services.Clock.Now), cancellationToken);
             snapshot = taken;
             if (!ReferenceEquals(counted, current))
             {
@@ -103,8 +119,14 @@ internal sealed class AgentTelemetry
         }
     }
 
-    private static Snapshot Take(Node.Node node) => new()
+    private static Snapshot Take(Node.Node node, Instant now) => new()
     {
+        Lags =
+        [
+            .. node.Intent.Networks.SelectMany(n => node.Gossip.LagOf(n.Id, now).Select(
+                l => (n.Name, node.Intent.Node(l.Peer)?.Hostname ?? l.Peer, l))).Take(MaxLagLines),
+        ],
+        Judged = (node.Gossip.ViewEpoch, node.Gossip.Counters.Inquiries, node.Gossip.Counters.FusedVerdicts),
         Members = node.Gossip.Members.GroupBy(static m => Node.Node.StatusText(m.Presence))
             .ToImmutableSortedDictionary(static g => g.Key, static g => g.Count(), StringComparer.Ordinal),
         HealthScore = node.Gossip.HealthScore,
@@ -151,6 +173,8 @@ internal sealed class AgentTelemetry
         totals.Add(instruments.GossipSyncs, gossip.StreamsFailed, ("result", "failed"));
         totals.Add(instruments.TableDeltas, gossip.Applied, ("kind", "applied"));
         totals.Add(instruments.TableDeltas, gossip.Repaired, ("kind", "repaired"));
+        totals.Add(instruments.GossipVerdicts, taken.Judged.Inquiries, ("result", "inquiry"));
+        totals.Add(instruments.GossipVerdicts, taken.Judged.Verdicts, ("result", "dead"));
         totals.Add(instruments.IpamAllocations, taken.Allocations.Given, ("result", "given"));
         totals.Add(instruments.IpamAllocations, taken.Allocations.Refused, ("result", "refused"));
         totals.Add(instruments.IpamAllocations, taken.Allocations.Missing, ("result", "asked_manager"));

@@ -27,6 +27,21 @@ internal sealed class EventHub(TimeProvider time, Instruments instruments)
         Event message = happened switch
         {
             NodeEvent.MemberChanged m => new() { Kind = "node", Action = m.Status, Id = m.Member, Name = m.Hostname },
+            NodeEvent.Judged j => new()
+            {
+                Kind = "node",
+                Action = "silent",
+                Id = j.Member,
+                Name = j.Hostname,
+                Detail = $"to {j.Witnesses} observers",
+            },
+            NodeEvent.ViewChanged v => new()
+            {
+                Kind = "view",
+                Action = "change",
+                Id = v.Epoch.ToString(System.Globalization.CultureInfo.InvariantCulture),
+                Detail = $"{v.Lost} lost, {v.Gained} gained",
+            },
             NodeEvent.EndpointChanged e => new()
             {
                 Kind = "endpoint",

@@ -13,15 +13,19 @@ namespace Overlay.Daemon.Agent;
 
 /// <summary>
 /// This agent's line to a manager: one session that brings assignments, and calls for leases and reservations on the
-/// same connection. When it breaks another manager is tried, 100 ms to 8 s apart; the node goes on meanwhile.
+/// same connection. When it breaks another manager is tried, 100 ms to 2 s apart; the node goes on meanwhile.
 /// </summary>
 internal sealed partial class ManagerSession(
     NodeIdentity identity, Func<IReadOnlyList<string>> managers, Func<NodeDescription> describe,
-    Func<Assignment, CancellationToken, ValueTask> assigned, Prng prng, TimeProvider time, Instruments instruments,
+    Func<Assignment, CancellationToken, ValueTask> assigned, Action<string, bool> heard, Prng prng, TimeProvider time, Instruments instruments,
     ILogger<ManagerSession> logger)
 {
     private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(100);
-    private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(8);
+    private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan BeatInterval = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>A session so long without a beat is given up, and another one tried.</summary>
+    private static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
 
     private volatile SessionState state = new(null, "", "the first session is not open yet");
@@ -180,22 +184,61 @@ internal sealed partial class ManagerSession(
         GrpcChannel channel, string address, Action opened, CancellationToken cancellationToken)
     {
         V1.Agent.AgentClient client = new(new MeasuredCalls(channel.CreateCallInvoker(), instruments));
-        using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: cancellationToken);
-        await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, cancellationToken);
-        while (await call.ResponseStream.MoveNext(cancellationToken))
+        using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: ended.Token);
+        await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, ended.Token);
+        Task beating = BeatAsync(call.RequestStream, ended.Token);
+        try
         {
-            Assignment assignment = call.ResponseStream.Current;
-            await assigned(assignment, cancellationToken);
-            Volatile.Write(ref applied, assignment.Version);
-            if (state.Client is null)
+            while (await call.ResponseStream.MoveNext(ended.Token))
             {
-                state = new(client, address, "");
-                opened();
-                LogSessionOpen(address);
+                Assignment assignment = call.ResponseStream.Current;
+                heard(address, false);
+                if (assignment.Beat)
+                {
+                    ended.CancelAfter(MaxSilence);
+                    continue;
+                }
+
+                await assigned(assignment, ended.Token);
+                Volatile.Write(ref applied, assignment.Version);
+                if (state.Client is null)
+                {
+                    state = new(client, address, "");
+                    opened();
+                    LogSessionOpen(address);
+                }
             }
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException
+            && ended.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            throw new RpcException(new(StatusCode.Unavailable, $"the manager was silent for {MaxSilence.TotalSeconds} s"));
+        }
+        finally
+        {
+            heard(address, true);
+            await ended.CancelAsync();
+            await beating;
         }
 
         throw new RpcException(new(StatusCode.Unavailable, "the manager closed the session"));
+    }
+
+    private async Task BeatAsync(IClientStreamWriter<SessionRequest> requests, CancellationToken cancellationToken)
+    {
+        using PeriodicTimer timer = new(BeatInterval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(cancellationToken))
+            {
+                await requests.WriteAsync(new() { AppliedVersion = AppliedVersion }, cancellationToken);
+            }
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException or IOException or InvalidOperationException)
+        {
+            // The session is over, as its reader finds.
+        }
     }
 
     [LoggerMessage(EventId = 320, Level = LogLevel.Information, Message = "Session with manager {Address} is open")]

@@ -62,7 +62,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             Path.Combine(services.Settings.StateFolder, NodeStateFile.FileName),
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
         session = new(
-            identity, () => managers, Describe, AssignedAsync, services.NewPrng(), services.Clock.Time,
+            identity, () => managers, Describe, AssignedAsync,
+            (address, closed) => loop.TryPost(new ManagerHeardInput(address, closed)), services.NewPrng(), services.Clock.Time,
             services.Instruments, services.Logs.CreateLogger<ManagerSession>());
     }
 
@@ -96,7 +97,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             UnderlayMtu = services.UnderlayMtu(vtep),
             BootId = (ulong)services.Clock.UnixMs,
             FollowsEveryNetwork = record.IsManager,
-            Swim = SwimOptions.Lan with { AgentDownHold = services.Settings.AgentDownHold },
+            Swim = services.Settings.Gossip,
             GatewayPrefix = services.GatewayPrefix,
             WallClockOriginUnixMs = services.Clock.UnixMs - (services.Clock.Now.Nanoseconds / 1_000_000),
         };
@@ -113,6 +114,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         ]);
         if (manager is not null)
         {
+            manager.Sessions.Listen(
+                agent => membership.loop.TryPost(new AgentHeardInput(agent)),
+                agent => membership.loop.TryPost(new AgentSessionClosedInput(agent)));
             membership.running.Add(manager.Completion);
         }
 

@@ -33,6 +33,40 @@ internal sealed class StreamFailedInput(long exchangeId, StreamFailure failure) 
         node.StreamFailed(exchangeId, failure, now, effects);
 }
 
+/// <summary>An agent was heard of on its session with this manager.</summary>
+internal sealed class AgentHeardInput(NodeId agent) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.SessionHeard(agent.ToString(), now, effects);
+}
+
+/// <summary>This manager's session with an agent ended.</summary>
+internal sealed class AgentSessionClosedInput(NodeId agent) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) => node.SessionClosed(agent.ToString());
+}
+
+/// <summary>The manager at this address was heard of on this agent's session, or the session ended.</summary>
+internal sealed class ManagerHeardInput(string address, bool closed) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
+    {
+        if (node.ManagerAt(address) is not { } manager)
+        {
+            return;
+        }
+
+        if (closed)
+        {
+            node.SessionClosed(manager);
+        }
+        else
+        {
+            node.SessionHeard(manager, now, effects);
+        }
+    }
+}
+
 internal sealed class AssignmentInput(Assignment assignment) : NodeInput
 {
     public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>

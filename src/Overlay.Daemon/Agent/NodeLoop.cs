@@ -219,6 +219,12 @@ internal sealed partial class NodeLoop : IDisposable
             case NodeEvent.NetworkChanged n:
                 LogNetwork(n.Name, n.Id, n.Action);
                 break;
+            case NodeEvent.Judged j:
+                LogJudged(j.Hostname, j.Member, j.Witnesses);
+                break;
+            case NodeEvent.ViewChanged v:
+                LogView(v.Epoch, v.Lost, v.Gained);
+                break;
             case NodeEvent.RecordRejected r:
                 LogRejected(r.Owner, r.Reason);
                 break;
@@ -236,6 +242,12 @@ internal sealed partial class NodeLoop : IDisposable
 
     [LoggerMessage(EventId = 312, Level = LogLevel.Information, Message = "Network {Name} ({Id}): {Action}")]
     private partial void LogNetwork(string name, NetworkId id, string action);
+
+    [LoggerMessage(EventId = 314, Level = LogLevel.Warning, Message = "Node {Hostname} ({Member}) is silent to {Witnesses} observers")]
+    private partial void LogJudged(string hostname, string member, int witnesses);
+
+    [LoggerMessage(EventId = 315, Level = LogLevel.Information, Message = "View {Epoch} of the nodes: {Lost} lost, {Gained} gained")]
+    private partial void LogView(long epoch, int lost, int gained);
 
     [LoggerMessage(EventId = 313, Level = LogLevel.Warning, Message = "An endpoint record of {Owner} is refused: {Reason}")]
     private partial void LogRejected(string owner, string reason);

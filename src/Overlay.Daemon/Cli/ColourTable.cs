@@ -43,7 +43,7 @@ internal static class ColourTable
     private static Style StyleOf(string state) => state switch
     {
         "alive" or "ready" or "connected" => new Style(Color.Green),
-        "suspect" or "agent-down" or "pending" or "degraded" or "unknown" => new Style(Color.Yellow),
+        "suspect" or "agent-down" or "held-down" or "pending" or "degraded" or "unknown" => new Style(Color.Yellow),
         "dead" or "failed" or "unreachable" => new Style(Color.Red),
         "left" => new Style(Color.Grey),
         _ => Style.Plain,

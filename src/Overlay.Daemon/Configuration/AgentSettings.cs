@@ -54,6 +54,9 @@ internal sealed record AgentSettings
     /// <summary>See <see cref="Overlay.Gossip.SwimOptions.AgentDownHold"/>.</summary>
     public required TimeSpan AgentDownHold { get; init; }
 
+    /// <summary>The profile, with the constants that were given.</summary>
+    public required Overlay.Gossip.SwimOptions Gossip { get; init; }
+
     public required LogLevel LogLevel { get; init; }
 
     public required LogFormat LogFormat { get; init; }

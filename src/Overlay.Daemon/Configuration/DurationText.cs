@@ -54,6 +54,29 @@ internal static class DurationText
         return true;
     }
 
+    /// <summary>The text that reads as this duration, to the millisecond.</summary>
+    public static string Format(TimeSpan duration)
+    {
+        if (duration <= TimeSpan.Zero)
+        {
+            return "0s";
+        }
+
+        long rest = (long)duration.TotalMilliseconds;
+        System.Text.StringBuilder text = new();
+        foreach (string unit in (string[])["d", "h", "m", "s", "ms"])
+        {
+            long size = Milliseconds(unit);
+            if (rest >= size)
+            {
+                text.Append(CultureInfo.InvariantCulture, $"{rest / size}{unit}");
+                rest %= size;
+            }
+        }
+
+        return text.ToString();
+    }
+
     private static long Milliseconds(ReadOnlySpan<char> unit) => unit switch
     {
         "ms" => 1,

@@ -108,5 +108,6 @@ internal static class SettingCatalog
         ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
         GatewayPools, DnsServers, ReconcileInterval, AgentDownHold, LogLevel, LogFormat,
+        GossipConstants.Profile, .. GossipConstants.All.Select(static constant => constant.Setting),
     ];
 }

@@ -4,6 +4,9 @@ namespace Overlay.Daemon.Configuration;
 internal enum SettingOrigin
 {
     Default,
+
+    /// <summary>Of the chosen gossip profile.</summary>
+    Profile,
     File,
     Environment,
     Flag,

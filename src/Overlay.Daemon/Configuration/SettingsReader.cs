@@ -120,7 +120,20 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         string socket = Path.Join((string)values[SettingCatalog.RuntimeFolder.Name], "overlayd.sock");
         Derive(SettingCatalog.Socket, socket);
         Derive(SettingCatalog.HostName, hostName);
+        Overlay.Gossip.SwimOptions profile = GossipConstants.OptionsOf(Get(GossipConstants.Profile));
+        foreach (GossipConstant constant in GossipConstants.All)
+        {
+            string name = constant.Setting.Name;
+            shown.TryAdd(name, new(name, constant.TextIn(profile), SettingOrigin.Profile));
+        }
     }
+
+    /// <summary>The profile, with the constants that have values of their own.</summary>
+    private Overlay.Gossip.SwimOptions Gossip() => GossipConstants.All
+        .Where(constant => values.ContainsKey(constant.Setting.Name))
+        .Aggregate(
+            GossipConstants.OptionsOf(Get(GossipConstants.Profile)) with { AgentDownHold = Get(SettingCatalog.AgentDownHold) },
+            (options, constant) => constant.Apply(options, values[constant.Setting.Name]));
 
     private void Derive(Setting<string> setting, string value)
     {
@@ -160,9 +173,30 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
                 new(Place(SettingCatalog.Socket), "is longer than the 107 bytes that the kernel allows for a socket"));
         }
 
+        CheckGossip();
         if (GetAll(SettingCatalog.GatewayPools).Count == 0)
         {
             problems.Add(new(Place(SettingCatalog.GatewayPools), "is empty: name at least one prefix"));
+        }
+    }
+
+    private void CheckGossip()
+    {
+        Overlay.Gossip.SwimOptions options = Gossip();
+        if (options.ProbeTimeout >= options.ProbeInterval)
+        {
+            problems.Add(new(
+                Place(GossipConstants.ProbeTimeout.Setting),
+                $"is {DurationText.Format(options.ProbeTimeout)}, not below "
+                + $"{GossipConstants.ProbeInterval.Setting.Name}, {DurationText.Format(options.ProbeInterval)}: use less"));
+        }
+
+        if (options.MaxCutWindow < options.CutWindow)
+        {
+            problems.Add(new(
+                Place(GossipConstants.MaxCutWindow.Setting),
+                $"is {DurationText.Format(options.MaxCutWindow)}, below {GossipConstants.CutWindow.Setting.Name}, "
+                + $"{DurationText.Format(options.CutWindow)}: use as much at least"));
         }
     }
 
@@ -206,6 +240,7 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         DnsServers = GetAll(SettingCatalog.DnsServers),
         ReconcileInterval = Get(SettingCatalog.ReconcileInterval),
         AgentDownHold = Get(SettingCatalog.AgentDownHold),
+        Gossip = Gossip(),
         LogLevel = Get(SettingCatalog.LogLevel),
         LogFormat = Get(SettingCatalog.LogFormat),
         Values = [.. SettingCatalog.All.Select(setting => shown[setting.Name])],

@@ -15,7 +15,7 @@ namespace Overlay.Daemon.Manager;
 /// a valid certificate still, and is refused by the store.
 /// </summary>
 internal sealed partial class AgentService(
-    ManagerLoop manager, CertificateAuthority authority, TimeProvider time, IHostApplicationLifetime lifetime,
+    ManagerLoop manager, CertificateAuthority authority, SessionBoard sessions, TimeProvider time, IHostApplicationLifetime lifetime,
     ILogger<AgentService> logger)
     : V1.Agent.AgentBase
 {
@@ -114,7 +114,8 @@ internal sealed partial class AgentService(
         SessionRequest first = requests.Current;
         await DescribeAsync(caller, first.Description, ended.Token);
         LogSessionOpened(caller, first.Description.Hostname);
-        Task reading = ReadSessionAsync(caller, requests, ended);
+        using SemaphoreSlim turn = new(1);
+        Task reading = ReadSessionAsync(caller, requests, responses, turn, ended);
         try
         {
             ulong sent = 0;
@@ -123,7 +124,7 @@ internal sealed partial class AgentService(
                 ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
                 EnsureMember(state, caller);
                 Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
-                await responses.WriteAsync(assignment, ended.Token);
+                await SendAsync(responses, assignment, turn, ended.Token);
                 sent = assignment.Version;
             }
         }
@@ -131,17 +132,36 @@ internal sealed partial class AgentService(
         {
             await ended.CancelAsync();
             await reading;
+            sessions.Closed(caller);
             LogSessionClosed(caller, first.Description.Hostname);
         }
     }
 
+    /// <summary>Changes and beats are written by two tasks, one message at a time.</summary>
+    private static async Task SendAsync(
+        IServerStreamWriter<Assignment> responses, Assignment assignment, SemaphoreSlim turn, CancellationToken cancellationToken)
+    {
+        await turn.WaitAsync(cancellationToken);
+        try
+        {
+            await responses.WriteAsync(assignment, cancellationToken);
+        }
+        finally
+        {
+            turn.Release();
+        }
+    }
+
     private async Task ReadSessionAsync(
-        NodeId caller, IAsyncStreamReader<SessionRequest> requests, CancellationTokenSource ended)
+        NodeId caller, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses, SemaphoreSlim turn,
+        CancellationTokenSource ended)
     {
         try
         {
             while (await requests.MoveNext(ended.Token))
             {
+                sessions.Heard(caller);
+                await SendAsync(responses, Beat, turn, ended.Token);
                 if (requests.Current.Description is { } description)
                 {
                     await DescribeAsync(caller, description, ended.Token);
@@ -169,6 +189,8 @@ internal sealed partial class AgentService(
             intent => intent.UpdateNode(NodeDescriptions.ToNode(caller, description)), "", cancellationToken);
         RefusalStatus.Require(updated);
     }
+
+    private static readonly Assignment Beat = new() { Beat = true };
 
     private static NodeId Caller(ServerCallContext context) => PeerPrincipal.Of(context.GetHttpContext()).Node;
 

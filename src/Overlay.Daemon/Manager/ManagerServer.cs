@@ -24,8 +24,9 @@ internal sealed class ManagerServer : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly Task sweeping;
 
-    private ManagerServer(WebApplication application, ManagerLoop loop, TimeProvider time)
+    private ManagerServer(WebApplication application, ManagerLoop loop, SessionBoard sessions, TimeProvider time)
     {
+        Sessions = sessions;
         this.application = application;
         Loop = loop;
         sweeping = SweepAsync(loop, time, stopping.Token);
@@ -33,6 +34,9 @@ internal sealed class ManagerServer : IAsyncDisposable
     }
 
     public ManagerLoop Loop { get; }
+
+    /// <summary>What its agents' sessions tell of them.</summary>
+    public SessionBoard Sessions { get; }
 
     /// <summary>Where the API listens, with the port that was bound.</summary>
     public IPEndPoint Endpoint => IPEndPoint.Parse(new Uri(application.Urls.Single()).Authority);
@@ -55,9 +59,10 @@ internal sealed class ManagerServer : IAsyncDisposable
             }
 
             CertificateAuthority authority = CertificateAuthority.Load(cluster.CaCertificate.ToByteArray(), cluster.CaKey.ToByteArray());
-            WebApplication application = Build(record, identity, services, loop, authority);
+            SessionBoard sessions = new();
+            WebApplication application = Build(record, identity, services, loop, authority, sessions);
             await application.StartAsync(cancellationToken);
-            return new(application, loop, services.Clock.Time);
+            return new(application, loop, sessions, services.Clock.Time);
         }
         catch
         {
@@ -123,7 +128,8 @@ internal sealed class ManagerServer : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority)
+        MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority,
+        SessionBoard sessions)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton<RefusalLog>();
@@ -156,6 +162,7 @@ internal sealed class ManagerServer : IAsyncDisposable
         builder.Services.AddSingleton<BootstrapChallenges>();
         builder.Services.AddSingleton<INodeAdmission, NodeAdmission>();
         builder.Services.AddSingleton<BootstrapService>();
+        builder.Services.AddSingleton(sessions);
         builder.Services.AddSingleton<AgentService>();
         builder.Services.AddSingleton<ControlService>();
         WebApplication application = builder.Build();

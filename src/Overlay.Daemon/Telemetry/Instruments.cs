@@ -30,6 +30,7 @@ internal sealed class Instruments : IDisposable
         GossipSuspicions = Count("overlayd.gossip.suspicions", "Suspicions raised here or heard of.");
         GossipRefutations = Count("overlayd.gossip.refutations", "Times that this node objected to its suspicion.");
         GossipProbes = Count("overlayd.gossip.probes", "Probes, by result.");
+        GossipVerdicts = Count("overlayd.gossip.verdicts", "Looks of several observers at one member that this node called for, by result.");
         GossipProbeRtt = Time("overlayd.gossip.probe.rtt", "Round-trip time of gossip probes.");
         GossipSyncs = Count("overlayd.gossip.syncs", "Full exchanges with a peer, by result.");
         TableDeltas = Count("overlayd.netdb.deltas", "Differences of endpoint tables, by kind.");
@@ -81,6 +82,8 @@ internal sealed class Instruments : IDisposable
     public Counter<long> GossipRefutations { get; }
 
     public Counter<long> GossipProbes { get; }                    // result
+
+    public Counter<long> GossipVerdicts { get; }                  // result
 
     public Histogram<double> GossipProbeRtt { get; }
 
@@ -161,6 +164,14 @@ internal sealed class Gauge
     public static readonly Gauge GossipQueueLength = new("overlayd.gossip.queue.length", "Messages waiting to spread.");
     public static readonly Gauge NetdbEntries =
         new("overlayd.netdb.entries", "Entries of the endpoint tables.");                    // network, table
+    public static readonly Gauge NetdbAcknowledged = new(
+        "overlayd.netdb.acknowledged.version", "How far a peer has got with this node's entries."); // network, peer
+    public static readonly Gauge NetdbLagEntries =
+        new("overlayd.netdb.lag.entries", "Writes of this node that a peer has not acknowledged."); // network, peer
+    public static readonly Gauge NetdbLag =
+        new("overlayd.netdb.lag", "Age of the oldest of them; 0: there is none.", "s");      // network, peer
+    public static readonly Gauge GossipViewEpoch =
+        new("overlayd.gossip.view.epoch", "Changes of the set of nodes that count; a cut of many is one.");
     public static readonly Gauge Networks = new("overlayd.networks", "Networks known here.");
     public static readonly Gauge Endpoints = new("overlayd.endpoints", "Endpoints on this node."); // network, runtime
     public static readonly Gauge IpamAddresses =

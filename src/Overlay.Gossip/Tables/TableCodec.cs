@@ -22,6 +22,8 @@ internal static class TableCodec
         Digest = 2,
         Want = 3,
         Delta = 4,
+        Question = 5,
+        Acknowledgement = 6,
     }
 
     public static byte[] Encode(string sender, IEnumerable<TableMessage> messages)
@@ -87,8 +89,24 @@ internal static class TableCodec
             Kind.Digest => TryReadDigest(ref reader, out message),
             Kind.Want => TryReadWant(ref reader, out message),
             Kind.Delta => TryReadDelta(ref reader, out message),
+            Kind.Question or Kind.Acknowledgement => TryReadVersion(ref reader, (Kind)kind, out message),
             _ => false,
         };
+    }
+
+    private static bool TryReadVersion(ref TableReader reader, Kind kind, out TableMessage? message)
+    {
+        message = null;
+        if (!reader.TryReadText(MaxTextBytes, out string? network)
+            || !reader.TryReadNumber(out ulong epoch) || !reader.TryReadNumber(out ulong version))
+        {
+            return false;
+        }
+
+        message = kind == Kind.Question
+            ? new TableMessage.Question(network, epoch, version)
+            : new TableMessage.Acknowledgement(network, epoch, version);
+        return true;
     }
 
     private static bool TryReadSummary(ref TableReader reader, out TableMessage? message)
@@ -251,12 +269,27 @@ internal static class TableCodec
                 WriteText(bytes, want.Network);
                 WriteLines(bytes, want.Lines);
                 break;
+            case TableMessage.Question question:
+                bytes.Write([(byte)Kind.Question]);
+                WriteVersion(bytes, question.Network, question.Epoch, question.Version);
+                break;
+            case TableMessage.Acknowledgement answer:
+                bytes.Write([(byte)Kind.Acknowledgement]);
+                WriteVersion(bytes, answer.Network, answer.Epoch, answer.Version);
+                break;
             case TableMessage.Delta delta:
                 WriteDelta(bytes, delta);
                 break;
             default:
                 throw new UnreachableException();
         }
+    }
+
+    private static void WriteVersion(ArrayBufferWriter<byte> bytes, string network, ulong epoch, ulong version)
+    {
+        WriteText(bytes, network);
+        WriteNumber(bytes, epoch);
+        WriteNumber(bytes, version);
     }
 
     private static void WriteLines(ArrayBufferWriter<byte> bytes, IReadOnlyList<DigestLine> lines)
@@ -298,7 +331,7 @@ internal static class TableCodec
         }
     }
 
-    private static void WriteText(ArrayBufferWriter<byte> bytes, string text)
+    public static void WriteText(ArrayBufferWriter<byte> bytes, string text)
     {
         int length = Encoding.UTF8.GetByteCount(text);
         WriteNumber(bytes, (ulong)length);
@@ -306,7 +339,7 @@ internal static class TableCodec
         bytes.Advance(length);
     }
 
-    private static void WriteNumber(ArrayBufferWriter<byte> bytes, ulong value)
+    public static void WriteNumber(ArrayBufferWriter<byte> bytes, ulong value)
     {
         Span<byte> span = bytes.GetSpan(10);
         int length = 0;

@@ -20,6 +20,12 @@ internal abstract record TableMessage
     /// <summary>What the sender has of these owners, and wants more of.</summary>
     public sealed record Want(string Network, IReadOnlyList<DigestLine> Lines) : TableMessage;
 
+    /// <summary>How much does the receiver have of the sender's own writes, of which this is the newest?</summary>
+    public sealed record Question(string Network, ulong Epoch, ulong Version) : TableMessage;
+
+    /// <summary>The sender has everything that the receiver wrote up to this version; the answer to a question.</summary>
+    public sealed record Acknowledgement(string Network, ulong Epoch, ulong Version) : TableMessage;
+
     /// <summary>
     /// What an owner wrote in versions (From, To]. It is complete: an entry that the receiver has with a version in
     /// this range, and that is not here, was replaced or deleted by Head.

@@ -17,6 +17,7 @@ internal sealed class TableSync(
     private static readonly TimeSpan Busy = TimeSpan.FromSeconds(20);
 
     private readonly Eager eager = new(options, members, store, sender, outbox);
+    private readonly Acknowledgements acknowledgements = new(members, store, sender);
     private readonly SortedDictionary<string, (Instant At, int Tries)> hungry = new(StringComparer.Ordinal);
     private Instant nextSummary = Instant.Never;
     private Instant busyUntil;
@@ -29,7 +30,7 @@ internal sealed class TableSync(
     {
         get
         {
-            Instant next = Instant.Min(nextSummary, eager.NextDeadline);
+            Instant next = Instant.Min(acknowledgements.NextDeadline, Instant.Min(nextSummary, eager.NextDeadline));
             if (hungry.Count > 0)
             {
                 foreach ((string network, (Instant At, int Tries) state) in hungry)
@@ -70,6 +71,7 @@ internal sealed class TableSync(
         if (store.IsHeld(network) && network.Length > 0)
         {
             hungry.Remove(network);
+            acknowledgements.Forget(network);
             Spread(store.Unsubscribe(network, now, e), now, e);
         }
     }
@@ -79,11 +81,19 @@ internal sealed class TableSync(
     {
         Hurry(now);
         eager.Spread(writes, prng, now, e);
+        foreach (TableMessage.Delta write in writes)
+        {
+            acknowledgements.Expect(write.Network, now);
+        }
     }
+
+    /// <summary>What the network's other holders have of this node's writes.</summary>
+    public IReadOnlyList<PeerLag> LagOf(string network, Instant now) => acknowledgements.Of(network, now);
 
     public void Advance(Instant now, GossipEffects e)
     {
         eager.Advance(now, e);
+        acknowledgements.Advance(now, e);
         NoticePeers(now, e);
         if (hungry.Count > 0)
         {
@@ -107,6 +117,7 @@ internal sealed class TableSync(
         foreach (string network in store.NetworksWithNewPeers)
         {
             Hurry(now);
+            acknowledgements.Expect(network, now);
             if (hungry.TryGetValue(network, out (Instant At, int Tries) state) && state.Tries == 0)
             {
                 Ask(network, now, e);
@@ -152,7 +163,7 @@ internal sealed class TableSync(
         List<TableMessage> answers = [];
         foreach (TableMessage message in messages)
         {
-            Hear(message, answers, now, e);
+            Hear(message, name, answers, now, e);
         }
 
         if (answers.Count > 0 && !members.IsSelf(name))
@@ -163,10 +174,16 @@ internal sealed class TableSync(
         NoticePeers(now, e);
     }
 
-    private void Hear(TableMessage message, List<TableMessage> answers, Instant now, GossipEffects e)
+    private void Hear(TableMessage message, string from, List<TableMessage> answers, Instant now, GossipEffects e)
     {
         switch (message)
         {
+            case TableMessage.Question question:
+                AnswerQuestion(question, from, answers);
+                break;
+            case TableMessage.Acknowledgement answer:
+                acknowledgements.Heard(answer.Network, from, answer.Epoch, answer.Version, now);
+                break;
             case TableMessage.Summary summary:
                 foreach (NetworkFingerprint line in summary.Networks)
                 {
@@ -217,6 +234,19 @@ internal sealed class TableSync(
             default:
                 counters.Stale++;
                 break;
+        }
+    }
+
+    private void AnswerQuestion(TableMessage.Question question, string from, List<TableMessage> answers)
+    {
+        if (store.Find(question.Network) is { Subscribed: true } table)
+        {
+            DigestLine mine = Mine(table, from);
+            answers.Add(new TableMessage.Acknowledgement(question.Network, mine.Epoch, mine.Version));
+            if (IsAhead(table, new(from, question.Epoch, question.Version)))
+            {
+                answers.Add(new TableMessage.Want(question.Network, [mine]));
+            }
         }
     }
 

@@ -29,6 +29,7 @@ internal static class FieldsReader
         public bool Join;
         public uint Nodes;
         public uint UserStateLength;
+        public uint Witnesses;
         public string Text;
         public ulong Digest;
         public byte[]? Known;
@@ -68,7 +69,7 @@ internal static class FieldsReader
             ? null
             : type == MessageType.Suspect
                 ? new GossipMessage.Suspect(fields.Incarnation, fields.Node, fields.From)
-                : new GossipMessage.Dead(fields.Incarnation, fields.Node, fields.From);
+                : new GossipMessage.Dead(fields.Incarnation, fields.Node, fields.From) { Witnesses = fields.Witnesses };
     }
 
     public static GossipMessage? Alive(ref MsgPackReader reader)
@@ -236,6 +237,10 @@ internal static class FieldsReader
         else if (key.SequenceEqual("UserStateLen"u8))
         {
             fields.UserStateLength = reader.ReadUInt32Value();
+        }
+        else if (key.SequenceEqual("Witnesses"u8))
+        {
+            fields.Witnesses = reader.ReadUInt32Value();
         }
         else if (key.SequenceEqual("Error"u8))
         {

@@ -38,7 +38,13 @@ public abstract record GossipMessage
         uint Incarnation, string Node, IPEndPoint Address, byte[] Meta, byte[] Versions, ulong BootId) : GossipMessage;
 
     /// <summary>Type 5; the node itself as <paramref name="From"/> says that it leaves.</summary>
-    public sealed record Dead(uint Incarnation, string Node, string From) : GossipMessage;
+    public sealed record Dead(uint Incarnation, string Node, string From) : GossipMessage
+    {
+        /// <summary>
+        /// Extension "Witnesses": so many observers found that not even the host's kernel answers; 0: nobody looked.
+        /// </summary>
+        public uint Witnesses { get; init; }
+    }
 
     /// <summary>Type 8: opaque bytes of the layer above.</summary>
     public sealed record User(byte[] Payload) : GossipMessage;

@@ -59,11 +59,11 @@ internal static class MessageCodec
                 break;
             case GossipMessage.Suspect suspect:
                 Type(output, MessageType.Suspect);
-                Accusation(writer, suspect.Incarnation, suspect.Node, suspect.From);
+                Accusation(writer, suspect.Incarnation, suspect.Node, suspect.From, 0);
                 break;
             case GossipMessage.Dead dead:
                 Type(output, MessageType.Dead);
-                Accusation(writer, dead.Incarnation, dead.Node, dead.From);
+                Accusation(writer, dead.Incarnation, dead.Node, dead.From, dead.Witnesses);
                 break;
             case GossipMessage.Alive alive:
                 Type(output, MessageType.Alive);
@@ -138,15 +138,20 @@ internal static class MessageCodec
         }
     }
 
-    private static void Accusation(MsgPackWriter writer, uint incarnation, string node, string from)
+    private static void Accusation(MsgPackWriter writer, uint incarnation, string node, string from, uint witnesses)
     {
-        writer.MapHeader(3);
+        writer.MapHeader(witnesses == 0 ? 3 : 4);
         writer.Key("From"u8);
         writer.String(from);
         writer.Key("Incarnation"u8);
         writer.Unsigned(incarnation);
         writer.Key("Node"u8);
         writer.String(node);
+        if (witnesses != 0)
+        {
+            writer.Key("Witnesses"u8);
+            writer.Unsigned(witnesses);
+        }
     }
 
     private static void Alive(MsgPackWriter writer, GossipMessage.Alive alive)

@@ -76,7 +76,7 @@ public sealed class AgentDownTests
             TimeSpan dead = cluster.RunUntil(
                 TimeSpan.FromSeconds(40), () => Others(cluster).All(n => Of(n).State == MemberState.Dead));
             TimeSpan gone = cluster.RunUntil(TimeSpan.FromSeconds(4), () => !Others(cluster).Any(Sees));
-            Assert.True(count > 3 || gone <= Step, $"seed {seed}: {gone} more than the {dead} to its death");
+            Assert.True(count > 3 || gone <= SwimOptions.Lan.CutWindow + Step, $"seed {seed}: {gone} more than the {dead} to its death");
             Assert.All(Others(cluster), n => Assert.Equal(Presence.Dead, Of(n).Presence));
         }
     }

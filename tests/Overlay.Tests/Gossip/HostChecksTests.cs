@@ -8,7 +8,7 @@ namespace Overlay.Tests.Gossip;
 /// <summary>The machine that asks hosts, step by step: what it is told, and what it dials and decides.</summary>
 public sealed class HostChecksTests
 {
-    private static readonly SwimOptions Options = SwimOptions.Lan;
+    private static readonly SwimOptions Options = SwimOptions.Lan with { CutWindow = TimeSpan.Zero };
     private static readonly IPEndPoint Home = new(IPAddress.Parse("10.0.0.9"), 7946);
 
     private readonly GossipEffects effects = new();

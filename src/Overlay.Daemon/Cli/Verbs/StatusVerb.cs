@@ -91,8 +91,10 @@ internal static class StatusVerb
 
         string counts = Text($"{gossip.Alive} alive, {gossip.Suspect} suspect, {gossip.Dead} dead");
         string down = gossip.AgentDown == 0 ? "" : Text($", {gossip.AgentDown} with its agent down");
+        string degraded = gossip.Degraded == 0 ? "" : Text($", {gossip.Degraded} by TCP only");
+        string held = gossip.HeldDown == 0 ? "" : Text($", {gossip.HeldDown} held down for flapping");
         string left = gossip.Left == 0 ? "" : Text($", {gossip.Left} left");
-        return counts + down + left + (
+        return counts + down + degraded + held + left + (
             gossip.HealthScore == 0 ? "" : Text($"; own health score {gossip.HealthScore} (0 is best)"));
     }
 

@@ -28,7 +28,9 @@ public sealed class SettingsReaderTests
         Assert.Equal(LogLevel.Information, settings.LogLevel);
         Assert.Empty(settings.DnsServers);
         Assert.NotEmpty(settings.GatewayPools);
-        Assert.All(settings.Values, static value => Assert.Equal(SettingOrigin.Default, value.Origin));
+        Assert.Equal(Overlay.Gossip.SwimOptions.Lan, settings.Gossip);
+        Assert.All(settings.Values, static value => Assert.Equal(
+            GossipConstants.All.Any(c => c.Setting.Name == value.Name) ? SettingOrigin.Profile : SettingOrigin.Default, value.Origin));
         Assert.Equal(SettingCatalog.All.Select(static s => s.Name), settings.Values.Select(static v => v.Name));
     }
 
@@ -51,6 +53,62 @@ public sealed class SettingsReaderTests
             [SettingOrigin.Flag, SettingOrigin.Environment, SettingOrigin.File, SettingOrigin.Default],
             new[] { "gossip-port", "manager-port", "vxlan-port", "state-dir" }
                 .Select(name => settings.Values.Single(v => v.Name == name).Origin));
+    }
+
+    [Fact]
+    public void A_gossip_profile_gives_every_constant_that_is_not_given_itself()
+    {
+        flags["gossip-profile"] = ["wan"];
+        environment["OVERLAYD_GOSSIP_PROBE_INTERVAL"] = "4s";
+        files["/etc/overlayd/overlayd.json"] = """{ "gossip-observers": 7, "gossip-probe-interval": "9s" }""";
+
+        AgentSettings settings = Read();
+
+        Assert.Equal(
+            Overlay.Gossip.GossipProfiles.Wan with { ProbeInterval = TimeSpan.FromSeconds(4), Observers = 7 }, settings.Gossip);
+        Assert.Equal(
+            [("wan", SettingOrigin.Flag), ("4s", SettingOrigin.Environment), ("7", SettingOrigin.File), ("2s", SettingOrigin.Profile)],
+            new[] { "gossip-profile", "gossip-probe-interval", "gossip-observers", "gossip-look-time" }
+                .Select(name => settings.Values.Single(v => v.Name == name)).Select(static v => (v.Text, v.Origin)));
+    }
+
+    [Fact]
+    public void Each_gossip_constant_reads_back_what_it_shows_in_every_profile()
+    {
+        foreach (Overlay.Gossip.SwimOptions profile in new[]
+        {
+            Overlay.Gossip.SwimOptions.Lan, Overlay.Gossip.GossipProfiles.Wan, Overlay.Gossip.GossipProfiles.Local,
+        })
+        {
+            foreach (GossipConstant constant in GossipConstants.All)
+            {
+                string text = constant.TextIn(profile);
+                Assert.True(constant.Setting.TryRead([text], out object value, out string why), $"{constant.Setting.Name}: {why}");
+                Assert.Equal(profile, constant.Apply(profile, value));
+                // It sets its own constant, and no other's.
+                Assert.Equal(text, constant.TextIn(constant.Apply(profile with { MaxMembers = 1 }, value)));
+            }
+        }
+    }
+
+    [Fact]
+    public void Gossip_constants_are_checked_alone_and_together()
+    {
+        flags["gossip-profile"] = ["moon"];
+        flags["gossip-observers"] = ["-1"];
+        flags["gossip-interval"] = ["1ms"];
+        flags["gossip-probe-timeout"] = ["2s"];
+        environment["OVERLAYD_GOSSIP_CUT_WINDOW_MAX"] = "100ms";
+
+        Assert.Equal(
+            [
+                "--gossip-profile is 'moon': use lan, wan or local",
+                "--gossip-interval is '1ms': use 10ms to 10s",
+                "--gossip-observers is '-1': use a number from 0 to 32",
+                "--gossip-probe-timeout is 2s, not below gossip-probe-interval, 1s: use less",
+                "OVERLAYD_GOSSIP_CUT_WINDOW_MAX is 100ms, below gossip-cut-window, 200ms: use as much at least",
+            ],
+            Problems());
     }
 
     [Theory]

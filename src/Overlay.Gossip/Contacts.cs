@@ -1,0 +1,55 @@
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>
+/// Pings the dead, so that they are back a moment after they can be reached: with the ping goes what is said of them,
+/// which they outdate with their answer. Who hears of a dead one again after it was cut off from many contacts all.
+/// </summary>
+internal sealed class Contacts(SwimOptions options, MemberList members, Outbox outbox, Prng prng)
+{
+    private const int AllAtOnce = 64;
+
+    /// <summary>The long dead are pinged in one of so many intervals.</summary>
+    private const int Rarely = 10;
+
+    private static readonly TimeSpan Recent = TimeSpan.FromMinutes(10);
+
+    private Instant next;
+    private int turn;
+    private int deadBefore;
+
+    public Instant NextDeadline => AnyDead ? next : Instant.Never;
+
+    private bool AnyDead => members.LiveCount <= members.Others.Count && !members.Own.HasLeft;
+
+    public void Advance(Instant now, GossipEffects e)
+    {
+        if (!AnyDead || now < next)
+        {
+            return;
+        }
+
+        next = now + (options.ContactInterval * (0.75 + (0.5 * prng.NextDouble())));
+        turn++;
+        int count = members.Others.Count(static m => m.State == MemberState.Dead);
+        // Fewer than before: this node was cut off, or they were, and the rest may be there too.
+        int contacted = count < deadBefore ? AllAtOnce : 1;
+        deadBefore = count;
+        foreach (MemberEntry member in members.Ring.Pick(
+            contacted, m => m.State == MemberState.Dead && (turn % Rarely == 0 || now - m.Since < Recent)))
+        {
+            Contact(member, e);
+        }
+    }
+
+    public void Contact(MemberEntry member, GossipEffects e) => outbox.Send(e, member.Address,
+    [
+        new GossipMessage.Dead(member.Incarnation, member.Name, members.Self.Name),
+        new GossipMessage.Ping((uint)prng.NextUInt64(), member.Name, members.Self.Address, members.Self.Name),
+    ]);
+
+    /// <summary>The others are contacted soon: more may be back, and answers to the first ones come together.</summary>
+    public void SomeoneReturned(Instant now) => next = Instant.Min(next, now + (options.ContactInterval * 0.1));
+}

@@ -1,0 +1,33 @@
+using Overlay.Gossip.Wire;
+using Overlay.Primitives;
+
+namespace Overlay.Gossip;
+
+/// <summary>The part of the façade that takes others' evidence on members.</summary>
+public sealed partial class Swim
+{
+    /// <summary>Grows whenever the set of members that count changes; a cut of many is one step.</summary>
+    public long ViewEpoch { get; private set; }
+
+    /// <summary>
+    /// First evidence against a member from outside gossip, such as a session that fell silent: it is looked at now,
+    /// by this node and others, and is dead as soon as enough of them agree.
+    /// </summary>
+    public void Hint(string name, Instant now, GossipEffects e)
+    {
+        if (!gone && !members.Own.HasLeft)
+        {
+            jury.Hint(name, now, e);
+            FollowUp(now, e);
+        }
+    }
+
+    /// <summary>Evidence of life from outside gossip, such as a session that was opened: a dead member is contacted now.</summary>
+    public void HintAlive(string name, Instant now, GossipEffects e)
+    {
+        if (!gone && members.Find(name) is { State: MemberState.Dead } member)
+        {
+            contacts.Contact(member, e);
+        }
+    }
+}
