@@ -4,6 +4,7 @@
 # seeds to choose, and GOSSIP_FULL=1 runs the whole grids (hours).
 
 gossip_suite() {
+    verdict_suite
     local sim=$top/artifacts/bin/Overlay.Simulation/release/Overlay.Simulation
     [ -n "${BENCH_NO_BUILD:-}" ] || dotnet build "$top/tests/Overlay.Simulation" -c Release -v quiet --nologo >&2
     local seeds=${GOSSIP_SEEDS:-}

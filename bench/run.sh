@@ -2,7 +2,7 @@
 # Figures against peers. Standard output: name <TAB> value <TAB> unit [<TAB> peer-value <TAB> peer]; the rest on standard error.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-suites="attach gossip"
+suites="attach gossip verdict"
 usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: BENCH_ROUNDS, OVERLAYD, BENCH_PEER=0)" >&2; exit 2; }
 [ $# -gt 0 ] || usage
 for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
@@ -32,6 +32,8 @@ trap 'exit 143' TERM
 . "$top/bench/peer-docker.sh"
 # shellcheck source=bench/gossip.sh
 . "$top/bench/gossip.sh"
+# shellcheck source=bench/verdict.sh
+. "$top/bench/verdict.sh"
 
 figure() { # name, unit, value
     [ -n "$3" ] || { say "$1 is missing"; failed=1; return 0; }

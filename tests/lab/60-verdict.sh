@@ -61,6 +61,8 @@ for _ in 1 2 3 4 5 6 7 8; do
     sleep 0.5
 done
 check "it goes on" on 3 kill -CONT "$agent3"
+# nsenter(1) stops with the child it waits for.
+pgrep -f "/$OVERLAYD_LAB/host3" | while read -r waiting; do kill -CONT "$waiting"; done
 within 10 "all are alive" alive 1 3
 
 # A manager that is cut off itself: whatever is silent to it alone is not dead to the others.

@@ -106,14 +106,12 @@ public sealed class TableSimulationTests
             cluster.Loss = 0;
             cluster.Reachable = (_, _) => true;
             string expected = string.Join(' ', model.Select(m => $"{m.Key}={m.Value}"));
+            // Both at once: a late verdict of the lossy time may hide an owner for a moment, or longer where it flaps.
             cluster.RunUntil(
-                TimeSpan.FromSeconds(90),
-                () => attached.All(i => cluster[i].Table(Net) == expected),
+                TimeSpan.FromSeconds(120),
+                () => attached.All(i => cluster[i].Table(Net) == expected)
+                    && attached.Select(i => cluster[i].Swim.Summarize(Net)!.Fingerprint).Distinct().Count() <= 1,
                 $"seed {seed}: convergence on {expected}");
-            cluster.RunUntil(
-                TimeSpan.FromSeconds(30),
-                () => attached.Select(i => cluster[i].Swim.Summarize(Net)!.Fingerprint).Distinct().Count() <= 1,
-                $"seed {seed}: equal copies");
             Assert.All(attached, i => Assert.Equal(expected, Replay(cluster[i].Events)));
         }
     }
