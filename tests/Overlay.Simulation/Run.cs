@@ -9,6 +9,8 @@ internal static class Run
 {
     private static readonly TimeSpan OutliveTime = TimeSpan.FromSeconds(40);
     private static readonly TimeSpan DropTime = TimeSpan.FromSeconds(12);
+    private static readonly TimeSpan CutTime = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan HealTime = TimeSpan.FromSeconds(4);
     private static readonly TimeSpan QuietLimit = TimeSpan.FromSeconds(150);
 
     /// <param name="Failure">Null: everything held.</param>
@@ -61,8 +63,46 @@ internal static class Run
         }
         while (missing is not null && simulator.Now - healed < QuietLimit);
         return missing is null
-            ? Outlive(world)
+            ? CutOff(world) ?? Outlive(world)
             : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
+    }
+
+    /// <summary>
+    /// A worker is cut off from everybody: soon nothing of it is left for any other node, in names and forwarding, and
+    /// soon after healing all is as before.
+    /// </summary>
+    private static string? CutOff(SimWorld world)
+    {
+        Simulator simulator = world.Simulator;
+        SimNode[] live = [.. world.Nodes.Where(static n => !n.Gone)];
+        SimNode[] workers = [.. live.Where(n => n != world.Nodes[0])];
+        if (live.Length < 4 || workers.Length == live.Length)
+        {
+            return null;
+        }
+
+        // Longer than a return must last for the next loss not to count as flapping.
+        simulator.Run(SimNode.FlapWindow + TimeSpan.FromSeconds(1));
+        SimNode victim = workers[simulator.Prng.Next(workers.Length)];
+        SimNode[] others = [.. live.Where(n => n != victim)];
+        foreach (SimNode other in others)
+        {
+            world.Network.Cut(victim.Number, other.Number);
+            world.Network.Cut(other.Number, victim.Number);
+        }
+
+        simulator.Run(CutTime);
+        if (Convergence.Changed(others, victim) is { } kept)
+        {
+            return $"{CutTime.TotalSeconds} s after {victim.Number} was cut off: {kept}";
+        }
+
+        simulator.Counters.Add("fused cut");
+        world.Network.Heal();
+        simulator.Run(HealTime);
+        return live.Select(n => Convergence.Changed(live, n)).FirstOrDefault(static m => m is not null) is { } missing
+            ? $"{HealTime.TotalSeconds} s after {victim.Number} could be reached again: {missing}"
+            : null;
     }
 
     /// <summary>

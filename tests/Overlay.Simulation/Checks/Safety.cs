@@ -23,6 +23,28 @@ internal sealed class Safety(SimWorld world)
         world.Simulator.Counters.Add(completion.Refusal is null ? "request granted" : "request refused");
     }
 
+    /// <summary>
+    /// A fused verdict is never about a host that is up and could be reached by all but one: a moment ago at least two
+    /// others were cut off from it, or all others there are.
+    /// </summary>
+    public void Judged(SimNode judge, string name)
+    {
+        Instant recently = world.Simulator.Now - TimeSpan.FromSeconds(2);
+        SimNode judged = world.Nodes.Single(n => n.Id.ToString() == name);
+        if (judged.Gone || !judged.HostUp || judged.HostWasDownUntil >= recently)
+        {
+            return;
+        }
+
+        SimNode[] others = [.. world.Nodes.Where(n => n != judged && n is { Up: true, Gone: false })];
+        int cutOff = others.Count(n => world.Network.LastCut(n.Number, judged.Number) >= recently);
+        if (cutOff < Math.Min(2, others.Length))
+        {
+            throw new ViolationException(
+                $"node {judge.Number} declared {judged.Number} dead, which is up and cut off from {cutOff} of {others.Length}");
+        }
+    }
+
     /// <summary>An attach that was never on disk was never answered: its address may be given at once.</summary>
     public void Crashed(SimNode node)
     {

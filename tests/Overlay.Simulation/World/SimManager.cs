@@ -68,6 +68,40 @@ internal sealed class SimManager(SimWorld world)
         }
     }
 
+    /// <summary>Both ends of a node's session hear of each other, as long as the line and the hosts let them.</summary>
+    public void Beat(SimNode node)
+    {
+        SimNode manager = world.Nodes[0];
+        if (node == manager || !node.Up || node.Paused || !Carries(node, manager))
+        {
+            return;
+        }
+
+        world.Simulator.Later(world.Network.Latency(), () => manager.Deliver(
+            (n, now, e) => n.SessionHeard(node.Id.ToString(), now, e)));
+        if (manager is { Up: true, Paused: false })
+        {
+            world.Simulator.Later(world.Network.Latency() * 2, () => node.Deliver(
+                (n, now, e) => n.SessionHeard(manager.Id.ToString(), now, e)));
+        }
+    }
+
+    /// <summary>The agent is dead, and its host, where it is up and reached, ends its sessions.</summary>
+    public void Ended(SimNode node)
+    {
+        foreach (SimNode other in world.Nodes.Where(o => o != node && (o == world.Nodes[0] || node == world.Nodes[0])))
+        {
+            if (Carries(node, other) && node.HostUp)
+            {
+                world.Simulator.Later(world.Network.Latency(), () => other.Deliver(
+                    (n, _, _) => n.SessionClosed(node.Id.ToString())));
+            }
+        }
+    }
+
+    private bool Carries(SimNode node, SimNode other) =>
+        Reaches(node) && Reaches(other) && !world.Network.IsCut(node.Number, other.Number) && !world.Network.IsCut(other.Number, node.Number);
+
     public void Ask(SimNode node, ManagerRequest request)
     {
         int life = node.Life;

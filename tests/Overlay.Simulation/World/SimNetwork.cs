@@ -1,5 +1,6 @@
 using System.Net;
 using Overlay.Gossip;
+using Overlay.Primitives;
 
 namespace Overlay.Simulation.World;
 
@@ -7,11 +8,31 @@ namespace Overlay.Simulation.World;
 internal sealed class SimNetwork(SimWorld world)
 {
     private readonly SortedSet<(int From, int To)> cuts = [];
+    private readonly SortedDictionary<(int One, int Other), Instant> lastCuts = [];
     private long lastStream;
 
-    public void Cut(int from, int to) => cuts.Add((from, to));
+    public void Cut(int from, int to)
+    {
+        cuts.Add((from, to));
+        lastCuts[(Math.Min(from, to), Math.Max(from, to))] = world.Simulator.Now;
+    }
 
-    public void Heal() => cuts.Clear();
+    public void Heal()
+    {
+        foreach ((int from, int to) in cuts)
+        {
+            lastCuts[(Math.Min(from, to), Math.Max(from, to))] = world.Simulator.Now;
+        }
+
+        cuts.Clear();
+    }
+
+    public bool IsCut(int from, int to) => cuts.Contains((from, to));
+
+    /// <summary>Until when a direction between the two was cut; null: never.</summary>
+    public Instant? LastCut(int one, int other) => lastCuts.TryGetValue((Math.Min(one, other), Math.Max(one, other)), out Instant at)
+        ? IsCut(one, other) || IsCut(other, one) ? world.Simulator.Now : at
+        : null;
 
     public void Send(SimNode from, Datagram datagram)
     {

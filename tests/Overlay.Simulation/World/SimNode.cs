@@ -12,6 +12,8 @@ internal sealed class SimNode(SimWorld world, int number)
 {
     public const ulong IdBase = 0x5100_0000_0000_0000;
 
+    public static readonly TimeSpan FlapWindow = TimeSpan.FromSeconds(15);
+
     private readonly NodeEffects effects = new();
     private readonly Queue<Action> backlog = new();
     private (long Revision, DataplaneInputs Inputs)? wanted;
@@ -38,6 +40,9 @@ internal sealed class SimNode(SimWorld world, int number)
 
     /// <summary>The machine runs, and forwards what its kernel was told, whether or not its agent does.</summary>
     public bool HostUp { get; private set; } = true;
+
+    /// <summary>Null: it was never powered off, or still is.</summary>
+    public Instant? HostWasDownUntil { get; private set; }
 
     public bool Paused { get; private set; }
 
@@ -81,6 +86,12 @@ internal sealed class SimNode(SimWorld world, int number)
                 BootId = (ulong)world.Simulator.UnixMs,
                 FollowsEveryNetwork = number == 1,
                 GatewayPrefix = IPNetwork.Parse("172.31.0.0/24"),
+                Swim = SwimOptions.Lan with
+                {
+                    FlapWindow = FlapWindow,
+                    FlapQuiet = TimeSpan.FromSeconds(5),
+                    MaxFlapQuiet = TimeSpan.FromSeconds(30),
+                },
                 LostSandboxTimeout = TimeSpan.FromSeconds(20),
                 WallClockOriginUnixMs = Simulator.UnixMsAt(new(0)),
             },
@@ -90,6 +101,7 @@ internal sealed class SimNode(SimWorld world, int number)
         int life = Life;
         Tick(life, 10_000, RequestRound);
         Tick(life, 500, () => world.Manager.Synchronize(this));
+        Tick(life, 500, () => world.Manager.Beat(this));
     }
 
     public void Crash()
@@ -105,6 +117,7 @@ internal sealed class SimNode(SimWorld world, int number)
         Paused = false;
         Life++;
         backlog.Clear();
+        world.Manager.Ended(this);
         world.Safety.Crashed(this);
     }
 
@@ -124,6 +137,7 @@ internal sealed class SimNode(SimWorld world, int number)
     public void PowerOn()
     {
         HostUp = true;
+        HostWasDownUntil = world.Simulator.Now;
         Host.Start();
         Boot();
     }
@@ -203,6 +217,12 @@ internal sealed class SimNode(SimWorld world, int number)
         foreach (NodeEvent happened in effects.Events)
         {
             world.Simulator.Say($"{number} {happened}");
+            if (happened is NodeEvent.Judged judged)
+            {
+                world.Simulator.Counters.Add("fused verdict");
+                world.Safety.Judged(this, judged.Member);
+            }
+
             if (happened is NodeEvent.MemberChanged { Status: "agent-down" })
             {
                 world.Simulator.Counters.Add("agent down, host up");
