@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -11,7 +12,7 @@ namespace Overlay.Gossip;
 /// agree after a few rounds.
 /// </summary>
 internal sealed class DifferenceExchange(
-    SwimOptions options, MemberList members, Outbox outbox, Prng prng, GossipCounters counters)
+    SwimOptions options, MemberList members, SerfLayer serf, Outbox outbox, Prng prng, GossipCounters counters)
 {
     private const int FewDifferences = 2;
     private const int MaxRounds = 64;
@@ -115,7 +116,7 @@ internal sealed class DifferenceExchange(
 
         quietUntil = now + Rest;
         var request = new GossipMessage.PushPull(
-            false, [members.Self.ToPushPull(), peer.ToPushPull()], [], MemberDigest.List(members.Self, members.Others));
+            false, [members.Self.ToPushPull(), peer.ToPushPull()], serf.Wrap([], isForeign: false), MemberDigest.List(members.Self, members.Others));
         long id = outbox.Dial(e, peer.Address, request, options.TcpTimeout, expectsReply: true);
         open.Add(id, (peer.Address, now + (options.TcpTimeout * 1.5)));
     }
@@ -124,6 +125,7 @@ internal sealed class DifferenceExchange(
     public void Answer(long exchangeId, GossipMessage.PushPull request, Instant now, GossipEffects e)
     {
         counters.DifferenceExchanges++;
+        serf.Merge(request.UserState, joins: false, now, e);
         string dialer = request.Nodes.Count > 0 ? request.Nodes[0].Name : members.Self.Name;
         foreach (PushPullNode line in request.Nodes.Where(n => members.IsSelf(n.Name)))
         {
@@ -156,7 +158,8 @@ internal sealed class DifferenceExchange(
             }
         }
 
-        outbox.Reply(e, exchangeId, new GossipMessage.PushPull(false, lines, [], MemberDigest.List(wanted)));
+        byte[] serfState = serf.Wrap([], isForeign: false);
+        outbox.Reply(e, exchangeId, new GossipMessage.PushPull(false, lines, serfState, MemberDigest.List(wanted)));
     }
 
     /// <summary>False where the exchange is not one of these.</summary>
@@ -175,6 +178,7 @@ internal sealed class DifferenceExchange(
 
         counters.DifferenceExchanges++;
         ulong before = members.Digest;
+        serf.Merge(state.UserState, joins: false, now, e);
         members.Merge(state.Nodes, NameAt(exchange.To), now, e);
         if (state.Known is { Length: > 0 } wanted)
         {

@@ -44,4 +44,18 @@ public abstract record GossipEvent
 
     /// <summary>A member answers by TCP but not by UDP, directly or through relays: most likely a firewall.</summary>
     public sealed record UdpUnreachable(string Name, IPEndPoint Address) : GossipEvent;
+
+    /// <summary>Somebody's user event of serf's layer, this node's own too; each is told once.</summary>
+    /// <param name="Time">By the events' Lamport clock.</param>
+    public sealed record UserEvent(ulong Time, string Name, ReadOnlyMemory<byte> Payload) : GossipEvent;
+
+    /// <summary>A member has a query of this node, or answers it.</summary>
+    /// <param name="Payload">null: it only says that it has it.</param>
+    public sealed record QueryAnswered(uint Query, string From, ReadOnlyMemory<byte>? Payload) : GossipEvent;
+
+    /// <summary>The query's time is over.</summary>
+    public sealed record QueryEnded(uint Query) : GossipEvent;
+
+    /// <summary>A key query changed the keys that packets are sealed and opened with.</summary>
+    public sealed record KeyringChanged(Keyring Keys) : GossipEvent;
 }

@@ -29,6 +29,9 @@ public sealed record Member(
     /// <summary>Losses in a row, each soon after a return.</summary>
     public int Flaps { get; init; }
 
+    /// <summary>Of another make: it takes part in gossip alone.</summary>
+    public bool IsForeign => BootId == 0;
+
     /// <summary>Alive or suspect: what it says of itself still counts.</summary>
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
 

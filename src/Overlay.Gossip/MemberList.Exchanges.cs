@@ -1,3 +1,4 @@
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -130,6 +131,11 @@ internal sealed partial class MemberList
     /// <summary>One line of an exchange. A peer's dead are suspected only, so that a live one can object.</summary>
     public void Apply(PushPullNode line, string accuser, Instant now, GossipEffects e)
     {
+        if (line.BootId == 0 && Tags.BootOf(line.Meta) is > 0 and ulong boot)
+        {
+            line = line with { BootId = boot };
+        }
+
         if (IsSelf(line.Name) && line.BootId > Self.BootId && line.State >= MemberState.Dead)
         {
             // A former life with a later clock, at an address that may be another one.

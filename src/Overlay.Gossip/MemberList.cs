@@ -1,6 +1,7 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
 using System.Text;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -93,6 +94,12 @@ internal sealed partial class MemberList(
 
     public void Apply(GossipMessage.Alive news, Instant now, GossipEffects e)
     {
+        if (news.BootId == 0 && Tags.BootOf(news.Meta) is > 0 and ulong boot)
+        {
+            // One of ours, as a foreigner passed it on.
+            news = news with { BootId = boot };
+        }
+
         if (!IsAcceptable(news.Node, news.Address, news.Meta, news.Versions))
         {
             counters.Refused++;

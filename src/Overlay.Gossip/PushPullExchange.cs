@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Tables;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
@@ -10,8 +11,8 @@ namespace Overlay.Gossip;
 /// nobody speaks for, so that a partition of any length heals.
 /// </summary>
 internal sealed class PushPullExchange(
-    SwimOptions options, MemberList members, TableSync tables, DifferenceExchange differences, Outbox outbox, Prng prng,
-    GossipCounters counters)
+    SwimOptions options, MemberList members, TableSync tables, DifferenceExchange differences, SerfLayer serf,
+    Outbox outbox, Prng prng, GossipCounters counters)
 {
     private const int MaxSeeds = 64;
     private const int ReconnectsAtOnce = 2;
@@ -96,9 +97,17 @@ internal sealed class PushPullExchange(
         {
             nextPeriodic = now + PeriodicInterval;
             foreach (MemberEntry peer in members.Ring.Pick(
-                1, m => m.State == MemberState.Alive && !(m.IsOurs && options.ComparesDigests)))
+                1, m => m.State == MemberState.Alive && !(m.IsOurs && options.ComparesDigests && serf.IsSilent)))
             {
-                Dial(peer.Address, join: false, now, e);
+                if (peer.IsOurs && options.ComparesDigests)
+                {
+                    // Digests do not tell of events; this carries them.
+                    differences.Begin(peer, now, e);
+                }
+                else
+                {
+                    Dial(peer.Address, join: false, now, e);
+                }
             }
         }
 
@@ -118,7 +127,9 @@ internal sealed class PushPullExchange(
             members.Apply(line, members.Self.Name, now, e);
         }
 
-        byte[] userState = tables.AnswerUserState(request.UserState);
+        request = request with { UserState = serf.Merge(request.UserState, joins: false, now, e) };
+        bool isForeign = request.UserState.Length == 0;
+        byte[] userState = serf.Wrap(isForeign ? [] : tables.AnswerUserState(request.UserState), isForeign);
         outbox.Reply(e, exchangeId, new GossipMessage.PushPull(false, Lines(), userState));
         Merge(request, from, now, e);
     }
@@ -138,6 +149,7 @@ internal sealed class PushPullExchange(
         }
 
         counters.PushPulls++;
+        state = state with { UserState = serf.Merge(state.UserState, exchange.Join, now, e) };
         Merge(state, exchange.To, now, e);
         if (exchange.Join)
         {
@@ -179,7 +191,9 @@ internal sealed class PushPullExchange(
             return;
         }
 
-        var request = new GossipMessage.PushPull(join, Lines(), tables.RequestUserState());
+        bool isForeign = members.Others.Any(m => !m.IsOurs && m.Address.Equals(to));
+        byte[] userState = serf.Wrap(isForeign ? [] : tables.RequestUserState(), isForeign);
+        var request = new GossipMessage.PushPull(join, Lines(), userState);
         long id = outbox.Dial(e, to, request, options.TcpTimeout, expectsReply: true);
         open.Add(id, new(to, join, now + (options.TcpTimeout * 1.5)));
     }
@@ -190,7 +204,6 @@ internal sealed class PushPullExchange(
     private void Merge(GossipMessage.PushPull state, IPEndPoint from, Instant now, GossipEffects e)
     {
         members.Merge(state.Nodes, members.Self.Name, now, e);
-
         tables.Receive(state.UserState, from, now, e);
     }
 

@@ -1,5 +1,6 @@
 using System.Net;
 using Overlay.Gossip.Coordinates;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Tables;
 using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
@@ -31,6 +32,7 @@ public sealed partial class Swim
     private readonly DifferenceExchange differences;
     private readonly TableStore store;
     private readonly TableSync tables;
+    private readonly SerfLayer serf;
     private readonly Prng prng;
     private readonly List<GossipMessage> inbound = [];
     private readonly SortedSet<string> view = new(StringComparer.Ordinal);
@@ -58,7 +60,7 @@ public sealed partial class Swim
         awareness = new(options.AwarenessMaxMultiplier);
         var self = new MemberEntry(name, address)
         {
-            Meta = meta.ToArray(),
+            Meta = Tags.WithBoot(meta.ToArray(), bootId),
             Incarnation = 1,
             Described = 1,
             State = MemberState.Alive,
@@ -71,11 +73,12 @@ public sealed partial class Swim
         hosts = new(options, members, outbox, prng, Counters);
         jury = new(options, members, awareness, outbox, prng, Counters);
         contacts = new(options, members, outbox, prng);
-        rounds = new(options, members, outbox);
+        serf = new(options, members, outbox, prng, Counters);
+        rounds = new(options, members, serf.Queue, outbox);
         store = new(options, members);
         tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
-        differences = new(options, members, outbox, prng, Counters);
-        exchanges = new(options, members, tables, differences, outbox, prng, Counters);
+        differences = new(options, members, serf, outbox, prng, Counters);
+        exchanges = new(options, members, tables, differences, serf, outbox, prng, Counters);
     }
 
     public GossipCounters Counters { get; } = new();
@@ -100,6 +103,7 @@ public sealed partial class Swim
             next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
             next = Instant.Min(next, Instant.Min(hosts.NextDeadline, differences.NextDeadline));
             next = Instant.Min(next, Instant.Min(jury.NextDeadline, contacts.NextDeadline));
+            next = Instant.Min(next, serf.NextDeadline);
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -135,7 +139,12 @@ public sealed partial class Swim
             return;
         }
 
-        GossipMessage.Dead farewell = members.Own.Leave(now);
+        List<GossipMessage> farewell = [members.Own.Leave(now)];
+        if (serf.Farewell() is { } intent)
+        {
+            farewell.Insert(0, intent);
+        }
+
         foreach (MemberEntry peer in members.Ring.Pick(options.DirectFanout, m => m.IsLive))
         {
             outbox.Send(e, peer.Address, farewell);
@@ -216,7 +225,7 @@ public sealed partial class Swim
                 outbox.Reply(e, exchangeId, new GossipMessage.Ack(ping.SequenceNumber, []));
                 break;
             case GossipMessage.User user:
-                tables.Receive(user.Payload, from, now, e);
+                HearUser(user, from, now, e);
                 break;
             default:
                 Counters.Refused++;
@@ -283,6 +292,7 @@ public sealed partial class Swim
         contacts.Advance(now, e);
         exchanges.Advance(now, e);
         differences.Advance(now, e);
+        serf.Advance(now, e);
         FollowUp(now, e);
         if (now >= settleAt)
         {
@@ -305,7 +315,7 @@ public sealed partial class Swim
     public void SetMeta(ReadOnlyMemory<byte> meta)
     {
         Invariant.Holds(meta.Length <= options.MaxMetaBytes, "meta is within its limit");
-        members.Self.Meta = meta.ToArray();
+        members.Self.Meta = Tags.WithBoot(meta.ToArray(), members.Self.BootId);
         members.Own.Redescribe();
     }
 
@@ -357,7 +367,7 @@ public sealed partial class Swim
             case GossipMessage.User user when jury.Receive(user.Payload, now, e):
                 break;
             case GossipMessage.User user:
-                tables.Receive(user.Payload, from, now, e);
+                HearUser(user, from, now, e);
                 break;
             default:
                 Counters.Refused++;
@@ -375,12 +385,14 @@ public sealed partial class Swim
 
         if (members.Changed.Count > 0)
         {
-            foreach (string name in members.Changed.Distinct(StringComparer.Ordinal).ToList())
+            List<string> changed = [.. members.Changed.Distinct(StringComparer.Ordinal)];
+            foreach (string name in changed)
             {
                 store.OwnerChanged(name, e);
             }
 
             FollowView(now, e);
+            serf.MembersChanged(changed);
             members.Changed.Clear();
             tables.NoticePeers(now, e);
         }
@@ -391,6 +403,7 @@ public sealed partial class Swim
         if (taken >= members.Self.BootId && taken < long.MaxValue)
         {
             members.Self.BootId = taken + 1;
+            members.Self.Meta = Tags.WithBoot(members.Self.Meta, members.Self.BootId);
             members.Own.Redescribe();
             store.Renew(members.Self.BootId, now);
         }

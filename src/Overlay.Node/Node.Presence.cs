@@ -75,6 +75,10 @@ public sealed partial class Node
                 case GossipEvent.MemberForgotten forgotten:
                     verdicts.Remove(forgotten.Name);
                     break;
+                case GossipEvent.UserEvent or GossipEvent.QueryAnswered or GossipEvent.QueryEnded or GossipEvent.Joined
+                    or GossipEvent.JoinFailed or GossipEvent.KeyringChanged:
+                    effects.Events.Add(new NodeEvent.GossipTold(effects.Gossip.Events[i]));
+                    break;
             }
         }
 
@@ -87,6 +91,16 @@ public sealed partial class Node
         string status = StatusText(member.Presence);
         verdicts[member.Name] = status;
         bool unlisted = intent.Cluster is not null && intent.Node(member.Name) is null && member.Name != Id.ToString();
+        if (unlisted && member.IsForeign)
+        {
+            if (status != previous)
+            {
+                effects.Events.Add(new NodeEvent.ForeignChanged(member.Name, status, previous));
+            }
+
+            return;
+        }
+
         if (unlisted && member.State == MemberState.Left)
         {
             // It left for good and no manager lists it: nothing is to be remembered of it.

@@ -40,8 +40,8 @@ public sealed partial class Node
         }
 
         swim = new(
-            settings.Id.ToString(), settings.GossipAddress, ReadOnlyMemory<byte>.Empty, settings.BootId, settings.Swim,
-            KeyringOf(intent), prng);
+            settings.Id.ToString(), settings.GossipAddress, TagsOf(settings), settings.BootId, settings.Swim, KeyringOf(intent),
+            prng);
     }
 
     public NodeId Id => settings.Id;

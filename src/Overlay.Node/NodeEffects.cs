@@ -85,6 +85,12 @@ public abstract record NodeEvent
 
     public sealed record NetworkChanged(NetworkId Id, string Name, string Action) : NodeEvent;
 
+    /// <summary>A member of the gossip that is no node of the cluster.</summary>
+    public sealed record ForeignChanged(string Name, string Status, string? Previous) : NodeEvent;
+
+    /// <summary>Gossip tells of events, answers to queries, joins, or keys.</summary>
+    public sealed record GossipTold(GossipEvent Told) : NodeEvent;
+
     /// <summary>An entry of a peer that breaks the rules; dropped and counted.</summary>
     public sealed record RecordRejected(string Owner, string Reason) : NodeEvent;
 }

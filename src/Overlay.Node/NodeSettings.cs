@@ -12,6 +12,9 @@ public sealed record NodeSettings
     /// <summary>Where other nodes reach its gossip.</summary>
     public required IPEndPoint GossipAddress { get; init; }
 
+    /// <summary>Shown to foreign members of the gossip; empty: not shown.</summary>
+    public string HostName { get; init; } = "";
+
     /// <summary>Source of its VXLAN packets.</summary>
     public required IPAddress Vtep { get; init; }
 

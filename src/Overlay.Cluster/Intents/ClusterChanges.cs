@@ -96,6 +96,26 @@ internal static class ClusterChanges
         return draft.Finish(cluster);
     }
 
+    public static Outcome<Proposal<ClusterObject>> SetGossipKeys(
+        ClusterState state, IReadOnlyList<byte[]> keys, Draft draft)
+    {
+        Invariant.Holds(
+            keys.Count is > 0 and <= Limits.GossipKeys && keys.All(k => k.Length == GossipKeyBytes), "gossip keys are usable");
+        ClusterObject cluster = state.Cluster!.Clone();
+        GossipKey[] before = [.. cluster.GossipKeys];
+        ulong epoch = before.Max(k => k.Epoch);
+        cluster.GossipKeys.Clear();
+        foreach (byte[] key in keys)
+        {
+            cluster.GossipKeys.Add(
+                Array.Find(before, k => k.Key.Span.SequenceEqual(key))
+                ?? new GossipKey { Key = ByteString.CopyFrom(key), Epoch = ++epoch });
+        }
+
+        draft.Update(new() { Cluster = cluster });
+        return draft.Finish(cluster);
+    }
+
     private static ClusterObject ObjectOf(BootstrapSpec spec)
     {
         ClusterObject cluster = new()

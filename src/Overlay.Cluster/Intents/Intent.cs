@@ -27,6 +27,11 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<ClusterObject>> RotateGossipKey(ReadOnlySpan<byte> key) =>
         Fault() is { } fault ? fault : ClusterChanges.RotateGossipKey(state, key, NewDraft());
 
+    /// <summary>These keys instead, the sealing one first; those that stay keep their epoch.</summary>
+    /// <param name="keys">1 to <see cref="Limits.GossipKeys"/>, each 32 bytes.</param>
+    public Outcome<Proposal<ClusterObject>> SetGossipKeys(IReadOnlyList<byte[]> keys) =>
+        Fault() is { } fault ? fault : ClusterChanges.SetGossipKeys(state, keys, NewDraft());
+
     /// <summary>Adds the node and leases it a block of every network that has plenty.</summary>
     public Outcome<Proposal<NodeObject>> AddNode(NodeObject node) =>
         Fault() is { } fault ? fault : NodeChanges.Add(state, node, NewDraft());

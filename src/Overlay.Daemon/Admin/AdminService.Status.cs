@@ -65,7 +65,7 @@ internal sealed partial class AdminService
 
     private static void Describe(StatusResponse response, Node.Node node, MonotonicClock clock)
     {
-        IReadOnlyCollection<Member> members = node.Gossip.Members;
+        Member[] members = [.. node.Gossip.Members.Where(static m => !m.IsForeign)];
         uint Count(Presence presence) => (uint)members.Count(m => m.Presence == presence);
         response.Gossip = new()
         {

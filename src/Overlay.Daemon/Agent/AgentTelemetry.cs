@@ -127,7 +127,7 @@ internal sealed class AgentTelemetry
                 l => (n.Name, node.Intent.Node(l.Peer)?.Hostname ?? l.Peer, l))).Take(MaxLagLines),
         ],
         Judged = (node.Gossip.ViewEpoch, node.Gossip.Counters.Inquiries, node.Gossip.Counters.FusedVerdicts),
-        Members = node.Gossip.Members.GroupBy(static m => Node.Node.StatusText(m.Presence))
+        Members = node.Gossip.Members.Where(static m => !m.IsForeign).GroupBy(static m => Node.Node.StatusText(m.Presence))
             .ToImmutableSortedDictionary(static g => g.Key, static g => g.Count(), StringComparer.Ordinal),
         HealthScore = node.Gossip.HealthScore,
         Queued = node.Gossip.QueuedRumours,

@@ -1,5 +1,8 @@
+using System.Globalization;
+using System.Text;
 using System.Threading.Channels;
 using Overlay.Daemon.Telemetry;
+using Overlay.Gossip;
 using Overlay.Node;
 using Overlay.V1;
 
@@ -51,6 +54,15 @@ internal sealed class EventHub(TimeProvider time, Instruments instruments)
                 Detail = $"{e.Network} {e.Detail}".Trim(),
             },
             NodeEvent.NetworkChanged n => new() { Kind = "network", Action = n.Action, Id = n.Id.ToString(), Name = n.Name },
+            NodeEvent.ForeignChanged f => new() { Kind = "gossip-member", Action = f.Status, Id = f.Name, Name = f.Name },
+            NodeEvent.GossipTold { Told: GossipEvent.UserEvent u } => new()
+            {
+                Kind = "gossip-event",
+                Action = "receive",
+                Id = u.Time.ToString(CultureInfo.InvariantCulture),
+                Name = u.Name,
+                Detail = Encoding.UTF8.GetString(u.Payload.Span),
+            },
             NodeEvent.RecordRejected r => new() { Kind = "endpoint", Action = "refuse", Id = r.Owner, Detail = r.Reason },
             _ => throw new System.Diagnostics.UnreachableException(),
         };

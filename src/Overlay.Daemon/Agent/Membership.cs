@@ -61,6 +61,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         writer = new(
             Path.Combine(services.Settings.StateFolder, NodeStateFile.FileName),
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
+        Gossip = new(loop, manager, services.Logs.CreateLogger<GossipCalls>());
         session = new(
             identity, () => managers, Describe, AssignedAsync,
             (address, closed) => loop.TryPost(new ManagerHeardInput(address, closed)), services.NewPrng(), services.Clock.Time,
@@ -78,6 +79,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     public ManagerSession Session => session;
 
+    /// <summary>The operator's questions to gossip that wait for answers.</summary>
+    public GossipCalls Gossip { get; }
+
     /// <summary>Ends when a part fails that the agent cannot go on without.</summary>
     public Task Completion { get; private set; } = Task.CompletedTask;
 
@@ -93,6 +97,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         {
             Id = NodeId.Parse(record.NodeId),
             GossipAddress = IPEndPoint.Parse(record.GossipAddress),
+            HostName = services.Settings.HostName,
             Vtep = vtep,
             UnderlayMtu = services.UnderlayMtu(vtep),
             BootId = (ulong)services.Clock.UnixMs,
@@ -173,7 +178,18 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         }
     }
 
-    public void Publish(NodeEvent happened) => services.Events.Publish(happened);
+    public void Publish(NodeEvent happened)
+    {
+        if (happened is NodeEvent.GossipTold { Told: var told })
+        {
+            Gossip.Hear(told);
+        }
+
+        if (happened is not NodeEvent.GossipTold { Told: not GossipEvent.UserEvent })
+        {
+            services.Events.Publish(happened);
+        }
+    }
 
     /// <summary>Ends the runtime. The kernel, and what is on disk, stay.</summary>
     public async ValueTask DisposeAsync()

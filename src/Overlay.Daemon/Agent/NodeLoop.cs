@@ -213,6 +213,9 @@ internal sealed partial class NodeLoop : IDisposable
             case NodeEvent.MemberChanged m:
                 LogMember(m.Hostname, m.Member, m.Status, m.Previous ?? "unknown");
                 break;
+            case NodeEvent.ForeignChanged f:
+                LogForeign(f.Name, f.Status, f.Previous ?? "unknown");
+                break;
             case NodeEvent.EndpointChanged e:
                 LogEndpoint(e.Name, e.Id, e.Network, e.Action, e.Detail);
                 break;
@@ -236,6 +239,9 @@ internal sealed partial class NodeLoop : IDisposable
 
     [LoggerMessage(EventId = 310, Level = LogLevel.Information, Message = "Node {Hostname} ({Member}) is {Status}, was {Previous}")]
     private partial void LogMember(string hostname, string member, string status, string previous);
+
+    [LoggerMessage(EventId = 332, Level = LogLevel.Information, Message = "Gossip member {Name} is {Status}, was {Previous}")]
+    private partial void LogForeign(string name, string status, string previous);
 
     [LoggerMessage(EventId = 311, Level = LogLevel.Information, Message = "Endpoint {Name} ({Id}) on {Network}: {Action} {Detail}")]
     private partial void LogEndpoint(string name, EndpointId id, string network, string action, string detail);

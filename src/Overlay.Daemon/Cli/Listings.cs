@@ -102,6 +102,51 @@ internal static class Listings
         },
     };
 
+    public static Listing<GossipMemberView> GossipMembers => new()
+    {
+        Noun = "members",
+        Key = static member => member.Name,
+        Columns =
+        [
+            new("NAME", static (member, _) => member.Self ? member.Name + " *" : member.Name),
+            new("HOSTNAME", static (member, _) => member.Foreign ? "(foreign)" : member.Hostname),
+            new("STATUS", static (member, _) => member.Status, IsState: true),
+            new("SINCE", static (member, now) => ElapsedText.Ago(member.StatusSinceUnixMs, now)),
+            new("ADDRESS", static (member, _) => member.Address),
+            new("RTT", static (member, _) => member.RoundTripSeconds > 0 ? Milliseconds(member.RoundTripSeconds) : "-"),
+            new("TAGS", static (member, _) => TagsOf(member)),
+        ],
+        Filters = new SortedDictionary<string, Func<GossipMemberView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["name"] = static (member, value) => Match.Name(member.Name, value) || Match.Name(member.Hostname, value),
+            ["status"] = static (member, value) => Match.Word(member.Status, value),
+            ["foreign"] = static (member, value) => Match.Word(member.Foreign ? "true" : "false", value),
+            ["tag"] = static (member, value) => Match.Label(member.Tags, value),
+        },
+    };
+
+    public static Listing<GossipEventView> GossipEvents => new()
+    {
+        Noun = "events",
+        Key = static happened => happened.Name,
+        Columns =
+        [
+            new("TIME", static (happened, _) => happened.Time.ToString(CultureInfo.InvariantCulture)),
+            new("NAME", static (happened, _) => happened.Name),
+            new("PAYLOAD", static (happened, _) => happened.Payload),
+        ],
+        Filters = new SortedDictionary<string, Func<GossipEventView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["name"] = static (happened, value) => Match.Name(happened.Name, value),
+        },
+    };
+
+    public static string Milliseconds(double seconds) =>
+        (seconds * 1000).ToString("0.000", CultureInfo.InvariantCulture) + "ms";
+
+    private static string TagsOf(GossipMemberView member) => string.Join(
+        ", ", member.Tags.OrderBy(static t => t.Key, StringComparer.Ordinal).Select(static t => $"{t.Key}={t.Value}"));
+
     private static IEnumerable<string> Subnets(NetworkObject network) =>
         network.Segments
             .SelectMany(static segment => new[] { segment.Ipv4?.Subnet, segment.Ipv6?.Subnet })

@@ -74,6 +74,10 @@ public sealed partial class CliPageTests
     [InlineData("PeerView")]
     [InlineData("SandboxView")]
     [InlineData("EndpointView")]
+    [InlineData("GossipMemberView")]
+    [InlineData("GossipEventView")]
+    [InlineData("QueryGossipResponse")]
+    [InlineData("RoundTripResponse")]
     public void Every_field_is_explained(string type)
     {
         string tables = string.Join('\n', Page.Split('\n').Where(static line => line.StartsWith("| ", StringComparison.Ordinal)));
@@ -120,7 +124,7 @@ public sealed partial class CliPageTests
     [GeneratedRegex(@"^<!-- (\S+) -->\n```json\n(.*?)\n```", RegexOptions.Multiline | RegexOptions.Singleline)]
     private static partial Regex Example();
 
-    [GeneratedRegex("^### (overlayd [a-z ]+)$", RegexOptions.Multiline)]
+    [GeneratedRegex("^### (overlayd [a-z -]+)$", RegexOptions.Multiline)]
     private static partial Regex Section();
 
     [GeneratedRegex(@"^\| (\d+(?:, \d+)*) \|", RegexOptions.Multiline)]

@@ -1,0 +1,168 @@
+using System.Collections.Concurrent;
+using System.Net;
+using System.Text;
+using Microsoft.Extensions.Logging;
+using Overlay.Cluster;
+using Overlay.Daemon.Manager;
+using Overlay.Gossip;
+using Overlay.Gossip.Wire;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Agent;
+
+/// <summary>
+/// What an operator asks of gossip, from the question to the last answer; and on a manager, what a foreign agent's key
+/// query changed becomes the cluster's word.
+/// </summary>
+internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager, ILogger<GossipCalls> logger)
+{
+    private readonly ConcurrentDictionary<uint, Waiting> queries = new();
+    private readonly ConcurrentDictionary<IPEndPoint, TaskCompletionSource<string>> joins = new();
+
+    /// <summary>Runs on the node's loop.</summary>
+    public void Hear(GossipEvent told)
+    {
+        switch (told)
+        {
+            case GossipEvent.QueryAnswered answer when queries.TryGetValue(answer.Query, out Waiting? waiting):
+                waiting.Add(answer);
+                break;
+            case GossipEvent.QueryEnded ended when queries.TryRemove(ended.Query, out Waiting? waiting):
+                waiting.Ended.TrySetResult();
+                break;
+            case GossipEvent.Joined joined when joins.TryRemove(joined.Seed, out TaskCompletionSource<string>? waiting):
+                waiting.TrySetResult("");
+                break;
+            case GossipEvent.JoinFailed failed when joins.TryRemove(failed.Seed, out TaskCompletionSource<string>? waiting):
+                waiting.TrySetResult(failed.Text);
+                break;
+            case GossipEvent.KeyringChanged { Keys: var keys }:
+                LogKeysChanged(keys.Keys.Length);
+                if (manager is not null)
+                {
+                    _ = KeepAsync(manager, keys);
+                }
+
+                break;
+            default:
+                break;
+        }
+    }
+
+    /// <summary>What went wrong at each address; empty: it answered.</summary>
+    public async Task<IReadOnlyList<(IPEndPoint Address, string Problem)>> JoinAsync(
+        IReadOnlyList<IPEndPoint> addresses, CancellationToken cancellationToken)
+    {
+        (IPEndPoint Address, Task<string> Answer)[] answers =
+        [
+            .. addresses.Select(a => (a, joins.GetOrAdd(
+                a, static _ => new(TaskCreationOptions.RunContinuationsAsynchronously)).Task)),
+        ];
+        await loop.CallAsync(
+            (node, now, effects) =>
+            {
+                node.JoinGossip(addresses, now, effects);
+                return true;
+            },
+            cancellationToken);
+        List<(IPEndPoint, string)> outcomes = [];
+        foreach ((IPEndPoint address, Task<string> answer) in answers)
+        {
+            outcomes.Add((address, await answer.WaitAsync(cancellationToken)));
+        }
+
+        return outcomes;
+    }
+
+    /// <summary>Null: the query is too long, or too many are open.</summary>
+    public async Task<QueryGossipResponse?> AskAsync(
+        QueryGossipRequest request, IReadOnlyList<string> nodes, CancellationToken cancellationToken)
+    {
+        Waiting waiting = new();
+        byte[] payload = request.Payload.ToByteArray();
+        uint? query = await loop.CallAsync(
+            (node, now, effects) =>
+            {
+                TimeSpan wait = request.WaitMs > 0
+                    ? TimeSpan.FromMilliseconds(request.WaitMs)
+                    : node.Gossip.DefaultQueryTimeout;
+                uint? id = node.Ask(request.Name, payload, nodes, wait, now, effects);
+                if (id is { } asked)
+                {
+                    // Here on the loop: the first answer, our own, is told right after.
+                    queries[asked] = waiting;
+                }
+
+                return id;
+            },
+            cancellationToken);
+        if (query is not { } number)
+        {
+            return null;
+        }
+
+        try
+        {
+            await waiting.Ended.Task.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            queries.TryRemove(number, out _);
+        }
+
+        return waiting.Answer();
+    }
+
+    private async Task KeepAsync(ManagerServer manager, Keyring keys)
+    {
+        try
+        {
+            byte[][] wanted = [.. keys.Keys];
+            Outcome<ClusterObject> kept = await manager.Loop.ProposeAsync(
+                intent => intent.SetGossipKeys(wanted), "", CancellationToken.None);
+            if (kept.Refusal is { } refusal)
+            {
+                LogKeysNotKept(refusal.Why);
+            }
+        }
+        catch (Exception e) when (e is Grpc.Core.RpcException or OperationCanceledException or ObjectDisposedException)
+        {
+            LogKeysNotKept(e.Message);
+        }
+    }
+
+    private sealed class Waiting
+    {
+        private readonly SortedSet<string> acks = new(StringComparer.Ordinal);
+        private readonly SortedDictionary<string, string> answers = new(StringComparer.Ordinal);
+
+        public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+        public void Add(GossipEvent.QueryAnswered answer)
+        {
+            if (answer.Payload is { } payload)
+            {
+                answers[answer.From] = Encoding.UTF8.GetString(payload.Span);
+            }
+            else
+            {
+                acks.Add(answer.From);
+            }
+        }
+
+        /// <summary>Once it has ended.</summary>
+        public QueryGossipResponse Answer()
+        {
+            QueryGossipResponse response = new();
+            response.Acks.AddRange(acks);
+            response.Answers.AddRange(answers.Select(static a => new GossipAnswerView { From = a.Key, Payload = a.Value }));
+            return response;
+        }
+    }
+
+    [LoggerMessage(EventId = 330, Level = LogLevel.Warning, Message = "A key query of gossip changed the keys; {Count} are held now")]
+    private partial void LogKeysChanged(int count);
+
+    [LoggerMessage(EventId = 331, Level = LogLevel.Warning, Message = "The changed gossip keys are not kept by the cluster: {Reason}")]
+    private partial void LogKeysNotKept(string reason);
+}
