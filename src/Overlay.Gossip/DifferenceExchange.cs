@@ -20,14 +20,16 @@ internal sealed class DifferenceExchange(
     /// <summary>News that is on its way has arrived by then.</summary>
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
-    /// <summary>The pause after an exchange that brought nothing.</summary>
+    /// <summary>The pause after an exchange; doubled after each that brought nothing, so often at most.</summary>
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
+    private const int MaxDoublings = 3;
 
     private readonly SortedDictionary<long, (IPEndPoint To, Instant GiveUpAt)> open = [];
     private Instant nextAt = Instant.Never;
     private Instant quietUntil;
     private Instant differsSince = Instant.Never;
     private int rounds;
+    private int fruitless;
 
     public Instant NextDeadline
     {
@@ -63,6 +65,7 @@ internal sealed class DifferenceExchange(
         if (theirs == members.Digest)
         {
             differsSince = Instant.Never;
+            fruitless = 0;
             return;
         }
 
@@ -114,7 +117,7 @@ internal sealed class DifferenceExchange(
             return;
         }
 
-        quietUntil = now + Rest;
+        quietUntil = now + (Rest * (1 << Math.Min(fruitless, MaxDoublings)));
         var request = new GossipMessage.PushPull(
             false, [members.Self.ToPushPull(), peer.ToPushPull()], serf.Wrap([], isForeign: false), MemberDigest.List(members.Self, members.Others));
         long id = outbox.Dial(e, peer.Address, request, options.TcpTimeout, expectsReply: true);
@@ -189,7 +192,9 @@ internal sealed class DifferenceExchange(
                 e, exchange.To, new GossipMessage.PushPull(false, lines, [], []), options.TcpTimeout, expectsReply: false);
         }
 
-        if (members.Digest != before && ++rounds < MaxRounds)
+        bool brought = members.Digest != before;
+        fruitless = brought ? 0 : fruitless + 1;
+        if (brought && ++rounds < MaxRounds)
         {
             nextAt = Instant.Min(nextAt, now + (options.DifferenceInterval * (0.5 + prng.NextDouble())));
         }

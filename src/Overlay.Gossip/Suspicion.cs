@@ -35,12 +35,12 @@ internal sealed class Suspicion
     public Instant Deadline => start + Timeout > notBefore ? start + Timeout : notBefore;
 
     /// <summary>
-    /// Puts the end off while this node hears nobody, unless nobody is left to hear or the longest time is over. True
-    /// where that was done.
+    /// Puts the end off while this node hears nobody, unless nobody is left to hear or twice the longest time is over.
+    /// True where that was done.
     /// </summary>
     public bool PutOff(Instant until)
     {
-        if (expected == 0 || until >= start + max)
+        if (expected == 0 || until >= start + (max * 2))
         {
             return false;
         }

@@ -51,7 +51,7 @@ public sealed record SwimOptions
     /// <summary>An accusation of a higher incarnation starts its own time, as the suspect has objected to the former.</summary>
     public bool RestartsSuspicions { get; init; } = true;
 
-    /// <summary>Nobody is called dead by a node that hears nothing at all, before the longest time is over.</summary>
+    /// <summary>Nobody is called dead by a node that hears nothing at all, before twice the longest time is over.</summary>
     public bool HoldsVerdictsWhileDeaf { get; init; } = true;
 
     /// <summary>Lifeguard's buddy system: whoever speaks with an accused one tells it.</summary>

@@ -41,6 +41,16 @@ public sealed class HostChecksTests
         Assert.True(checks.NextDeadline > now);
     }
 
+    [Fact]
+    public void In_every_profile_two_tries_fit_into_the_shortest_suspicion()
+    {
+        foreach (SwimOptions profile in (SwimOptions[])[SwimOptions.Lan, GossipProfiles.Wan, GossipProfiles.Local])
+        {
+            Assert.True(profile.HostCheckTimeout * 2 < profile.HostCheckLead);
+            Assert.True(profile.HostCheckLead < profile.SuspicionInterval * profile.SuspicionMultiplier);
+        }
+    }
+
     [Theory]
     [InlineData(StreamFailure.Refused)]
     [InlineData(StreamFailure.Unanswered)]

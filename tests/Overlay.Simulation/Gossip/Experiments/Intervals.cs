@@ -26,8 +26,17 @@ internal static class Intervals
 
         foreach (string arm in arms)
         {
-            Outcome[] runs = settings.ForEachSeed(1, seed => grid.Select(g => Once(seed, arm, g.C, g.D, g.I, settings.Nodes ?? 128)).Aggregate(Outcome.Plus));
-            totals[arm] = runs.Aggregate(Outcome.Plus);
+            totals[arm] = grid.AsParallel().AsOrdered().WithDegreeOfParallelism(settings.Jobs).Select(g =>
+            {
+                Outcome sum = settings.SeedRange(1).Select(seed => Once(seed, arm, g.C, g.D, g.I, settings.Nodes ?? 128))
+                    .Aggregate(Outcome.Plus);
+                if (settings.Verbose)
+                {
+                    Console.Error.WriteLine($"{arm} C={g.C} D={g.D} I={g.I}: {sum}");
+                }
+
+                return sum;
+            }).Aggregate(Outcome.Plus);
             string name = $"lifeguard_{arm.Replace('-', '_')}";
             Figure.Print($"{name}_false_positives", totals[arm].All, "count");
             Figure.Print($"{name}_at_healthy", totals[arm].AtHealthy, "count");
