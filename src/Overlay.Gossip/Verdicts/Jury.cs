@@ -21,6 +21,11 @@ internal sealed class Jury(
     private const int MaxOpen = 1024;
     private const int Pings = 3;
 
+    /// <summary>
+    /// Also where nobody else seems to be there to ask: who knows of one member only may be the one who is cut off.
+    /// </summary>
+    private const int MinSilent = 2;
+
     /// <summary>With a worse local health than this a node's silence is its own.</summary>
     private const int MaxScore = 2;
 
@@ -220,9 +225,10 @@ internal sealed class Jury(
 
     private void AskObservers(Case c, GossipEffects e)
     {
+        // Of those that were replaced as suspects, some may be cleared by now: then there are more than were wanted.
         int fit = c.Observers.Keys.Count(o => !open.ContainsKey(o));
         List<MemberEntry> more = members.Ring.Pick(
-            options.Observers - fit,
+            Math.Max(0, options.Observers - fit),
             m => m.State == MemberState.Alive && m.IsOurs && m != c.Subject && !open.ContainsKey(m.Name)
                 && !c.Observers.ContainsKey(m.Name));
         foreach (MemberEntry observer in more)
@@ -302,8 +308,7 @@ internal sealed class Jury(
     private void Judge(Case c, Instant now)
     {
         bool stands = c.Subject.IsLive && c.Subject.Incarnation == c.Incarnation;
-        int others = members.LiveCount - 2;
-        if (!stands || c.Silent < Math.Min(2, others + 1) || IsThisSideInDoubt(now))
+        if (!stands || c.Silent < MinSilent || IsStale(c, now) || IsThisSideInDoubt(now))
         {
             return;
         }
@@ -311,6 +316,12 @@ internal sealed class Jury(
         readySince = ready.Count == 0 ? now : readySince;
         ready.Add(c);
     }
+
+    /// <summary>
+    /// True for a judge that was stopped, or starved, in the middle: the findings that it reads now are of a time that is
+    /// over, and the network may be another.
+    /// </summary>
+    private bool IsStale(Case c, Instant now) => now > c.DecideBy + options.LookTime;
 
     /// <summary>
     /// Says all verdicts that are ready at once, so that everybody hears of a cut as one; they wait a moment for
@@ -324,7 +335,7 @@ internal sealed class Jury(
         }
 
         List<GossipMessage.Dead> verdicts = [];
-        foreach (Case c in ready.Where(static c => c.Subject.IsLive && c.Subject.Incarnation == c.Incarnation))
+        foreach (Case c in ready.Where(c => c.Subject.IsLive && c.Subject.Incarnation == c.Incarnation && !IsStale(c, now)))
         {
             counters.FusedVerdicts++;
             e.Events.Add(new GossipEvent.Judged(c.Subject.Name, c.Silent));

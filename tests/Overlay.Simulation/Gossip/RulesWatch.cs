@@ -73,6 +73,9 @@ internal sealed class RulesWatch
     {
         world.Recorder = null;
         world.Run(TimeSpan.FromSeconds(30));
+        // The return of one that flapped counts after a quiet time, which is a change of its own.
+        world.RunUntil(SwimOptions.Lan.MaxFlapQuiet, TimeSpan.FromSeconds(1), () => world.Live.All(
+            static n => n.Swim.Members.All(static m => m.Presence != Presence.HeldDown)));
         string before = Summary();
         foreach ((int to, IPEndPoint from, ReadOnlyMemory<byte> payload) in recorded.Take(4000))
         {

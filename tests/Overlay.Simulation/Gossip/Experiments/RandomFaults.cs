@@ -8,7 +8,8 @@ internal static class RandomFaults
 {
     private const string Network = "net";
     private static readonly TimeSpan FaultTime = TimeSpan.FromSeconds(60);
-    private static readonly TimeSpan CalmTime = TimeSpan.FromSeconds(120);
+    /// <summary>Two minutes, and what a member that flapped is held down for at most.</summary>
+    private static readonly TimeSpan CalmTime = TimeSpan.FromSeconds(120) + SwimOptions.Lan.MaxFlapQuiet;
 
     public static int Run(GossipSettings settings)
     {
