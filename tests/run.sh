@@ -11,6 +11,7 @@ Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop)
   sim      seeded simulations of whole clusters in virtual time
   lab      real agents and kernel objects in network namespaces (root)
   interop  programs of others against ours (root)
+  serf     Debian's serf as a member beside ours, in the clear and sealed: minutes, and not in the default (root)
   vm       the lab on Debian's kernel in QEMU
   all      every layer
 
@@ -21,8 +22,8 @@ EOF
 layers=()
 for argument in "$@"; do
     case $argument in
-        unit | sim | lab | interop | vm) layers+=("$argument") ;;
-        all) layers+=(unit sim lab interop vm) ;;
+        unit | sim | lab | interop | serf | vm) layers+=("$argument") ;;
+        all) layers+=(unit sim lab interop serf vm) ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
@@ -85,7 +86,7 @@ if ! dotnet build Overlay.sln -c Release -v quiet --nologo >"$results/build.log"
     grep -E 'error' "$results/build.log" | sort -u | head -n 40 >&2
     broken "build"; finish
 fi
-if has lab || has interop; then
+if has lab || has interop || has serf; then
     if ! deploy/build.sh >"$results/publish.log" 2>&1; then tail -n 40 "$results/publish.log" >&2; broken "publish"; finish; fi
 fi
 
@@ -99,7 +100,10 @@ if has lab; then
     for script in tests/lab/[0-9]*.sh; do run_script "lab/$(basename "$script" .sh)" 600 "$script"; done
 fi
 if has interop; then
-    for script in tests/interop/*/run.sh; do run_script "interop/$(basename "$(dirname "$script")")" 600 "$script"; done
+    for script in tests/interop/[!s]*/run.sh; do run_script "interop/$(basename "$(dirname "$script")")" 600 "$script"; done
+fi
+if has serf; then
+    for script in tests/interop/serf*/run.sh; do run_script "interop/$(basename "$(dirname "$script")")" 900 "$script"; done
 fi
 if has vm; then
     echo "skip vm: the QEMU lab does not exist yet; no part of this release needs a kernel feature that the lab layer lacks" >&2

@@ -14,6 +14,7 @@ internal sealed class Suspicion
     private readonly TimeSpan max;
     private readonly TimeSpan objection;
     private readonly int expected;
+    private readonly int members;
     private Instant notBefore;
 
     /// <param name="members">Live members, this one included.</param>
@@ -21,6 +22,7 @@ internal sealed class Suspicion
     {
         double scale = Math.Max(1.0, Math.Floor(Math.Log10(Math.Max(1, members)) * 1000) / 1000);
         start = now;
+        this.members = members;
         min = options.SuspicionInterval * (options.SuspicionMultiplier * scale);
         objection = options.ObjectionTime;
         expected = members - 2 < options.SuspicionConfirmations ? 0 : options.SuspicionConfirmations;
@@ -35,12 +37,13 @@ internal sealed class Suspicion
     public Instant Deadline => start + Timeout > notBefore ? start + Timeout : notBefore;
 
     /// <summary>
-    /// Puts the end off while this node hears nobody, unless nobody is left to hear or twice the longest time is over.
-    /// True where that was done.
+    /// Puts the end off while this node hears nobody, unless nobody else is there to hear or twice the longest time is
+    /// over; where nobody else could accuse, the time is the shortest, and four times that is the end. True where that
+    /// was done.
     /// </summary>
     public bool PutOff(Instant until)
     {
-        if (expected == 0 || until >= start + (max * 2))
+        if (members < 3 || until >= start + (expected == 0 ? min * 4 : max * 2))
         {
             return false;
         }

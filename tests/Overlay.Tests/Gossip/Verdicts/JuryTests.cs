@@ -33,12 +33,15 @@ public sealed class JuryTests
     }
 
     [Fact]
-    public void Of_two_members_each_judges_alone()
+    public void Of_two_members_neither_judges_the_other_ahead_of_its_suspicion()
     {
         GossipCluster cluster = Cluster(2, seed: 2);
         CutOff(cluster, Victim);
         cluster.Do(Judge, HintOfVictim);
-        cluster.RunUntil(Fast, () => Of(cluster[Judge]).Presence == Presence.Dead);
+        cluster.Run(Fast);
+        Assert.NotEqual(Presence.Dead, Of(cluster[Judge]).Presence);
+        Assert.Equal(0, cluster[Judge].Swim.Counters.FusedVerdicts);
+        cluster.RunUntil(TimeSpan.FromSeconds(30), () => Of(cluster[Judge]).Presence == Presence.Dead);
     }
 
     [Fact]
