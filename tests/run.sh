@@ -70,7 +70,7 @@ run_script() { # name, seconds, command...
     grep -E '^(not ok|skip|SKIP)' "$log" >&2
     if [ -z "$line" ]; then tail -n 40 "$log" >&2; broken "$name: ended with status $status and no summary; see $log"; return; fi
     # shellcheck disable=SC2046
-    count $(sed -E 's/.*[^0-9]?([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped.*/\1 \2 \3/' <<<" $line")
+    count $(sed -E 's/.*[^0-9]([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped.*/\1 \2 \3/' <<<" $line")
     if [ $status -ne 0 ] && ! grep -qE '[1-9][0-9]* failed' <<<"$line"; then broken "$name: ended with status $status"; fi
     grep -qE '[1-9][0-9]* failed' <<<"$line" && tail -n 60 "$log" >&2
 }
