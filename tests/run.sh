@@ -15,7 +15,7 @@ Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop)
   vm       the lab on Debian's kernel in QEMU
   all      every layer
 
-SEEDS=N sets the number of simulation seeds (default 200). Output of each part goes to artifacts/tests/.
+SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip alone). Output of each part goes to artifacts/tests/.
 EOF
 }
 
