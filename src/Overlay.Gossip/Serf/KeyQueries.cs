@@ -49,6 +49,8 @@ internal sealed class KeyQueries(Outbox outbox)
             Install when key.Length != KeyBytes => (null, $"This node takes keys of {KeyBytes} bytes"),
             Install when ring.Keys.Length >= MaxKeys => (null, $"This node holds {MaxKeys} keys; remove one first"),
             Install => (new Keyring(ring.Keys.Add(key)), ""),
+            // As serf has it. The cluster's word may have come first.
+            Remove when held < 0 => (ring, ""),
             _ when held < 0 => (null, "Requested key is not in the keyring"),
             Use => (new Keyring(ring.Keys.RemoveAt(held).Insert(0, ring.Keys[held])), ""),
             Remove when held == 0 => (null, "Removing the primary key is not allowed"),
