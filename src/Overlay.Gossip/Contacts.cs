@@ -11,6 +11,9 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
 {
     private const int AllAtOnce = 64;
 
+    /// <summary>About so many members together contact a dead one in each interval; all others do so as well.</summary>
+    private const int ContactsToOne = 3;
+
     /// <summary>The long dead are pinged in one of so many intervals.</summary>
     private const int Rarely = 10;
 
@@ -22,7 +25,7 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
 
     public Instant NextDeadline => AnyDead ? next : Instant.Never;
 
-    private bool AnyDead => members.LiveCount <= members.Others.Count && !members.Own.HasLeft;
+    private bool AnyDead => options.ContactInterval > TimeSpan.Zero && members.LiveCount <= members.Others.Count && !members.Own.HasLeft;
 
     public void Advance(Instant now, GossipEffects e)
     {
@@ -35,7 +38,9 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
         turn++;
         int count = members.Others.Count(static m => m.State == MemberState.Dead);
         // Fewer than before: this node was cut off, or they were, and the rest may be there too.
-        int contacted = count < deadBefore ? AllAtOnce : 1;
+        double share = count * Math.Min(1, (double)ContactsToOne / members.LiveCount);
+        double wanted = Math.Min(share, count < deadBefore ? AllAtOnce : 1);
+        int contacted = (int)wanted + (prng.Chance(wanted - Math.Floor(wanted)) ? 1 : 0);
         deadBefore = count;
         foreach (MemberEntry member in members.Ring.Pick(
             contacted, m => m.State == MemberState.Dead && (turn % Rarely == 0 || now - m.Since < Recent)))
@@ -46,7 +51,7 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
 
     public void Contact(MemberEntry member, GossipEffects e) => outbox.Send(e, member.Address,
     [
-        new GossipMessage.Dead(member.Incarnation, member.Name, members.Self.Name),
+        members.Death(member, members.Self.Name),
         new GossipMessage.Ping((uint)prng.NextUInt64(), member.Name, members.Self.Address, members.Self.Name),
     ]);
 

@@ -24,7 +24,7 @@ internal sealed class DifferenceExchange(
     private static readonly TimeSpan Rest = TimeSpan.FromSeconds(1);
     private const int MaxDoublings = 3;
 
-    private readonly SortedDictionary<long, (IPEndPoint To, Instant GiveUpAt)> open = [];
+    private readonly SortedDictionary<long, Exchange> open = [];
     private Instant nextAt = Instant.Never;
     private Instant quietUntil;
     private Instant differsSince = Instant.Never;
@@ -38,9 +38,9 @@ internal sealed class DifferenceExchange(
             Instant next = nextAt;
             if (open.Count > 0)
             {
-                foreach ((IPEndPoint _, Instant giveUpAt) in open.Values)
+                foreach (Exchange exchange in open.Values)
                 {
-                    next = Instant.Min(next, giveUpAt);
+                    next = Instant.Min(next, exchange.GiveUpAt);
                 }
             }
 
@@ -72,7 +72,7 @@ internal sealed class DifferenceExchange(
         differsSince = Instant.Min(differsSince, now);
         int distance = Math.Abs(MemberDigest.CountOf(theirs) - members.LiveCount);
         bool far = distance > Math.Max(FewDifferences, members.LiveCount / 50);
-        if (now >= quietUntil && open.Count == 0 && (far || now - differsSince >= Patience))
+        if (now >= quietUntil && !open.Values.Any(static x => x.ToLiving) && (far || now - differsSince >= Patience))
         {
             rounds = 0;
             Begin(peer, now, e);
@@ -117,11 +117,15 @@ internal sealed class DifferenceExchange(
             return;
         }
 
-        quietUntil = now + (Rest * (1 << Math.Min(fruitless, MaxDoublings)));
+        if (peer.IsLive)
+        {
+            quietUntil = now + (Rest * (1 << Math.Min(fruitless, MaxDoublings)));
+        }
+
         var request = new GossipMessage.PushPull(
             false, [members.Self.ToPushPull(), peer.ToPushPull()], serf.Wrap([], isForeign: false), MemberDigest.List(members.Self, members.Others));
         long id = outbox.Dial(e, peer.Address, request, options.TcpTimeout, expectsReply: true);
-        open.Add(id, (peer.Address, now + (options.TcpTimeout * 1.5)));
+        open.Add(id, new(peer.Address, peer.IsLive, now + (options.TcpTimeout * 1.5)));
     }
 
     /// <summary>The acceptor's side.</summary>
@@ -168,7 +172,7 @@ internal sealed class DifferenceExchange(
     /// <summary>False where the exchange is not one of these.</summary>
     public bool Completed(long exchangeId, GossipMessage? answer, Instant now, GossipEffects e)
     {
-        if (!open.Remove(exchangeId, out (IPEndPoint To, Instant GiveUpAt) exchange))
+        if (!open.Remove(exchangeId, out Exchange exchange))
         {
             return false;
         }
@@ -224,4 +228,7 @@ internal sealed class DifferenceExchange(
 
     private string NameAt(IPEndPoint address) =>
         members.Others.FirstOrDefault(m => m.Address.Equals(address))?.Name ?? members.Self.Name;
+
+    /// <param name="ToLiving">A dial to a dead host fails after long only; meanwhile the living go on comparing.</param>
+    private readonly record struct Exchange(IPEndPoint To, bool ToLiving, Instant GiveUpAt);
 }

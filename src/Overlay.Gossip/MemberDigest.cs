@@ -75,6 +75,9 @@ internal static class MemberDigest
         return states;
     }
 
+    /// <summary>A life in two bytes, for accusations; 0 for foreigners, and for members that are only recalled.</summary>
+    public static ushort LifeOf(ulong bootId) => bootId <= 1 ? (ushort)0 : (ushort)Math.Max(1, Mix(bootId) & ushort.MaxValue);
+
     public static ulong HashOf(string name)
     {
         // FNV-1a, then SplitMix64's finalizer.

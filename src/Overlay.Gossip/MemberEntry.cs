@@ -33,6 +33,9 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public ulong BootId { get; set; }
 
+    /// <summary>What accusations of this life say of it; see <see cref="GossipMessage.Suspect.Life"/>.</summary>
+    public ushort Life => MemberDigest.LifeOf(BootId);
+
     /// <summary>Where it said it is; null while no direct probe of ours was answered.</summary>
     public Position? Position { get; set; }
 

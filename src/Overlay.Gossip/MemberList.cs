@@ -120,11 +120,12 @@ internal sealed partial class MemberList(
 
     public void Apply(GossipMessage.Suspect news, Instant now, GossipEffects e)
     {
-        if (!Heard(news.Node, news.Incarnation, out MemberEntry? member))
+        if (!Heard(news.Node, news.Incarnation, news.Life, out MemberEntry? member))
         {
             return;
         }
 
+        news = news with { Life = LifeOf(member) };
         if (ReferenceEquals(member, Self))
         {
             Own.Refute(news.Incarnation);
@@ -157,11 +158,12 @@ internal sealed partial class MemberList(
 
     public void Apply(GossipMessage.Dead news, Instant now, GossipEffects e)
     {
-        if (!Heard(news.Node, news.Incarnation, out MemberEntry? member))
+        if (!Heard(news.Node, news.Incarnation, news.Life, out MemberEntry? member))
         {
             return;
         }
 
+        news = news with { Life = LifeOf(member) };
         if (ReferenceEquals(member, Self))
         {
             Own.Refute(news.Incarnation);
@@ -193,6 +195,15 @@ internal sealed partial class MemberList(
         Change(member, state, now, e);
     }
 
+    /// <summary>What is said of a member that is suspected or dead.</summary>
+    /// <param name="from">Who says so; the member itself says that it leaves.</param>
+    public GossipMessage.Suspect Suspicion(MemberEntry member, string from) =>
+        new(member.Incarnation, member.Name, from) { Life = LifeOf(member) };
+
+    /// <inheritdoc cref="Suspicion"/>
+    public GossipMessage.Dead Death(MemberEntry member, string from) =>
+        new(member.Incarnation, member.Name, from) { Life = LifeOf(member) };
+
     /// <summary>Suspects whose time is up are dead.</summary>
     public void Advance(Instant now, GossipEffects e)
     {
@@ -212,7 +223,7 @@ internal sealed partial class MemberList(
                 continue;
             }
 
-            Apply(new GossipMessage.Dead(member.Incarnation, member.Name, Self.Name), now, e);
+            Apply(Death(member, Self.Name), now, e);
         }
 
         ReleaseCuts(now, e);
@@ -400,12 +411,27 @@ internal sealed partial class MemberList(
         e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), previous));
     }
 
-    /// <summary>The common beginning of an accusation: of a known member, and not of an outdated incarnation.</summary>
-    private bool Heard(string name, uint incarnation, [NotNullWhen(true)] out MemberEntry? member)
+    private ushort LifeOf(MemberEntry member) => options.ComparesDigests ? member.Life : (ushort)0;
+
+    /// <summary>
+    /// The common beginning of an accusation: of a known member, and neither of another life of it than the one known here
+    /// nor of an outdated incarnation. Who accuses a former life of this node does not know the present one, and is told.
+    /// </summary>
+    private bool Heard(string name, uint incarnation, ushort life, [NotNullWhen(true)] out MemberEntry? member)
     {
         member = Find(name);
         if (member is null || (ReferenceEquals(member, Self) && Own.HasLeft))
         {
+            member = null;
+        }
+        else if (life != 0 && member.Life != 0 && life != member.Life)
+        {
+            if (ReferenceEquals(member, Self))
+            {
+                Own.Remind();
+            }
+
+            counters.Stale++;
             member = null;
         }
         else if (incarnation < member.Incarnation)

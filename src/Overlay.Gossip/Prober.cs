@@ -62,8 +62,11 @@ internal sealed class Prober(
             return;
         }
 
+        // A stranger that knows this node by name was a member before this node forgot it, or hears of it from others: the
+        // digest tells it that it is unknown here, and it makes itself known. Foreigners say where they are.
         MemberEntry? asker = members.Find(ping.SourceNode);
-        ulong digest = options.ComparesDigests && asker is { IsOurs: true } ? members.Digest : 0;
+        bool isOurs = asker?.IsOurs ?? (ping.Source is null);
+        ulong digest = options.ComparesDigests && isOurs ? members.Digest : 0;
         List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, coordinate.PayloadFor(asker), digest)];
         if (options.TellsSuspects && asker is { State: MemberState.Suspect or MemberState.Dead } accused)
         {
@@ -172,8 +175,8 @@ internal sealed class Prober(
         new(sequence, target.Name, target.IsOurs ? null : self.Address, self.Name);
 
     private GossipMessage Accuse(MemberEntry accused) => accused.IsLive
-        ? new GossipMessage.Suspect(accused.Incarnation, accused.Name, members.Self.Name)
-        : new GossipMessage.Dead(accused.Incarnation, accused.Name, members.Self.Name);
+        ? members.Suspicion(accused, members.Self.Name)
+        : members.Death(accused, members.Self.Name);
 
     private void Begin(Instant now, GossipEffects e)
     {
@@ -216,10 +219,10 @@ internal sealed class Prober(
         asking.AskedRelays = true;
         MemberEntry target = asking.Target;
         MemberEntry self = members.Self;
-        List<MemberEntry> chosen = Detours.Choose(
-            members.Ring.Pick(
-                options.IndirectChecks * Detours.Choice, m => m.State == MemberState.Alive && !ReferenceEquals(m, target)),
-            target, coordinate.Coordinate, options.IndirectChecks);
+        List<MemberEntry> drawn = members.Ring.Pick(
+            options.IndirectChecks * Detours.Choice,
+            m => m.State == MemberState.Alive && !ReferenceEquals(m, target));
+        List<MemberEntry> chosen = Detours.Choose(drawn, target, coordinate.Coordinate, options.IndirectChecks);
         foreach (MemberEntry relay in chosen)
         {
             asking.NacksMissing += relay.SendsNacks ? 1 : 0;
@@ -257,8 +260,7 @@ internal sealed class Prober(
         // Whoever described itself anew since the probe began, perhaps to object, has shown that it lives.
         if (target.IsLive && (target.BootId, target.Described) == (failed.BootId, failed.Described))
         {
-            members.Apply(
-                new GossipMessage.Suspect(target.Incarnation, target.Name, members.Self.Name), now, e);
+            members.Apply(members.Suspicion(target, members.Self.Name), now, e);
         }
     }
 

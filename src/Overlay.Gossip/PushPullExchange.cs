@@ -50,7 +50,7 @@ internal sealed class PushPullExchange(
     public void Start(Instant now)
     {
         nextPeriodic = now + prng.Between(TimeSpan.Zero, options.PushPullInterval);
-        nextReconnect = now + ReconnectDelay();
+        nextReconnect = NextReconnect(now);
     }
 
     public void Stop()
@@ -79,7 +79,7 @@ internal sealed class PushPullExchange(
 
         if (nextReconnect != Instant.Never)
         {
-            nextReconnect = now + ReconnectDelay();
+            nextReconnect = NextReconnect(now);
         }
     }
 
@@ -222,6 +222,12 @@ internal sealed class PushPullExchange(
             Dial(seed, join: true, now, e);
         }
 
+        nextReconnect = NextReconnect(now);
+        if (options.ReconnectInterval <= TimeSpan.Zero)
+        {
+            return;
+        }
+
         List<MemberEntry> dead = [.. members.Others.Where(m => m.State == MemberState.Dead && !absent.Contains(m.Address))];
         if (dead.Count > 0 && !prng.Chance((double)ReconnectsToOne * dead.Count / members.LiveCount))
         {
@@ -250,14 +256,12 @@ internal sealed class PushPullExchange(
                 Dial(member.Address, join: false, now, e);
             }
         }
-
-        nextReconnect = now + ReconnectDelay();
     }
 
-    private TimeSpan ReconnectDelay()
+    private Instant NextReconnect(Instant now)
     {
         TimeSpan interval = members.LiveCount == 1 ? options.JoinRetryInterval : options.ReconnectInterval;
-        return interval * (0.75 + (0.5 * prng.NextDouble()));
+        return interval <= TimeSpan.Zero ? Instant.Never : now + (interval * (0.75 + (0.5 * prng.NextDouble())));
     }
 
     private readonly record struct Exchange(IPEndPoint To, bool Join, Instant Deadline);

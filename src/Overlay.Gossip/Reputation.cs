@@ -57,6 +57,9 @@ internal sealed class Reputation(
         Redescribe();
     }
 
+    /// <summary>Says once more what it said; a new life outdates all that is said of a former one as it is.</summary>
+    public void Remind() => rumours.Add(self.Name, self.ToAlive());
+
     /// <summary>Says anew what this node is.</summary>
     public void Redescribe()
     {

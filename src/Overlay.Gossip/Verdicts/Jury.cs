@@ -339,7 +339,7 @@ internal sealed class Jury(
         {
             counters.FusedVerdicts++;
             e.Events.Add(new GossipEvent.Judged(c.Subject.Name, c.Silent));
-            verdicts.Add(new(c.Incarnation, c.Subject.Name, members.Self.Name) { Witnesses = (uint)c.Silent });
+            verdicts.Add(members.Death(c.Subject, members.Self.Name) with { Witnesses = (uint)c.Silent });
         }
 
         ready.Clear();

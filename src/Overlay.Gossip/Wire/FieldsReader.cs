@@ -30,6 +30,7 @@ internal static class FieldsReader
         public uint Nodes;
         public uint UserStateLength;
         public uint Witnesses;
+        public ushort Life;
         public string Text;
         public ulong Digest;
         public byte[]? Known;
@@ -68,8 +69,12 @@ internal static class FieldsReader
         return fields.Node.Length == 0
             ? null
             : type == MessageType.Suspect
-                ? new GossipMessage.Suspect(fields.Incarnation, fields.Node, fields.From)
-                : new GossipMessage.Dead(fields.Incarnation, fields.Node, fields.From) { Witnesses = fields.Witnesses };
+                ? new GossipMessage.Suspect(fields.Incarnation, fields.Node, fields.From) { Life = fields.Life }
+                : new GossipMessage.Dead(fields.Incarnation, fields.Node, fields.From)
+                {
+                    Life = fields.Life,
+                    Witnesses = fields.Witnesses,
+                };
     }
 
     public static GossipMessage? Alive(ref MsgPackReader reader)
@@ -241,6 +246,10 @@ internal static class FieldsReader
         else if (key.SequenceEqual("Witnesses"u8))
         {
             fields.Witnesses = reader.ReadUInt32Value();
+        }
+        else if (key.SequenceEqual("L"u8))
+        {
+            fields.Life = reader.ReadUInt16Value();
         }
         else if (key.SequenceEqual("Error"u8))
         {

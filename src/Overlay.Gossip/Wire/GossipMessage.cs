@@ -28,7 +28,14 @@ public abstract record GossipMessage
     public sealed record Nack(uint SequenceNumber) : GossipMessage;
 
     /// <summary>Type 3.</summary>
-    public sealed record Suspect(uint Incarnation, string Node, string From) : GossipMessage;
+    public sealed record Suspect(uint Incarnation, string Node, string From) : GossipMessage
+    {
+        /// <summary>
+        /// Extension "L": which life of the accused is meant, a print of its boot id; 0: not said. A restarted node counts
+        /// its incarnations anew, so that old accusations would hit it.
+        /// </summary>
+        public ushort Life { get; init; }
+    }
 
     /// <summary>Type 4.</summary>
     /// <param name="Meta">At most 512 bytes, opaque here.</param>
@@ -40,6 +47,9 @@ public abstract record GossipMessage
     /// <summary>Type 5; the node itself as <paramref name="From"/> says that it leaves.</summary>
     public sealed record Dead(uint Incarnation, string Node, string From) : GossipMessage
     {
+        /// <summary>Extension "L", as in <see cref="Suspect"/>.</summary>
+        public ushort Life { get; init; }
+
         /// <summary>
         /// Extension "Witnesses": so many observers found that not even the host's kernel answers; 0: nobody looked.
         /// </summary>

@@ -59,11 +59,11 @@ internal static class MessageCodec
                 break;
             case GossipMessage.Suspect suspect:
                 Type(output, MessageType.Suspect);
-                Accusation(writer, suspect.Incarnation, suspect.Node, suspect.From, 0);
+                Accusation(writer, suspect.Incarnation, suspect.Node, suspect.From, suspect.Life, 0);
                 break;
             case GossipMessage.Dead dead:
                 Type(output, MessageType.Dead);
-                Accusation(writer, dead.Incarnation, dead.Node, dead.From, dead.Witnesses);
+                Accusation(writer, dead.Incarnation, dead.Node, dead.From, dead.Life, dead.Witnesses);
                 break;
             case GossipMessage.Alive alive:
                 Type(output, MessageType.Alive);
@@ -138,13 +138,20 @@ internal static class MessageCodec
         }
     }
 
-    private static void Accusation(MsgPackWriter writer, uint incarnation, string node, string from, uint witnesses)
+    private static void Accusation(
+        MsgPackWriter writer, uint incarnation, string node, string from, ushort life, uint witnesses)
     {
-        writer.MapHeader(witnesses == 0 ? 3 : 4);
+        writer.MapHeader(3 + (life == 0 ? 0 : 1) + (witnesses == 0 ? 0 : 1));
         writer.Key("From"u8);
         writer.String(from);
         writer.Key("Incarnation"u8);
         writer.Unsigned(incarnation);
+        if (life != 0)
+        {
+            writer.Key("L"u8);
+            writer.Unsigned(life);
+        }
+
         writer.Key("Node"u8);
         writer.String(node);
         if (witnesses != 0)

@@ -87,11 +87,22 @@ internal sealed class RulesWatch
             }
         }
 
-        Require(Summary() == before, "packets that came again changed something");
+        Same(before, Summary(), "packets that came again changed something");
         world.Run(TimeSpan.FromSeconds(5));
-        Require(Summary() == before, "packets that came again changed something later");
+        Same(before, Summary(), "packets that came again changed something later");
     }
 
+    private static void Same(string before, string after, string otherwise)
+    {
+        foreach ((string was, string now) in before.Split(' ', '\n').Zip(after.Split(' ', '\n')))
+        {
+            Require(was == now, $"{otherwise}: {was} became {now}");
+        }
+
+        Require(before == after, otherwise);
+    }
+
+    /// <summary>What each node knows, in the order of the nodes.</summary>
     private string Summary() => string.Join('\n', world.Live.Select(n => string.Join(' ', n.Swim.Members
         .Select(static m => $"{m.Name}:{m.State}:{m.BootId}:{m.Incarnation}")) + string.Join(' ', n.Swim.Entries(Network)
         .Select(static e => $"{e.Owner}/{e.Key}={Convert.ToHexString(e.Value.Span)}"))));

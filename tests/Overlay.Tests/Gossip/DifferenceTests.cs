@@ -35,6 +35,52 @@ public sealed class DifferenceTests
         Assert.True(cluster.Live.Sum(static n => n.Swim.Counters.DifferenceExchanges) > before);
     }
 
+    /// <summary>It has no seeds that could help: whoever still takes it for a member has to make itself known.</summary>
+    [Fact]
+    public void A_restarted_node_that_remembers_nobody_is_found_by_those_that_ping_it()
+    {
+        for (ulong seed = 1; seed <= 10; seed++)
+        {
+            GossipCluster cluster = GossipCluster.Of(4, seed);
+            cluster.RunUntil(TimeSpan.FromSeconds(5), cluster.AllAgree);
+            cluster.Run(TimeSpan.FromSeconds(10));
+            cluster.Crash(0);
+            cluster.Start(0);
+            cluster.RunUntil(TimeSpan.FromSeconds(30), cluster.AllAgree, $"seed {seed}: that all know each other");
+        }
+    }
+
+    /// <summary>The two are each other's seeds, and both others still take them for alive.</summary>
+    [Fact]
+    public void Two_that_restart_together_and_know_only_each_other_are_found()
+    {
+        GossipCluster cluster = GossipCluster.Of(4, seed: 116);
+        cluster.RunUntil(TimeSpan.FromSeconds(5), cluster.AllAgree);
+        cluster.Run(TimeSpan.FromSeconds(10));
+        cluster.Crash(0);
+        cluster.Crash(1);
+        cluster.Start(0);
+        cluster.Start(1, 0);
+        cluster.RunUntil(TimeSpan.FromSeconds(30), cluster.AllAgree, "that all know each other");
+    }
+
+    [Fact]
+    public void Dials_to_a_silent_host_do_not_keep_the_living_from_comparing()
+    {
+        for (ulong seed = 1; seed <= 10; seed++)
+        {
+            GossipCluster cluster = GossipCluster.Of(5, seed);
+            cluster.RunUntil(TimeSpan.FromSeconds(5), cluster.AllAgree);
+            cluster.Crash(4);
+            cluster.Run(TimeSpan.FromMinutes(1));
+            cluster.Reachable = static (_, to) => to != "node-03";
+            cluster.Start(5, 0);
+            cluster.Run(TimeSpan.FromSeconds(3));
+            cluster.Reachable = static (_, _) => true;
+            cluster.RunUntil(TimeSpan.FromSeconds(8), cluster.AllAgree, $"seed {seed}: that all know each other");
+        }
+    }
+
     [Fact]
     public void Digests_count_lives_and_descriptions_of_the_living_only()
     {

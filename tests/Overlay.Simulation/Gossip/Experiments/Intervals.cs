@@ -69,7 +69,7 @@ internal static class Intervals
         long atHealthy = 0;
         world.Observer = (node, change) =>
         {
-            if (change is GossipEvent.MemberChanged { Member: { State: MemberState.Dead } dead }
+            if (change is GossipEvent.MemberChanged { Member: { State: MemberState.Dead } dead, Previous: not MemberState.Dead }
                 && !sick.Contains(int.Parse(dead.Name.AsSpan(5), System.Globalization.CultureInfo.InvariantCulture)))
             {
                 all++;

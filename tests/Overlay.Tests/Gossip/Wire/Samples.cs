@@ -16,8 +16,8 @@ internal static class Samples
             Name(prng)),
         2 => new GossipMessage.Ack(Number(prng), Bytes(prng, 200)),
         3 => new GossipMessage.Nack(Number(prng)),
-        4 => new GossipMessage.Suspect(Number(prng), Name(prng), Name(prng)),
-        5 => new GossipMessage.Dead(Number(prng), Name(prng), Name(prng)),
+        4 => new GossipMessage.Suspect(Number(prng), Name(prng), Name(prng)) { Life = Life(prng) },
+        5 => new GossipMessage.Dead(Number(prng), Name(prng), Name(prng)) { Life = Life(prng), Witnesses = (uint)prng.Next(3) },
         6 => new GossipMessage.Alive(
             Number(prng), Name(prng), EndPoint(prng), Bytes(prng, 512), [1, 5, 2, 2, 5, 5],
             prng.Chance(0.5) ? prng.NextUInt64() : 0),
@@ -93,6 +93,8 @@ internal static class Samples
     }
 
     private static uint Number(Prng prng) => (uint)(prng.NextUInt64() >> (32 + prng.Next(32)));
+
+    private static ushort Life(Prng prng) => (ushort)(prng.Chance(0.5) ? 0 : prng.Next(65536));
 
     private static string Name(Prng prng) => new('n', 1 + prng.Next(60));
 
