@@ -22,12 +22,20 @@ public sealed partial class Swim
         }
     }
 
-    /// <summary>Evidence of life from outside gossip, such as a session that was opened: a dead member is contacted now.</summary>
-    public void HintAlive(string name, Instant now, GossipEffects e)
+    /// <summary>
+    /// A session with this member is open: from now on it is watched closely. One that was dead is contacted now, as
+    /// this is its first sign of life.
+    /// </summary>
+    /// <param name="asks">True: this end pings; false: the other one does.</param>
+    public void WatchSession(string name, bool asks, Instant now, GossipEffects e)
     {
+        sessions.Begin(name, asks, now);
         if (!gone && members.Find(name) is { State: MemberState.Dead } member)
         {
             contacts.Contact(member, e);
         }
     }
+
+    /// <summary>The session ended by either end: what is heard of it no more proves nothing.</summary>
+    public void EndSession(string name) => sessions.End(name);
 }

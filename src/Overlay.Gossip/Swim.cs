@@ -26,6 +26,7 @@ public sealed partial class Swim
     private readonly Prober prober;
     private readonly HostChecks hosts;
     private readonly Jury jury;
+    private readonly SessionWatch sessions;
     private readonly Contacts contacts;
     private readonly GossipRounds rounds;
     private readonly PushPullExchange exchanges;
@@ -72,6 +73,7 @@ public sealed partial class Swim
         prober = new(options, members, awareness, outbox, coordinate, prng, Counters);
         hosts = new(options, members, outbox, prng, Counters);
         jury = new(options, members, awareness, outbox, prng, Counters);
+        sessions = new(options, members, jury, outbox, prng);
         contacts = new(options, members, outbox, prng);
         serf = new(options, members, outbox, prng, Counters);
         rounds = new(options, members, serf.Queue, outbox);
@@ -103,7 +105,7 @@ public sealed partial class Swim
             next = Instant.Min(next, Instant.Min(members.NextDeadline, prober.NextDeadline));
             next = Instant.Min(next, Instant.Min(hosts.NextDeadline, differences.NextDeadline));
             next = Instant.Min(next, Instant.Min(jury.NextDeadline, contacts.NextDeadline));
-            next = Instant.Min(next, serf.NextDeadline);
+            next = Instant.Min(next, Instant.Min(sessions.NextDeadline, serf.NextDeadline));
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -288,6 +290,7 @@ public sealed partial class Swim
         members.Advance(now, e);
         prober.Advance(now, e);
         hosts.Advance(now, e);
+        sessions.Advance(now, e);
         jury.Advance(now, e);
         contacts.Advance(now, e);
         exchanges.Advance(now, e);
@@ -338,16 +341,18 @@ public sealed partial class Swim
         switch (message)
         {
             case GossipMessage.Ping ping:
+                sessions.Pinged(ping.SourceNode, now);
                 prober.Receive(ping, from, e);
                 break;
             case GossipMessage.IndirectPing request:
                 prober.Receive(request, from, now, e);
                 break;
-            case GossipMessage.Ack ack when jury.Acked(ack.SequenceNumber, now, e):
+            case GossipMessage.Ack ack when sessions.Acked(ack.SequenceNumber, now) || jury.Acked(ack.SequenceNumber, now, e):
                 break;
             case GossipMessage.Ack ack:
                 if (prober.Receive(ack, from, now, e) is { } target)
                 {
+                    sessions.Answered(target.Name, from.Equals(target.Address), now);
                     differences.Compare(target, ack.Digest, now, e);
                 }
 

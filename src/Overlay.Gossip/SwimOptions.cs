@@ -124,6 +124,17 @@ public sealed record SwimOptions
     /// <summary>How long such a look lasts; silence to all of it counts.</summary>
     public TimeSpan LookTime { get; init; } = TimeSpan.FromMilliseconds(600);
 
+    /// <summary>
+    /// How often the agent's end of a session pings the manager's; more rarely in clusters of many members.
+    /// </summary>
+    public TimeSpan SessionPingInterval { get; init; } = TimeSpan.FromMilliseconds(750);
+
+    /// <summary>A ping of a session that is not answered is repeated after this.</summary>
+    public TimeSpan SessionPingRetry { get; init; } = TimeSpan.FromMilliseconds(110);
+
+    /// <summary>The other end of a session that is not heard of for so much longer than the interval is silent.</summary>
+    public TimeSpan SessionGrace { get; init; } = TimeSpan.FromMilliseconds(350);
+
     /// <summary>Where half of the members were lost within this time, the fault may be this side's.</summary>
     public TimeSpan RecentLoss { get; init; } = TimeSpan.FromSeconds(30);
 

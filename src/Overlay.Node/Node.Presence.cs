@@ -101,6 +101,7 @@ public sealed partial class Node
             return;
         }
 
+        effects.SessionLost |= member.State == MemberState.Dead && member.Name == managerInSession;
         if (unlisted && member.State == MemberState.Left)
         {
             // It left for good and no manager lists it: nothing is to be remembered of it.

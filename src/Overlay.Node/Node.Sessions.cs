@@ -3,33 +3,61 @@ using Overlay.Primitives;
 namespace Overlay.Node;
 
 /// <summary>
-/// One verdict from two sources: what the sessions between managers and agents tell of their other ends goes to
-/// gossip as evidence, and gossip alone judges.
+/// One verdict from two sources: whom this node has a session with is watched closely by gossip, which alone judges.
 /// </summary>
 public sealed partial class Node
 {
-    private readonly Sessions sessions;
+    /// <summary>Numbers of the open sessions of each agent: a new one may begin before the end of the last is noticed.</summary>
+    private readonly SortedDictionary<string, SortedSet<long>> agentSessions = new(StringComparer.Ordinal);
 
-    /// <summary>The other end of a session was heard of. For one that gossip holds dead this is the first sign of life.</summary>
-    public void SessionHeard(string other, Instant now, NodeEffects effects)
+    private string? managerInSession;
+
+    /// <summary>An agent opened a session with the manager on this node.</summary>
+    public void AgentSessionOpened(string agent, long session, Instant now, NodeEffects effects)
     {
-        if (other != Id.ToString())
+        if (agent == Id.ToString())
         {
-            sessions.Heard(other, now);
-            swim.HintAlive(other, now, effects.Gossip);
+            return;
+        }
+
+        if (!agentSessions.TryGetValue(agent, out SortedSet<long>? numbers))
+        {
+            agentSessions[agent] = numbers = [];
+        }
+
+        numbers.Add(session);
+        swim.WatchSession(agent, asks: false, now, effects.Gossip);
+    }
+
+    public void AgentSessionClosed(string agent, long session)
+    {
+        if (agentSessions.TryGetValue(agent, out SortedSet<long>? numbers) && numbers.Remove(session) && numbers.Count == 0)
+        {
+            agentSessions.Remove(agent);
+            swim.EndSession(agent);
         }
     }
 
-    public void SessionClosed(string other) => sessions.Closed(other);
+    /// <summary>This agent's session with the manager whose API has this address is open.</summary>
+    public void ManagerSessionOpened(string controlAddress, Instant now, NodeEffects effects)
+    {
+        ManagerSessionClosed();
+        if (ManagerAt(controlAddress) is { } manager && manager != Id.ToString())
+        {
+            managerInSession = manager;
+            swim.WatchSession(manager, asks: true, now, effects.Gossip);
+        }
+    }
+
+    public void ManagerSessionClosed()
+    {
+        if (managerInSession is { } former)
+        {
+            swim.EndSession(former);
+            managerInSession = null;
+        }
+    }
 
     /// <summary>The member whose manager API has this address; null: none is known.</summary>
-    public string? ManagerAt(string controlAddress) => intent.Nodes.FirstOrDefault(n => n.ControlAddress == controlAddress)?.Id;
-
-    private void WatchSessions(Instant now, NodeEffects effects)
-    {
-        foreach (string silent in sessions.Advance(now))
-        {
-            swim.Hint(silent, now, effects.Gossip);
-        }
-    }
+    private string? ManagerAt(string controlAddress) => intent.Nodes.FirstOrDefault(n => n.ControlAddress == controlAddress)?.Id;
 }

@@ -33,7 +33,6 @@ public sealed partial class Node
         this.settings = settings;
         this.prng = prng;
         addresses = new(settings.Id);
-        sessions = new(settings.SessionSilence);
         if (persisted is not null)
         {
             Restore(persisted);
@@ -67,7 +66,7 @@ public sealed partial class Node
     public long DataplaneRevision { get; private set; }
 
     public Instant NextDeadline => Instant.Min(
-        Instant.Min(swim.NextDeadline, sessions.NextDeadline), Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
+        swim.NextDeadline, Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
 
     /// <summary>Begins gossip, and programs and announces what was there before a restart.</summary>
     public void Start(Instant now, NodeEffects effects)
@@ -113,7 +112,6 @@ public sealed partial class Node
 
     public void Advance(Instant now, NodeEffects effects)
     {
-        WatchSessions(now, effects);
         if (swim.NextDeadline <= now)
         {
             swim.Advance(now, effects.Gossip);

@@ -25,6 +25,9 @@ public sealed class NodeEffects
     /// <summary><see cref="Node.SandboxZones"/> changed.</summary>
     public bool ZonesChanged { get; set; }
 
+    /// <summary>Gossip holds the manager at the other end of the session dead: another one is to be tried.</summary>
+    public bool SessionLost { get; set; }
+
     public List<Completion> Completions { get; } = [];
 
     public List<NodeEvent> Events { get; } = [];
@@ -36,6 +39,7 @@ public sealed class NodeEffects
         ManagerRequests.Clear();
         DataplaneChanged = false;
         ZonesChanged = false;
+        SessionLost = false;
         Completions.Clear();
         Events.Clear();
     }

@@ -32,9 +32,6 @@ public sealed record NodeSettings
 
     public SwimOptions Swim { get; init; } = SwimOptions.Lan;
 
-    /// <summary>A session whose other end says nothing for so long is evidence against it; beats come twice as often.</summary>
-    public TimeSpan SessionSilence { get; init; } = TimeSpan.FromSeconds(1);
-
     /// <summary>How long an attach waits for a manager to lease a block or reserve an address.</summary>
     public TimeSpan LeaseTimeout { get; init; } = TimeSpan.FromSeconds(5);
 

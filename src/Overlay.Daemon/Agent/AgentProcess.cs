@@ -38,7 +38,7 @@ internal static partial class AgentProcess
         MonotonicClock clock = new(TimeProvider.System);
         using Instruments instruments = new();
         using PrometheusText metrics = new();
-        using OtlpExport? otlp = OtlpExport.StartIfAsked(settings.HostName, logger);
+        await using OtlpExport? otlp = OtlpExport.StartIfAsked(settings.HostName, logger);
         NamespaceDirectory namespaces = new();
         using KernelHost kernel = new(namespaces);
         await using KernelEvents kernelEvents = new(namespaces);

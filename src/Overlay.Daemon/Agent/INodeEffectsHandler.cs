@@ -25,6 +25,9 @@ internal interface INodeEffectsHandler
 
     void PublishZones(ImmutableSortedDictionary<NamespaceName, ImmutableArray<Zone>> zones);
 
+    /// <summary>The session with the manager leads nowhere: end it and try another one.</summary>
+    void AbandonSession();
+
     void Complete(Completion completion);
 
     void Publish(NodeEvent happened);

@@ -17,18 +17,15 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal sealed partial class ManagerSession(
     NodeIdentity identity, Func<IReadOnlyList<string>> managers, Func<NodeDescription> describe,
-    Func<Assignment, CancellationToken, ValueTask> assigned, Action<string, bool> heard, Prng prng, TimeProvider time, Instruments instruments,
+    Func<Assignment, CancellationToken, ValueTask> assigned, Action<string?> inSession, Prng prng, TimeProvider time, Instruments instruments,
     ILogger<ManagerSession> logger)
 {
     private static readonly TimeSpan MinBackoff = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxBackoff = TimeSpan.FromSeconds(2);
-    private static readonly TimeSpan BeatInterval = TimeSpan.FromMilliseconds(500);
-
-    /// <summary>A session so long without a beat is given up, and another one tried.</summary>
-    private static readonly TimeSpan MaxSilence = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(5);
 
     private volatile SessionState state = new(null, "", "the first session is not open yet");
+    private volatile CancellationTokenSource? holding;
     private ulong applied;
 
     /// <param name="Client">Null: no session is open.</param>
@@ -37,6 +34,19 @@ internal sealed partial class ManagerSession(
     public SessionState Current => state;
 
     public ulong AppliedVersion => Volatile.Read(ref applied);
+
+    /// <summary>Gives the open session up, as nobody is at its other end any more.</summary>
+    public void Abandon()
+    {
+        try
+        {
+            holding?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // It ended by itself at this moment.
+        }
+    }
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -187,25 +197,20 @@ internal sealed partial class ManagerSession(
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: ended.Token);
         await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, ended.Token);
-        Task beating = BeatAsync(call.RequestStream, ended.Token);
+        holding = ended;
         try
         {
             while (await call.ResponseStream.MoveNext(ended.Token))
             {
                 Assignment assignment = call.ResponseStream.Current;
-                heard(address, false);
-                if (assignment.Beat)
-                {
-                    ended.CancelAfter(MaxSilence);
-                    continue;
-                }
-
                 await assigned(assignment, ended.Token);
                 Volatile.Write(ref applied, assignment.Version);
                 if (state.Client is null)
                 {
                     state = new(client, address, "");
                     opened();
+                    // Who the manager at this address is, is known by the first assignment.
+                    inSession(address);
                     LogSessionOpen(address);
                 }
             }
@@ -213,32 +218,15 @@ internal sealed partial class ManagerSession(
         catch (Exception e) when (e is OperationCanceledException or RpcException
             && ended.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new RpcException(new(StatusCode.Unavailable, $"the manager was silent for {MaxSilence.TotalSeconds} s"));
+            throw new RpcException(new(StatusCode.Unavailable, "the manager is dead, as several nodes found"));
         }
         finally
         {
-            heard(address, true);
-            await ended.CancelAsync();
-            await beating;
+            holding = null;
+            inSession(null);
         }
 
         throw new RpcException(new(StatusCode.Unavailable, "the manager closed the session"));
-    }
-
-    private async Task BeatAsync(IClientStreamWriter<SessionRequest> requests, CancellationToken cancellationToken)
-    {
-        using PeriodicTimer timer = new(BeatInterval, time);
-        try
-        {
-            while (await timer.WaitForNextTickAsync(cancellationToken))
-            {
-                await requests.WriteAsync(new() { AppliedVersion = AppliedVersion }, cancellationToken);
-            }
-        }
-        catch (Exception e) when (e is OperationCanceledException or RpcException or IOException or InvalidOperationException)
-        {
-            // The session is over, as its reader finds.
-        }
     }
 
     [LoggerMessage(EventId = 320, Level = LogLevel.Information, Message = "Session with manager {Address} is open")]

@@ -64,7 +64,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         Gossip = new(loop, manager, services.Logs.CreateLogger<GossipCalls>());
         session = new(
             identity, () => managers, Describe, AssignedAsync,
-            (address, closed) => loop.TryPost(new ManagerHeardInput(address, closed)), services.NewPrng(), services.Clock.Time,
+            address => loop.TryPost(new ManagerSessionInput(address)), services.NewPrng(), services.Clock.Time,
             services.Instruments, services.Logs.CreateLogger<ManagerSession>());
     }
 
@@ -120,8 +120,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         if (manager is not null)
         {
             manager.Sessions.Listen(
-                agent => membership.loop.TryPost(new AgentHeardInput(agent)),
-                agent => membership.loop.TryPost(new AgentSessionClosedInput(agent)));
+                (agent, session) => membership.loop.TryPost(new AgentSessionOpenedInput(agent, session)),
+                (agent, session) => membership.loop.TryPost(new AgentSessionClosedInput(agent, session)));
             membership.running.Add(manager.Completion);
         }
 
@@ -169,6 +169,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     public void PublishZones(ImmutableSortedDictionary<NamespaceName, ImmutableArray<Zone>> zones) =>
         services.Names.Publish(zones);
+
+    public void AbandonSession() => session.Abandon();
 
     public void Complete(Completion completion)
     {

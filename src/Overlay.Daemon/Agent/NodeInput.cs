@@ -33,36 +33,32 @@ internal sealed class StreamFailedInput(long exchangeId, StreamFailure failure) 
         node.StreamFailed(exchangeId, failure, now, effects);
 }
 
-/// <summary>An agent was heard of on its session with this manager.</summary>
-internal sealed class AgentHeardInput(NodeId agent) : NodeInput
+/// <summary>An agent opened a session with this manager.</summary>
+internal sealed class AgentSessionOpenedInput(NodeId agent, long session) : NodeInput
 {
     public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
-        node.SessionHeard(agent.ToString(), now, effects);
+        node.AgentSessionOpened(agent.ToString(), session, now, effects);
 }
 
 /// <summary>This manager's session with an agent ended.</summary>
-internal sealed class AgentSessionClosedInput(NodeId agent) : NodeInput
+internal sealed class AgentSessionClosedInput(NodeId agent, long session) : NodeInput
 {
-    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) => node.SessionClosed(agent.ToString());
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.AgentSessionClosed(agent.ToString(), session);
 }
 
-/// <summary>The manager at this address was heard of on this agent's session, or the session ended.</summary>
-internal sealed class ManagerHeardInput(string address, bool closed) : NodeInput
+/// <summary>This agent's session with the manager at this address is open; null: it has none any more.</summary>
+internal sealed class ManagerSessionInput(string? address) : NodeInput
 {
     public override void Deliver(Node.Node node, Instant now, NodeEffects effects)
     {
-        if (node.ManagerAt(address) is not { } manager)
+        if (address is null)
         {
-            return;
-        }
-
-        if (closed)
-        {
-            node.SessionClosed(manager);
+            node.ManagerSessionClosed();
         }
         else
         {
-            node.SessionHeard(manager, now, effects);
+            node.ManagerSessionOpened(address, now, effects);
         }
     }
 }

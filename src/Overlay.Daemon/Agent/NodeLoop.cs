@@ -192,6 +192,11 @@ internal sealed partial class NodeLoop : IDisposable
             handler.PublishZones(node.SandboxZones());
         }
 
+        if (effects.SessionLost)
+        {
+            handler.AbandonSession();
+        }
+
         foreach (Completion completion in effects.Completions)
         {
             handler.Complete(completion);

@@ -114,8 +114,8 @@ internal sealed partial class AgentService(
         SessionRequest first = requests.Current;
         await DescribeAsync(caller, first.Description, ended.Token);
         LogSessionOpened(caller, first.Description.Hostname);
-        using SemaphoreSlim turn = new(1);
-        Task reading = ReadSessionAsync(caller, requests, responses, turn, ended);
+        long session = sessions.Opened(caller);
+        Task reading = ReadSessionAsync(caller, requests, ended);
         try
         {
             ulong sent = 0;
@@ -124,7 +124,7 @@ internal sealed partial class AgentService(
                 ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
                 EnsureMember(state, caller);
                 Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
-                await SendAsync(responses, assignment, turn, ended.Token);
+                await responses.WriteAsync(assignment, ended.Token);
                 sent = assignment.Version;
             }
         }
@@ -132,36 +132,18 @@ internal sealed partial class AgentService(
         {
             await ended.CancelAsync();
             await reading;
-            sessions.Closed(caller);
+            sessions.Closed(session);
             LogSessionClosed(caller, first.Description.Hostname);
         }
     }
 
-    /// <summary>Changes and beats are written by two tasks, one message at a time.</summary>
-    private static async Task SendAsync(
-        IServerStreamWriter<Assignment> responses, Assignment assignment, SemaphoreSlim turn, CancellationToken cancellationToken)
-    {
-        await turn.WaitAsync(cancellationToken);
-        try
-        {
-            await responses.WriteAsync(assignment, cancellationToken);
-        }
-        finally
-        {
-            turn.Release();
-        }
-    }
-
     private async Task ReadSessionAsync(
-        NodeId caller, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses, SemaphoreSlim turn,
-        CancellationTokenSource ended)
+        NodeId caller, IAsyncStreamReader<SessionRequest> requests, CancellationTokenSource ended)
     {
         try
         {
             while (await requests.MoveNext(ended.Token))
             {
-                sessions.Heard(caller);
-                await SendAsync(responses, Beat, turn, ended.Token);
                 if (requests.Current.Description is { } description)
                 {
                     await DescribeAsync(caller, description, ended.Token);
@@ -189,8 +171,6 @@ internal sealed partial class AgentService(
             intent => intent.UpdateNode(NodeDescriptions.ToNode(caller, description)), "", cancellationToken);
         RefusalStatus.Require(updated);
     }
-
-    private static readonly Assignment Beat = new() { Beat = true };
 
     private static NodeId Caller(ServerCallContext context) => PeerPrincipal.Of(context.GetHttpContext()).Node;
 

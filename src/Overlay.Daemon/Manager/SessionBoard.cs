@@ -2,19 +2,48 @@ using Overlay.Primitives;
 
 namespace Overlay.Daemon.Manager;
 
-/// <summary>Where the manager's sessions say that they heard of their agents; whoever judges nodes listens.</summary>
+/// <summary>Where the manager's sessions say that they began and ended; whoever judges nodes listens.</summary>
 internal sealed class SessionBoard
 {
-    private volatile Action<NodeId>? heard;
-    private volatile Action<NodeId>? closed;
+    private readonly Lock gate = new();
+    private readonly SortedDictionary<long, NodeId> open = [];
+    private Action<NodeId, long>? opened;
+    private Action<NodeId, long>? closed;
+    private long last;
 
-    public void Listen(Action<NodeId> onHeard, Action<NodeId> onClosed)
+    /// <summary>Hears of those that are open already, too: agents come back the moment the manager listens.</summary>
+    public void Listen(Action<NodeId, long> onOpened, Action<NodeId, long> onClosed)
     {
-        heard = onHeard;
-        closed = onClosed;
+        lock (gate)
+        {
+            opened = onOpened;
+            closed = onClosed;
+            foreach ((long session, NodeId node) in open)
+            {
+                onOpened(node, session);
+            }
+        }
     }
 
-    public void Heard(NodeId node) => heard?.Invoke(node);
+    /// <returns>The session's number.</returns>
+    public long Opened(NodeId node)
+    {
+        lock (gate)
+        {
+            open.Add(++last, node);
+            opened?.Invoke(node, last);
+            return last;
+        }
+    }
 
-    public void Closed(NodeId node) => closed?.Invoke(node);
+    public void Closed(long session)
+    {
+        lock (gate)
+        {
+            if (open.Remove(session, out NodeId node))
+            {
+                closed?.Invoke(node, session);
+            }
+        }
+    }
 }

@@ -13,12 +13,12 @@ namespace Overlay.Daemon.Telemetry;
 /// called overlayd unless OTEL_SERVICE_NAME says otherwise. Without these variables nothing of it is loaded; with wrong
 /// ones the agent runs without export and says why.
 /// </summary>
-internal sealed partial class OtlpExport : IDisposable
+internal sealed partial class OtlpExport : IAsyncDisposable
 {
     private const string Prefix = "OTEL_EXPORTER_OTLP_";
 
     /// <summary>How long the end of the agent waits for the last data to leave.</summary>
-    private const int FarewellMs = 1000;
+    private const int FarewellMs = 2000;
 
     private readonly TracerProvider? traces;
     private readonly MeterProvider? metrics;
@@ -64,13 +64,22 @@ internal sealed partial class OtlpExport : IDisposable
         }
     }
 
-    public void Dispose()
-    {
-        // Both at once: a collector that does not answer is waited for only once.
-        Parallel.Invoke(() => traces?.Shutdown(FarewellMs), () => metrics?.Shutdown(FarewellMs));
-        traces?.Dispose();
-        metrics?.Dispose();
-    }
+    /// <summary>Both at once: a collector that does not answer is waited for only once.</summary>
+    public async ValueTask DisposeAsync() => await Task.WhenAll(
+        OnItsOwnThread(() => traces?.Shutdown(FarewellMs), traces),
+        OnItsOwnThread(() => metrics?.Shutdown(FarewellMs), metrics));
+
+    /// <summary>
+    /// The exporters block until the collector has answered, and its answer comes by way of the thread pool: with two of
+    /// its threads blocked here, it would come only when the pool has noticed and grown.
+    /// </summary>
+    private static Task OnItsOwnThread(Action end, IDisposable? provider) => Task.Factory.StartNew(
+        () =>
+        {
+            end();
+            provider?.Dispose();
+        },
+        CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
 
     private static bool IsAsked(string signal, Func<string, string?> variable) =>
         (!string.IsNullOrWhiteSpace(variable($"{Prefix}ENDPOINT")) || !string.IsNullOrWhiteSpace(variable($"{Prefix}{signal}_ENDPOINT")))

@@ -12,7 +12,12 @@ internal sealed class SimManager(SimWorld world)
 {
     private static readonly TimeSpan CallTimeout = TimeSpan.FromSeconds(4);
 
+    /// <summary>By then both ends know that a connection carries nothing any more.</summary>
+    private static readonly TimeSpan SessionTimeout = TimeSpan.FromSeconds(4);
+
     private readonly SortedSet<int> unreachable = [];
+    private readonly SortedDictionary<int, Session> sessions = [];
+    private long lastSession;
     private ulong index;
 
     /// <summary>The cluster begins with this node; the simulated manager stands for the one that runs on it.</summary>
@@ -68,35 +73,75 @@ internal sealed class SimManager(SimWorld world)
         }
     }
 
-    /// <summary>Both ends of a node's session hear of each other, as long as the line and the hosts let them.</summary>
-    public void Beat(SimNode node)
+    /// <summary>
+    /// A node's session opens as soon as line and hosts let it; both ends notice some seconds after they no longer do.
+    /// The manager's own node tends all of them.
+    /// </summary>
+    public void Tend(SimNode node)
     {
         SimNode manager = world.Nodes[0];
-        if (node == manager || !node.Up || node.Paused || !Carries(node, manager))
+        foreach (SimNode agent in node == manager ? world.Nodes.Where(n => n != manager) : [node])
         {
-            return;
+            Tend(agent, manager);
         }
+    }
 
-        world.Simulator.Later(world.Network.Latency(), () => manager.Deliver(
-            (n, now, e) => n.SessionHeard(node.Id.ToString(), now, e)));
-        if (manager is { Up: true, Paused: false })
+    private void Tend(SimNode node, SimNode manager)
+    {
+        bool carries = node is { Up: true, Paused: false } && manager is { Up: true, Paused: false } && Carries(node, manager);
+        if (sessions.TryGetValue(node.Number, out Session? session) && (session.Life != node.Life || session.ManagerLife != manager.Life))
         {
-            world.Simulator.Later(world.Network.Latency() * 2, () => node.Deliver(
-                (n, now, e) => n.SessionHeard(manager.Id.ToString(), now, e)));
+            if (carries || world.Simulator.Now - session.CarriedAt > SessionTimeout)
+            {
+                Close(node, manager, session);
+            }
+        }
+        else if (session is not null && carries)
+        {
+            session.CarriedAt = world.Simulator.Now;
+        }
+        else if (session is not null && world.Simulator.Now - session.CarriedAt > SessionTimeout)
+        {
+            Close(node, manager, session);
+        }
+        else if (session is null && carries && manager.AppliedVersion > 0 && node.AppliedVersion > 0)
+        {
+            Open(node, manager);
         }
     }
 
     /// <summary>The agent is dead, and its host, where it is up and reached, ends its sessions.</summary>
     public void Ended(SimNode node)
     {
-        foreach (SimNode other in world.Nodes.Where(o => o != node && (o == world.Nodes[0] || node == world.Nodes[0])))
+        SimNode manager = world.Nodes[0];
+        foreach (SimNode agent in node == manager ? world.Nodes.Where(n => n != manager).ToList() : [node])
         {
-            if (Carries(node, other) && node.HostUp)
+            if (sessions.TryGetValue(agent.Number, out Session? session) && Carries(agent, manager) && node.HostUp)
             {
-                world.Simulator.Later(world.Network.Latency(), () => other.Deliver(
-                    (n, _, _) => n.SessionClosed(node.Id.ToString())));
+                Close(agent, manager, session);
             }
         }
+    }
+
+    private void Open(SimNode node, SimNode manager)
+    {
+        long number = ++lastSession;
+        Session session = new(number, node.Life, manager.Life) { CarriedAt = world.Simulator.Now };
+        sessions.Add(node.Number, session);
+        world.Simulator.Later(world.Network.Latency(), () => manager.Deliver(
+            (n, now, e) => n.AgentSessionOpened(node.Id.ToString(), number, now, e), session.ManagerLife));
+        world.Simulator.Later(world.Network.Latency() * 2, () => node.Deliver(
+            (n, now, e) => n.ManagerSessionOpened($"{manager.Gossip.Address}:2377", now, e), session.Life));
+    }
+
+    /// <summary>Both ends find out, each at its own time, as long as they live.</summary>
+    private void Close(SimNode node, SimNode manager, Session session)
+    {
+        sessions.Remove(node.Number);
+        world.Simulator.Later(world.Network.Latency(), () => manager.Deliver(
+            (n, _, _) => n.AgentSessionClosed(node.Id.ToString(), session.Number), session.ManagerLife));
+        world.Simulator.Later(world.Network.Latency(), () => node.Deliver(
+            (n, _, _) => n.ManagerSessionClosed(), session.Life));
     }
 
     private bool Carries(SimNode node, SimNode other) =>
@@ -210,4 +255,16 @@ internal sealed class SimManager(SimWorld world)
         ControlAddress = role == NodeRole.Manager ? $"{node.Gossip.Address}:2377" : "",
         AgentVersion = "1.0",
     };
+
+    private sealed class Session(long number, int life, int managerLife)
+    {
+        public long Number => number;
+
+        /// <summary>Of the agent: another life knows nothing of this session.</summary>
+        public int Life => life;
+
+        public int ManagerLife => managerLife;
+
+        public Instant CarriedAt { get; set; }
+    }
 }

@@ -101,7 +101,7 @@ internal sealed class SimNode(SimWorld world, int number)
         int life = Life;
         Tick(life, 10_000, RequestRound);
         Tick(life, 500, () => world.Manager.Synchronize(this));
-        Tick(life, 500, () => world.Manager.Beat(this));
+        Tick(life, 500, () => world.Manager.Tend(this));
     }
 
     public void Crash()

@@ -250,7 +250,7 @@ public sealed class JuryTests
         CutOff(cluster, Victim);
         cluster.Run(TimeSpan.FromMinutes(30));
         cluster.Reachable = (_, _) => true;
-        cluster.Do(Judge, (s, now, e) => s.HintAlive(GossipCluster.NameOf(Victim), now, e));
+        cluster.Do(Judge, (s, now, e) => s.WatchSession(GossipCluster.NameOf(Victim), asks: false, now, e));
         cluster.RunUntil(TimeSpan.FromSeconds(1), () => Others(cluster).All(n => Of(n).Presence == Presence.Alive));
     }
 
