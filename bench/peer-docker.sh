@@ -1,5 +1,7 @@
 # Docker Swarm, two dockerd on two bare hosts of a lab; fills the array peer, or sets peer_reason and fails. Sourced by run.sh.
 peer_reason=""
+# Files of the server's and the client's network namespaces, and the server's address; empty: there is no peer.
+peer_path=()
 # As in AttachFigures: the kernel takes the last round's network apart after its removal was answered.
 rest=0.2
 
@@ -77,9 +79,19 @@ docker_peer() {
     docker_at 1 network create -d overlay --attachable load >/dev/null
     docker_at 1 network connect load idle
     until docker_at 2 network connect load idle 2>/dev/null; do sleep 0.2; done
-    peer[overlay_gbps]=$(throughput "$(container_net 2 idle)" "$(container_net 1 idle)" "$(container_address 2 idle load)")
-    peer[rtt_us]=$(delay "$(container_net 1 idle)" "$(container_address 2 idle load)")
+    peer_path=("$(container_net 2 idle)" "$(container_net 1 idle)" "$(container_address 2 idle load)")
     peer[idle_rss_mb]=$(pgrep --ns "$(cat "$labs/$theirs/host1/pid")" --nslist pid -f '(dockerd|containerd) ' |
         while read -r p; do rss "$p"; echo; done | awk '{s += $1} END {printf "%.1f", s}')
+    # Its containers stay for the throughput, which both sides show in turns; until then it must not cost anything.
+    docker_processes | xargs -r kill -STOP
+}
+
+docker_processes() {
+    local host
+    for host in 1 2; do pgrep --ns "$(cat "$labs/$theirs/host$host/pid")" --nslist pid -f '(dockerd|containerd)' || true; done
+}
+
+docker_down() {
+    docker_processes | xargs -r kill -CONT
     OVERLAYD_LAB=$theirs "$lab" down >&2
 }

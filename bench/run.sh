@@ -48,25 +48,31 @@ now() { date +%s%N; }
 rss() { awk '/^VmRSS/ {printf "%.1f", $2 / 1024}' "/proc/$1/status"; }
 ticks() { sed 's/.*) //' "/proc/$1/stat" | awk '{print $12 + $13}'; }
 
-# One TCP stream of a second, as often as there are rounds, between two network namespaces given by their files; the median.
+# One TCP stream of a second between two network namespaces given by their files, in Gbit/s.
 throughput() { # server, client, address
-    timeout $((rounds * 5 + 30)) nsenter --net="$1" iperf3 -s >/dev/null 2>&1 &
-    local server=$! tries=0 i
+    timeout 30 nsenter --net="$1" iperf3 -s -1 >/dev/null 2>&1 &
+    local server=$! tries=0
     while [ $tries -lt 50 ] && ! nsenter --net="$1" ss -Hltn 'sport = 5201' | grep -q .; do tries=$((tries + 1)); sleep 0.05; done
-    for i in $(seq "$rounds"); do
-        timeout 20 nsenter --net="$2" iperf3 -c "$3" -t 1 -J 2>/dev/null | gigabits || true
-        echo
-    done | grep . | middle
+    timeout 20 nsenter --net="$2" iperf3 -c "$3" -t 1 -J 2>/dev/null | gigabits || true
+    echo
     kill "$server" 2>/dev/null || true
     wait "$server" 2>/dev/null || true
 }
 
-# The median of as many averages of 100 echoes as there are rounds, in microseconds.
-delay() { # client, address
-    local i
+# The average of 100 echoes, in microseconds.
+delay() { # server, client, address
+    nsenter --net="$2" timeout 30 ping -q -i 0.002 -c 100 "$3" | awk -F/ '/^rtt/ {printf "%.1f\n", $5 * 1000}' || true
+}
+
+# Both sides in turns, as often as there are rounds, so that the machine's better and worse minutes fall on both; medians.
+in_turns() { # figure, unit, measure, server, client, address
+    local i ours_file=$work/$1.ours theirs_file=$work/$1.theirs
     for i in $(seq "$rounds"); do
-        nsenter --net="$1" timeout 30 ping -q -i 0.002 -c 100 "$2" | awk -F/ '/^rtt/ {printf "%.1f\n", $5 * 1000}' || true
-    done | middle
+        "$3" "$4" "$5" "$6" >>"$ours_file"
+        [ ${#peer_path[@]} -eq 0 ] || "$3" "${peer_path[@]}" >>"$theirs_file"
+    done
+    [ ${#peer_path[@]} -eq 0 ] || peer[$1]=$(grep . "$theirs_file" | middle)
+    figure "$1" "$2" "$(grep . "$ours_file" | middle)"
 }
 
 attach_suite() {
@@ -78,7 +84,7 @@ attach_suite() {
     h1=/proc/$pid1/root h2=/proc/$(cat "$labs/$ours/host2/pid")/root
     agent=$(pgrep --ns "$pid1" --nslist pid -f 'overlayd run' | head -n 1)
 
-    if [ "${BENCH_PEER:-1}" = 1 ]; then docker_peer || say "no figures of Docker: $peer_reason"; OVERLAYD_LAB=$theirs "$lab" down >&2; fi
+    if [ "${BENCH_PEER:-1}" = 1 ] && ! docker_peer; then say "no figures of Docker: $peer_reason"; docker_down; fi
 
     say "attach and first ping"
     figure attach_rpc_p50_ms ms "$(measure attach-rpc "$labs/$ours" "$rounds")"
@@ -109,9 +115,10 @@ attach_suite() {
     # rest3 is on host 1, rest1 on host 2.
     address=$(nsenter --net="$h2/run/netns/rest1" ip -4 -o address show scope global | awk '{print $4}' | cut -d/ -f1 |
         while read -r a; do on 1 overlayd endpoint ls --format json | grep -qF "$a/" && echo "$a"; done | head -n 1)
-    figure overlay_gbps Gbit/s "$(throughput "$h2/run/netns/rest1" "$h1/run/netns/rest3" "$address")"
-    figure underlay_gbps Gbit/s "$(throughput "/proc/$(cat "$labs/$ours/host2/pid")/ns/net" "/proc/$pid1/ns/net" 192.168.50.2)"
-    figure rtt_us us "$(delay "$h1/run/netns/rest3" "$address")"
+    in_turns overlay_gbps Gbit/s throughput "$h2/run/netns/rest1" "$h1/run/netns/rest3" "$address"
+    in_turns rtt_us us delay "$h2/run/netns/rest1" "$h1/run/netns/rest3" "$address"
+    if [ ${#peer_path[@]} -gt 0 ]; then docker_down; peer_path=(); fi
+    in_turns underlay_gbps Gbit/s throughput "/proc/$(cat "$labs/$ours/host2/pid")/ns/net" "/proc/$pid1/ns/net" 192.168.50.2
 
     say "start of the agent"
     local samples=()
