@@ -411,7 +411,7 @@ internal sealed partial class MemberList(
         e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), previous));
     }
 
-    private ushort LifeOf(MemberEntry member) => options.ComparesDigests ? member.Life : (ushort)0;
+    private ushort LifeOf(MemberEntry member) => options.Extends ? member.Life : (ushort)0;
 
     /// <summary>
     /// The common beginning of an accusation: of a known member, and neither of another life of it than the one known here

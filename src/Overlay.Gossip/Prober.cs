@@ -67,8 +67,9 @@ internal sealed class Prober(
         MemberEntry? asker = members.Find(ping.SourceNode);
         bool isOurs = asker?.IsOurs ?? (ping.Source is null);
         ulong digest = options.ComparesDigests && isOurs ? members.Digest : 0;
-        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, coordinate.PayloadFor(asker), digest)];
-        if (options.TellsSuspects && asker is { State: MemberState.Suspect or MemberState.Dead } accused)
+        byte[] payload = options.Extends ? coordinate.PayloadFor(asker) : [];
+        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, payload, digest)];
+        if (options.TellsAskers && asker is { State: MemberState.Suspect or MemberState.Dead } accused)
         {
             answer.Add(Accuse(accused));
         }
@@ -171,8 +172,8 @@ internal sealed class Prober(
     }
 
     /// <summary>Ours answer to where the packet came from, so that need not be said.</summary>
-    private static GossipMessage.Ping Ping(uint sequence, MemberEntry target, MemberEntry self) =>
-        new(sequence, target.Name, target.IsOurs ? null : self.Address, self.Name);
+    private GossipMessage.Ping Ping(uint sequence, MemberEntry target, MemberEntry self) =>
+        new(sequence, target.Name, target.IsOurs && options.Extends ? null : self.Address, self.Name);
 
     private GossipMessage Accuse(MemberEntry accused) => accused.IsLive
         ? members.Suspicion(accused, members.Self.Name)
@@ -220,7 +221,7 @@ internal sealed class Prober(
         MemberEntry target = asking.Target;
         MemberEntry self = members.Self;
         List<MemberEntry> drawn = members.Ring.Pick(
-            options.IndirectChecks * Detours.Choice,
+            options.IndirectChecks * (options.ChoosesRelays ? Detours.Choice : 1),
             m => m.State == MemberState.Alive && !ReferenceEquals(m, target));
         List<MemberEntry> chosen = Detours.Choose(drawn, target, coordinate.Coordinate, options.IndirectChecks);
         foreach (MemberEntry relay in chosen)

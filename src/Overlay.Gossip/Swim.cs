@@ -127,7 +127,11 @@ public sealed partial class Swim
     }
 
     /// <summary>Makes members known as if they had been for long, so that a large cluster can be looked at at rest.</summary>
-    internal void Acquaint(IEnumerable<PushPullNode> lines, Instant now) => members.Acquaint(lines, now);
+    internal void Acquaint(IEnumerable<PushPullNode> lines, Instant now)
+    {
+        members.Acquaint(lines, now);
+        view.UnionWith(members.Others.Where(static m => m.IsPresent).Select(static m => m.Name));
+    }
 
     /// <summary>Exchanges everything with each seed. Seeds are remembered: whenever nobody at a seed's address is
     /// alive, it is tried again.</summary>

@@ -54,8 +54,20 @@ public sealed record SwimOptions
     /// <summary>Nobody is called dead by a node that hears nothing at all, before twice the longest time is over.</summary>
     public bool HoldsVerdictsWhileDeaf { get; init; } = true;
 
-    /// <summary>Lifeguard's buddy system: whoever speaks with an accused one tells it.</summary>
+    /// <summary>
+    /// Acks carry coordinates, accusations say which life of the accused is meant, and a ping does not say where its sender
+    /// is to whoever knows. False: packets are what bare memberlist sends.
+    /// </summary>
+    public bool Extends { get; init; } = true;
+
+    /// <summary>Lifeguard's buddy system: a probed suspect is told first.</summary>
     public bool TellsSuspects { get; init; } = true;
+
+    /// <summary>An answered ping tells the asker that it is accused here.</summary>
+    public bool TellsAskers { get; init; } = true;
+
+    /// <summary>Relays are those on the shortest way by the coordinates, not any.</summary>
+    public bool ChoosesRelays { get; init; } = true;
 
     /// <summary>The longest suspicion, in shortest ones.</summary>
     public int SuspicionMaxTimeoutMultiplier { get; init; } = 6;
@@ -92,7 +104,9 @@ public sealed record SwimOptions
     /// <summary>The limit of one stream exchange.</summary>
     public TimeSpan TcpTimeout { get; init; } = TimeSpan.FromSeconds(10);
 
-    /// <summary>How often one dead member or absent seed is contacted, so that partitions of any length heal.</summary>
+    /// <summary>
+    /// How often one dead member or absent seed is contacted by stream, so that partitions of any length heal; zero: never.
+    /// </summary>
     public TimeSpan ReconnectInterval { get; init; } = TimeSpan.FromSeconds(10);
 
     /// <summary>How often seeds are tried while this node knows nobody alive.</summary>
@@ -138,7 +152,9 @@ public sealed record SwimOptions
     /// <summary>Where half of the members were lost within this time, the fault may be this side's.</summary>
     public TimeSpan RecentLoss { get; init; } = TimeSpan.FromSeconds(30);
 
-    /// <summary>How often one dead member is pinged, so that it is back soon; the long dead are pinged more rarely.</summary>
+    /// <summary>
+    /// How often one dead member is pinged, so that it is back soon; the long dead are pinged more rarely. Zero: never.
+    /// </summary>
     public TimeSpan ContactInterval { get; init; } = TimeSpan.FromSeconds(1);
 
     /// <summary>Losses within this time are one change for the layers above.</summary>
