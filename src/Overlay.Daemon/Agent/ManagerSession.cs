@@ -59,7 +59,7 @@ internal sealed partial class ManagerSession(
             try
             {
                 using GrpcChannel channel = ManagerEndpoint.Open(address, identity, time);
-                await HoldSessionAsync(channel, address, () => backoff = MinBackoff, cancellationToken);
+                await NotingRemovalAsync(HoldSessionAsync(channel, address, () => backoff = MinBackoff, cancellationToken));
             }
             catch (Exception e) when (e is RpcException or HttpRequestException or IOException)
             {
@@ -182,6 +182,11 @@ internal sealed partial class ManagerSession(
         {
             await client.LeaveClusterAsync(
                 new(), deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
+            return null;
+        }
+        catch (RpcException) when (removed)
+        {
+            // The session, and the connection with it, ended before the answer came, because the node is no member any more.
             return null;
         }
         catch (RpcException e)
