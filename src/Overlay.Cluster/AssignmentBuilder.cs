@@ -114,6 +114,7 @@ public static class AssignmentBuilder
             CaCertificate = cluster.CaCertificate,
             VxlanPort = cluster.VxlanPort,
             QuarantineSeconds = cluster.QuarantineSeconds,
+            GossipKeysRevoked = cluster.GossipRotation is { Revoke: true } rotation && (rotation.Wanted || !rotation.Used),
         };
         view.GossipKeys.AddRange(cluster.GossipKeys.Select(key => key.Clone()));
         return view;

@@ -12,6 +12,9 @@ public sealed class GossipCounters
     /// <summary>Packets and streams that are not well-formed, or not sealed with a key of the keyring.</summary>
     public long Rejected { get; internal set; }
 
+    /// <summary>Those of the rejected that no key of the keyring opens.</summary>
+    public long Unopened { get; internal set; }
+
     /// <summary>Well-formed messages that break a rule: limits, a name that is not ours, a taken name.</summary>
     public long Refused { get; internal set; }
 
@@ -52,4 +55,10 @@ public sealed class GossipCounters
 
     /// <summary>Differences sent because a peer was behind, beyond the eager spread.</summary>
     public long DeltasRepaired { get; internal set; }
+
+    internal void Reject(Wire.PacketRejection why)
+    {
+        Rejected++;
+        Unopened += why == Wire.PacketRejection.NotSealed ? 1 : 0;
+    }
 }

@@ -49,6 +49,14 @@ public sealed partial class Swim
         return query;
     }
 
+    /// <summary>
+    /// Asks members about a key by serf's queries; the answers are read by <see cref="KeyAnswer"/>. null: as for
+    /// <see cref="Ask"/>.
+    /// </summary>
+    public uint? AskKey(
+        KeyQuestion question, ReadOnlySpan<byte> key, IReadOnlyList<string> nodes, TimeSpan timeout, Instant now, GossipEffects e) =>
+        Ask(KeyQueries.NameOf(question), question == KeyQuestion.List ? [] : SerfWriter.KeyRequest(key), nodes, timeout, now, e);
+
     /// <summary>Says of a foreign member that fell silent that it has left. False: it is none, or still answers.</summary>
     /// <param name="prune">It is forgotten at once.</param>
     public bool ForceLeave(string name, bool prune, Instant now, GossipEffects e)

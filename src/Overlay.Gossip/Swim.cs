@@ -188,9 +188,9 @@ public sealed partial class Swim
 
         Counters.DatagramsReceived++;
         inbound.Clear();
-        if (!PacketCodec.TryDecode(datagram, outbox.Keyring, inbound, out _))
+        if (!PacketCodec.TryDecode(datagram, outbox.Keyring, inbound, out PacketRejection why))
         {
-            Counters.Rejected++;
+            Counters.Reject(why);
             return;
         }
 
@@ -213,9 +213,9 @@ public sealed partial class Swim
             return;
         }
 
-        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out _))
+        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out PacketRejection why))
         {
-            Counters.Rejected++;
+            Counters.Reject(why);
             return;
         }
 
@@ -250,9 +250,9 @@ public sealed partial class Swim
             return;
         }
 
-        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out _))
+        if (!StreamCodec.TryDecode(unit, outbox.Keyring, out GossipMessage? message, out PacketRejection why))
         {
-            Counters.Rejected++;
+            Counters.Reject(why);
             StreamFailed(exchangeId, StreamFailure.Unanswered, now, e);
             return;
         }

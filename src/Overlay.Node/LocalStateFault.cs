@@ -10,6 +10,7 @@ public static class LocalStateFault
 {
     private const int LongestInterface = 15; // IFNAMSIZ, linux/if.h
     private const int MacBytes = 6;
+    private const int KeyBytes = 32;
 
     /// <summary>In words; null: there is none.</summary>
     public static string? Of(LocalState state)
@@ -21,6 +22,11 @@ public static class LocalStateFault
             {
                 segments[network.Id] = network.Segments.Count;
             }
+        }
+
+        if (state.Assignment?.Cluster is { } cluster && cluster.GossipKeys.Any(static k => k.Key.Length != KeyBytes))
+        {
+            return $"a gossip key has not {KeyBytes} bytes";
         }
 
         foreach (LocalEndpointState endpoint in state.Endpoints)

@@ -34,6 +34,15 @@ public sealed partial class Node
         return query;
     }
 
+    /// <summary>As <see cref="Ask"/>, by serf's key queries.</summary>
+    public uint? AskKey(
+        KeyQuestion question, ReadOnlySpan<byte> key, IReadOnlyList<string> nodes, TimeSpan timeout, Instant now, NodeEffects effects)
+    {
+        uint? query = swim.AskKey(question, key, nodes, timeout, now, effects.Gossip);
+        DigestGossip(now, effects);
+        return query;
+    }
+
     /// <summary>False: it is no foreign member, or it still answers.</summary>
     public bool ForceLeave(string name, bool prune, Instant now, NodeEffects effects)
     {

@@ -175,10 +175,12 @@ public sealed partial class Node
     }
 
     private static Keyring KeyringOf(AssignmentView view) =>
-        view.Cluster is { } cluster ? new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]) : Keyring.Plaintext;
+        view.Cluster is { } cluster
+            ? new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]) { IsRevoked = cluster.GossipKeysRevoked }
+            : Keyring.Plaintext;
 
     private static bool SameKeys(Keyring left, Keyring right) =>
-        left.Keys.Length == right.Keys.Length
+        left.IsRevoked == right.IsRevoked && left.Keys.Length == right.Keys.Length
         && left.Keys.Zip(right.Keys).All(static pair => pair.First.AsSpan().SequenceEqual(pair.Second));
 
     private void DropNetwork(NetworkObject network, Instant now, NodeEffects effects)

@@ -7,7 +7,8 @@ internal sealed class Counters
         ["request granted", "request refused", "detach", "crash", "host crash", "agent down, host up", "pause", "partition",
          "drift in overlays", "drift in sandboxes", "drift in hosts", "drift repaired", "sandbox gone",
          "network created", "network removed", "node left", "node removed", "manager unreachable", "kernel refused",
-         "static address", "address reused", "fused verdict", "fused cut"];
+         "static address", "address reused", "fused verdict", "fused cut", "key Begin", "key Use",
+         "key Finish", "key revoked"];
 
     private readonly SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
 

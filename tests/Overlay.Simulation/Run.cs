@@ -1,3 +1,4 @@
+using Overlay.Cluster;
 using Overlay.Primitives;
 using Overlay.Simulation.Checks;
 using Overlay.Simulation.World;
@@ -11,6 +12,7 @@ internal static class Run
     private static readonly TimeSpan DropTime = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan CutTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan HealTime = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan KeyTime = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan QuietLimit = TimeSpan.FromSeconds(150);
 
     /// <param name="Failure">Null: everything held.</param>
@@ -63,7 +65,7 @@ internal static class Run
         }
         while (missing is not null && simulator.Now - healed < QuietLimit);
         return missing is null
-            ? CutOff(world) ?? Outlive(world)
+            ? CutOff(world) ?? Rekey(world) ?? Outlive(world)
             : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
     }
 
@@ -103,6 +105,69 @@ internal static class Run
         return live.Select(n => Convergence.Changed(live, n)).FirstOrDefault(static m => m is not null) is { } missing
             ? $"{HealTime.TotalSeconds} s after {victim.Number} could be reached again: {missing}"
             : null;
+    }
+
+    /// <summary>
+    /// The gossip key is replaced while all is well, and then because a node is removed: no probe fails, no packet comes to
+    /// a node that cannot open it, and nothing but the new key is left of what the removed node knew.
+    /// </summary>
+    private static string? Rekey(SimWorld world)
+    {
+        Simulator simulator = world.Simulator;
+        if (!Rested(world))
+        {
+            return $"the gossip key was not replaced within {KeyTime.TotalSeconds} s";
+        }
+
+        SimNode[] live = [.. world.Nodes.Where(static n => !n.Gone)];
+        (long Unopened, long Failed) before = Sum(live);
+        for (int i = 0; i < 2; i++)
+        {
+            if (!world.Manager.TakeKeyStep(KeyStep.Begin) || !Rested(world))
+            {
+                return $"the gossip key was not replaced within {KeyTime.TotalSeconds} s, asked for";
+            }
+
+            if (Sum(live) != before)
+            {
+                return $"while the gossip key was replaced {Sum(live)} packets came unopened and probes failed, not {before}";
+            }
+        }
+
+        if (live.Length < 5)
+        {
+            return null;
+        }
+
+        SimNode removed = live[1 + simulator.Prng.Next(live.Length - 1)];
+        world.Users.Forget(removed, removed.Life);
+        live = [.. live.Where(n => n != removed)];
+        before = Sum(live);
+        if (!Rested(world))
+        {
+            return $"the gossip key was not replaced within {KeyTime.TotalSeconds} s of the removal of {removed.Number}";
+        }
+
+        SimNode? kept = live.FirstOrDefault(static n => n.Mind!.Gossip.Keyring.Keys.Length != 1 || n.Mind.Gossip.Keyring.IsRevoked);
+        simulator.Counters.Add("key revoked");
+        return kept is not null ? $"node {kept.Number} has keys that the removed {removed.Number} knows"
+            : Sum(live).Unopened != before.Unopened ? $"{Sum(live).Unopened - before.Unopened} packets came unopened"
+            : null;
+    }
+
+    private static (long Unopened, long Failed) Sum(SimNode[] nodes) => (
+        nodes.Sum(static n => n.Mind!.Gossip.Counters.Unopened), nodes.Sum(static n => n.Mind!.Gossip.Counters.ProbesFailed));
+
+    /// <summary>No key is being replaced, and all have heard of that.</summary>
+    private static bool Rested(SimWorld world)
+    {
+        Instant began = world.Simulator.Now;
+        do
+        {
+            world.Simulator.Run(TimeSpan.FromSeconds(2));
+        }
+        while (world.Keys.Rotates && world.Simulator.Now - began < KeyTime);
+        return !world.Keys.Rotates;
     }
 
     /// <summary>

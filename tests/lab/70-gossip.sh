@@ -12,7 +12,7 @@ lines() { local count=$1; shift; [ "$("$@" 2>/dev/null | wc -l)" -eq "$count" ];
 export -f outsider grouped
 
 "$lab" up "$hosts" || { not_ok "$hosts hosts come up"; exit 1; }
-for verb in ls "join 192.168.50.2" "force-leave x" "event x" events "query x" "rtt x" key; do
+for verb in ls "join 192.168.50.2" "force-leave x" "event x" events "query x" "rtt x" key keys rotate; do
     # shellcheck disable=SC2086
     refused "in no cluster: gossip $verb" 4 "overlayd init" on 1 overlayd gossip $verb
 done
@@ -64,5 +64,7 @@ check "who may use the socket may list" grouped 1 overlayd gossip ls -q
 refused "but not see the key" 1 "sudo overlayd gossip key" grouped 1 overlayd gossip key
 refused "who may not use the socket" 3 "sudo" outsider 1 overlayd gossip ls
 refused "an unknown verb" 2 "key" on 1 overlayd gossip kyes
+refused "keys on a worker" 1 "192.168.50.1:2377" on 2 overlayd gossip keys
+refused "rotate on a worker" 1 "192.168.50.1:2377" on 2 overlayd gossip rotate
 check "the agent of host 3 stops" "$lab" stop 3
 refused "without an agent" 3 "overlayd run" on 3 overlayd gossip ls

@@ -10,7 +10,6 @@ namespace Overlay.Cluster.Intents;
 /// <summary>The cluster object: made once, then its secrets and keys rotate.</summary>
 internal static class ClusterChanges
 {
-    private const int GossipKeyBytes = 32;
     private const uint ShortestPoolPrefix = 8;
     private const uint LongestPoolPrefix = 29;
     private const int LongestPool6 = 64;
@@ -31,8 +30,8 @@ internal static class ClusterChanges
         Invariant.Holds(spec.ClusterId.Length > 0 && spec.CaCertificate.Length > 0 && spec.CaKey.Length > 0);
         Invariant.Holds(spec.WorkerSecret.Length == JoinToken.SecretBytes, "a join secret has 16 bytes");
         Invariant.Holds(spec.ManagerSecret.Length == JoinToken.SecretBytes, "a join secret has 16 bytes");
-        Invariant.Holds(spec.GossipKey.Length == GossipKeyBytes, "a gossip key has 32 bytes");
-        ClusterObject cluster = ObjectOf(spec);
+        Invariant.Holds(spec.GossipKey.Length == GossipKeyChanges.KeyBytes, "a gossip key has 32 bytes");
+        ClusterObject cluster = ObjectOf(spec, draft.UnixMs);
         if (NumberFault(cluster) is { } fault)
         {
             return fault;
@@ -80,43 +79,7 @@ internal static class ClusterChanges
         return draft.Finish(cluster);
     }
 
-    public static Outcome<Proposal<ClusterObject>> RotateGossipKey(
-        ClusterState state, ReadOnlySpan<byte> key, Draft draft)
-    {
-        Invariant.Holds(key.Length == GossipKeyBytes, "a gossip key has 32 bytes");
-        ClusterObject cluster = state.Cluster!.Clone();
-        GossipKey next = new() { Key = ByteString.CopyFrom(key), Epoch = cluster.GossipKeys[0].Epoch + 1 };
-        cluster.GossipKeys.Insert(0, next);
-        while (cluster.GossipKeys.Count > Limits.GossipKeys)
-        {
-            cluster.GossipKeys.RemoveAt(cluster.GossipKeys.Count - 1);
-        }
-
-        draft.Update(new() { Cluster = cluster });
-        return draft.Finish(cluster);
-    }
-
-    public static Outcome<Proposal<ClusterObject>> SetGossipKeys(
-        ClusterState state, IReadOnlyList<byte[]> keys, Draft draft)
-    {
-        Invariant.Holds(
-            keys.Count is > 0 and <= Limits.GossipKeys && keys.All(k => k.Length == GossipKeyBytes), "gossip keys are usable");
-        ClusterObject cluster = state.Cluster!.Clone();
-        GossipKey[] before = [.. cluster.GossipKeys];
-        ulong epoch = before.Max(k => k.Epoch);
-        cluster.GossipKeys.Clear();
-        foreach (byte[] key in keys)
-        {
-            cluster.GossipKeys.Add(
-                Array.Find(before, k => k.Key.Span.SequenceEqual(key))
-                ?? new GossipKey { Key = ByteString.CopyFrom(key), Epoch = ++epoch });
-        }
-
-        draft.Update(new() { Cluster = cluster });
-        return draft.Finish(cluster);
-    }
-
-    private static ClusterObject ObjectOf(BootstrapSpec spec)
+    private static ClusterObject ObjectOf(BootstrapSpec spec, long unixMs)
     {
         ClusterObject cluster = new()
         {
@@ -137,7 +100,7 @@ internal static class ClusterChanges
                 : spec.QuarantineSeconds,
             NextVni = Vni.FirstAutomatic,
         };
-        cluster.GossipKeys.Add(new GossipKey { Key = spec.GossipKey, Epoch = 1 });
+        cluster.GossipKeys.Add(new GossipKey { Key = spec.GossipKey, Epoch = 1, CreatedUnixMs = unixMs });
         return cluster;
     }
 

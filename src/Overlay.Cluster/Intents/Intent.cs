@@ -22,15 +22,27 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<ClusterObject>> RotateSecret(NodeRole role, ReadOnlySpan<byte> secret) =>
         Fault() is { } fault ? fault : ClusterChanges.RotateSecret(state, role, secret, NewDraft());
 
-    /// <summary>The new key seals from now on; the ones before it still open.</summary>
+    /// <summary>
+    /// Every node is to get this key of gossip, and later to seal with it; see <see cref="KeyRotation"/>. Refused while
+    /// another one is on its way, unless that is to be replaced because a node was removed.
+    /// </summary>
     /// <param name="key">32 bytes.</param>
-    public Outcome<Proposal<ClusterObject>> RotateGossipKey(ReadOnlySpan<byte> key) =>
-        Fault() is { } fault ? fault : ClusterChanges.RotateGossipKey(state, key, NewDraft());
+    /// <param name="reason">A few words for people.</param>
+    public Outcome<Proposal<ClusterObject>> BeginKeyRotation(ReadOnlySpan<byte> key, string reason) =>
+        Fault() is { } fault ? fault : GossipKeyChanges.Begin(state, key, reason, NewDraft());
+
+    /// <summary>The key that is on its way seals from now on. Changes nothing where none is.</summary>
+    public Outcome<Proposal<ClusterObject>> UseNewKey() =>
+        Fault() is { } fault ? fault : GossipKeyChanges.Use(state, NewDraft());
+
+    /// <summary>The rotation is over; what it revoked goes. Changes nothing where the new key does not seal.</summary>
+    public Outcome<Proposal<ClusterObject>> FinishKeyRotation() =>
+        Fault() is { } fault ? fault : GossipKeyChanges.Finish(state, NewDraft());
 
     /// <summary>These keys instead, the sealing one first; those that stay keep their epoch.</summary>
     /// <param name="keys">1 to <see cref="Limits.GossipKeys"/>, each 32 bytes.</param>
     public Outcome<Proposal<ClusterObject>> SetGossipKeys(IReadOnlyList<byte[]> keys) =>
-        Fault() is { } fault ? fault : ClusterChanges.SetGossipKeys(state, keys, NewDraft());
+        Fault() is { } fault ? fault : GossipKeyChanges.Set(state, keys, NewDraft());
 
     /// <summary>Adds the node and leases it a block of every network that has plenty.</summary>
     public Outcome<Proposal<NodeObject>> AddNode(NodeObject node) =>
@@ -40,7 +52,10 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<NodeObject>> UpdateNode(NodeObject description) =>
         Fault() is { } fault ? fault : NodeChanges.Update(state, description, NewDraft());
 
-    /// <summary>Removes the node; its leases and addresses rest until quarantine has passed.</summary>
+    /// <summary>
+    /// Removes the node; its leases and addresses rest until quarantine has passed, and the gossip keys it knows are to be
+    /// replaced.
+    /// </summary>
     /// <param name="node">Id, host name, or the beginning of an id.</param>
     /// <param name="force">Also if it is alive, or a manager.</param>
     /// <param name="alive">What the membership says of it now.</param>

@@ -101,6 +101,7 @@ internal static class NodeChanges
 
         draft.Delete(ObjectKind.Node, node.Id);
         AddressChanges.ReleaseAllOf(state, node.Id, draft);
+        GossipKeyChanges.Revoke(state, node, draft);
         return draft.Finish(node);
     }
 

@@ -48,14 +48,14 @@ internal sealed class AgentTelemetry
 
         public int Queued { get; init; }
 
-        public GossipTotals Gossip { get; init; } = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+        public GossipTotals Gossip { get; init; } = new(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
 
         public (long Given, long Refused, long Missing) Allocations { get; init; }
     }
 
     private sealed record GossipTotals(
         long Probes, long Failed, long ByStream, long Refutations, long Syncs, long StreamsFailed, long Applied, long Repaired,
-        long Rejected, long Refused);
+        long Rejected, long Unopened, long Refused);
 
     public AgentTelemetry(AgentHost host, Instruments instruments)
     {
@@ -148,7 +148,7 @@ internal sealed class AgentTelemetry
 
     private static GossipTotals TotalsOf(GossipCounters c) => new(
         c.ProbesSent, c.ProbesFailed, c.TcpFallbacks, c.Refutations, c.PushPulls, c.StreamsFailed, c.DeltasApplied, c.DeltasRepaired,
-        c.Rejected, c.Refused);
+        c.Rejected, c.Unopened, c.Refused);
 
     private void Count(DatagramPort port)
     {
@@ -163,7 +163,8 @@ internal sealed class AgentTelemetry
     private void Count(Snapshot taken)
     {
         GossipTotals gossip = taken.Gossip;
-        totals.Add(instruments.GossipDrops, gossip.Rejected, ("reason", "malformed"));
+        totals.Add(instruments.GossipDrops, gossip.Rejected - gossip.Unopened, ("reason", "malformed"));
+        totals.Add(instruments.GossipDrops, gossip.Unopened, ("reason", "key"));
         totals.Add(instruments.GossipDrops, gossip.Refused, ("reason", "rule"));
         totals.Add(instruments.GossipProbes, gossip.Probes, ("result", "sent"));
         totals.Add(instruments.GossipProbes, gossip.Failed, ("result", "failed"));

@@ -5,6 +5,7 @@ using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Manager;
 using Overlay.Gossip;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Wire;
 using Overlay.V1;
 
@@ -16,6 +17,10 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager, ILogger<GossipCalls> logger)
 {
+    /// <summary>More names would not fit into one packet.</summary>
+    private const int MaxAsked = 16;
+    private static readonly TimeSpan KeyQueryTime = TimeSpan.FromSeconds(2);
+
     private readonly ConcurrentDictionary<uint, Waiting> queries = new();
     private readonly ConcurrentDictionary<IPEndPoint, TaskCompletionSource<string>> joins = new();
 
@@ -113,6 +118,67 @@ internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager,
         return waiting.Answer();
     }
 
+    /// <summary>Who of these members, a few at a time, says that it did as a key query asks.</summary>
+    public async Task<IReadOnlyList<string>> AskKeyAsync(
+        KeyQuestion question, byte[] key, IReadOnlyList<string> members, CancellationToken cancellationToken) =>
+        [.. (await AskKeysAsync(question, key, members, cancellationToken)).Where(static a => a.Answer.Done).Select(static a => a.From)];
+
+    /// <summary>The keys that these members hold, each once.</summary>
+    public async Task<IReadOnlyList<byte[]>> ListKeysAsync(IReadOnlyList<string> members, CancellationToken cancellationToken)
+    {
+        SortedSet<string> held = new(StringComparer.Ordinal);
+        foreach ((_, KeyAnswer answer) in await AskKeysAsync(KeyQuestion.List, [], members, cancellationToken))
+        {
+            held.UnionWith(answer.Keys);
+        }
+
+        byte[] key = new byte[64];
+        return [.. held.Where(k => Convert.TryFromBase64String(k, key, out _)).Select(Convert.FromBase64String)];
+    }
+
+    private async Task<List<(string From, KeyAnswer Answer)>> AskKeysAsync(
+        KeyQuestion question, byte[] key, IReadOnlyList<string> members, CancellationToken cancellationToken)
+    {
+        Waiting waiting = new();
+        string[] asked = [.. members.Take(MaxAsked)];
+        uint? query = await loop.CallAsync(
+            (node, now, effects) =>
+            {
+                uint? id = node.AskKey(question, key, asked, KeyQueryTime, now, effects);
+                if (id is { } number)
+                {
+                    queries[number] = waiting;
+                }
+
+                return id;
+            },
+            cancellationToken);
+        if (query is not { } open)
+        {
+            return [];
+        }
+
+        try
+        {
+            await waiting.Ended.Task.WaitAsync(cancellationToken);
+        }
+        finally
+        {
+            queries.TryRemove(open, out _);
+        }
+
+        List<(string From, KeyAnswer Answer)> answers = [];
+        foreach ((string from, ReadOnlyMemory<byte> payload) in waiting.Payloads)
+        {
+            if (KeyAnswer.TryRead(payload.Span, out KeyAnswer? answer))
+            {
+                answers.Add((from, answer));
+            }
+        }
+
+        return answers;
+    }
+
     private async Task KeepAsync(ManagerServer manager, Keyring keys)
     {
         try
@@ -134,7 +200,10 @@ internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager,
     private sealed class Waiting
     {
         private readonly SortedSet<string> acks = new(StringComparer.Ordinal);
-        private readonly SortedDictionary<string, string> answers = new(StringComparer.Ordinal);
+        private readonly SortedDictionary<string, ReadOnlyMemory<byte>> answers = new(StringComparer.Ordinal);
+
+        /// <summary>Once it has ended.</summary>
+        public IEnumerable<KeyValuePair<string, ReadOnlyMemory<byte>>> Payloads => answers;
 
         public TaskCompletionSource Ended { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
@@ -142,7 +211,7 @@ internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager,
         {
             if (answer.Payload is { } payload)
             {
-                answers[answer.From] = Encoding.UTF8.GetString(payload.Span);
+                answers[answer.From] = payload;
             }
             else
             {
@@ -155,7 +224,11 @@ internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager,
         {
             QueryGossipResponse response = new();
             response.Acks.AddRange(acks);
-            response.Answers.AddRange(answers.Select(static a => new GossipAnswerView { From = a.Key, Payload = a.Value }));
+            response.Answers.AddRange(answers.Select(static a => new GossipAnswerView
+            {
+                From = a.Key,
+                Payload = Encoding.UTF8.GetString(a.Value.Span),
+            }));
             return response;
         }
     }

@@ -116,6 +116,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             membership.session.RunAsync(token),
             new CertificateRenewal(identity, membership.session.RenewAsync, services.Clock.Time, services.NewPrng(),
                 services.Logs.CreateLogger<CertificateRenewal>()).RunAsync(token),
+            .. manager is null ? [] : (Task[])[membership.KeeperOf(manager).RunAsync(token)],
         ]);
         if (manager is not null)
         {
@@ -255,7 +256,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         }
     }
 
-    private ValueTask AssignedAsync(Assignment assignment, CancellationToken cancellationToken)
+    private async ValueTask AssignedAsync(Assignment assignment, CancellationToken cancellationToken)
     {
         if (assignment.Cluster is { } cluster)
         {
@@ -268,7 +269,11 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             managers = [.. known.Union(managers)];
         }
 
-        return loop.PostAsync(new AssignmentInput(assignment), cancellationToken);
+        await loop.PostAsync(new AssignmentInput(assignment), cancellationToken);
+        if (assignment.Cluster is not null)
+        {
+            _ = ConfirmKeysAsync();
+        }
     }
 
     private NodeDescription Describe()

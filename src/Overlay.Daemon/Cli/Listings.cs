@@ -141,6 +141,22 @@ internal static class Listings
         },
     };
 
+    public static Listing<GossipKeyView> GossipKeys => new()
+    {
+        Noun = "keys",
+        Key = static key => Number(key.Epoch),
+        Columns =
+        [
+            new("EPOCH", static (key, _) => Number(key.Epoch)),
+            new("STATE", static (key, _) => key.State, IsState: true),
+            new("CREATED", static (key, now) => key.CreatedUnixMs == 0 ? "-" : ElapsedText.Ago(key.CreatedUnixMs, now)),
+        ],
+        Filters = new SortedDictionary<string, Func<GossipKeyView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["state"] = static (key, value) => Match.Word(key.State, value),
+        },
+    };
+
     public static string Milliseconds(double seconds) =>
         (seconds * 1000).ToString("0.000", CultureInfo.InvariantCulture) + "ms";
 
@@ -161,5 +177,5 @@ internal static class Listings
         new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "" }
             .Where(static option => option.Length > 0));
 
-    private static string Number(uint number) => number.ToString(CultureInfo.InvariantCulture);
+    private static string Number(ulong number) => number.ToString(CultureInfo.InvariantCulture);
 }

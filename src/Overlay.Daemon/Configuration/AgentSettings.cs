@@ -54,6 +54,9 @@ internal sealed record AgentSettings
     /// <summary>See <see cref="Overlay.Gossip.SwimOptions.AgentDownHold"/>.</summary>
     public required TimeSpan AgentDownHold { get; init; }
 
+    /// <summary>The longest that one key seals gossip; zero: for ever.</summary>
+    public required TimeSpan GossipKeyRotation { get; init; }
+
     /// <summary>The profile, with the constants that were given.</summary>
     public required Overlay.Gossip.SwimOptions Gossip { get; init; }
 

@@ -94,6 +94,12 @@ internal static class SettingCatalog
         SettingText.Hold)
     { DefaultTexts = ["5m"] };
 
+    /// <summary>With a random nonce, one AES-GCM key is good for 2^32 packets (NIST SP 800-38D, 8.3).</summary>
+    public static readonly Setting<TimeSpan> GossipKeyRotation = new(
+        "gossip-key-rotation", "DURATION",
+        "How long a key seals gossip until this manager replaces it; 0s: until somebody asks", SettingText.KeyLife)
+    { DefaultTexts = ["1d"] };
+
     public static readonly Setting<LogLevel> LogLevel = new(
         "log-level", "LEVEL", "trace, debug, info, warning or error", SettingText.Level)
     { DefaultTexts = ["info"] };
@@ -107,7 +113,7 @@ internal static class SettingCatalog
     [
         ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
-        GatewayPools, DnsServers, ReconcileInterval, AgentDownHold, LogLevel, LogFormat,
+        GatewayPools, DnsServers, ReconcileInterval, AgentDownHold, GossipKeyRotation, LogLevel, LogFormat,
         GossipConstants.Profile, .. GossipConstants.All.Select(static constant => constant.Setting),
     ];
 }

@@ -61,6 +61,20 @@ internal static class SettingText
         return valid;
     }
 
+    /// <summary>Ten seconds to a year; zero is no end.</summary>
+    public static bool KeyLife(string text, out TimeSpan life, out string why)
+    {
+        if (!DurationText.TryParse(text, out life))
+        {
+            why = $"is '{text}', which is not a duration: write it like 12h, 7d or 1d12h";
+            return false;
+        }
+
+        bool valid = life == TimeSpan.Zero || (life >= TimeSpan.FromSeconds(10) && life <= TimeSpan.FromDays(365));
+        why = valid ? "" : $"is '{text}': use 10s to 365d, or 0s";
+        return valid;
+    }
+
     public static bool Level(string text, out LogLevel level, out string why)
     {
         LogLevel? known = text switch

@@ -240,6 +240,7 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         DnsServers = GetAll(SettingCatalog.DnsServers),
         ReconcileInterval = Get(SettingCatalog.ReconcileInterval),
         AgentDownHold = Get(SettingCatalog.AgentDownHold),
+        GossipKeyRotation = Get(SettingCatalog.GossipKeyRotation),
         Gossip = Gossip(),
         LogLevel = Get(SettingCatalog.LogLevel),
         LogFormat = Get(SettingCatalog.LogFormat),

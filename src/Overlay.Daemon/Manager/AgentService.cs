@@ -15,8 +15,8 @@ namespace Overlay.Daemon.Manager;
 /// a valid certificate still, and is refused by the store.
 /// </summary>
 internal sealed partial class AgentService(
-    ManagerLoop manager, CertificateAuthority authority, SessionBoard sessions, TimeProvider time, IHostApplicationLifetime lifetime,
-    ILogger<AgentService> logger)
+    ManagerLoop manager, CertificateAuthority authority, SessionBoard sessions, KeyConfirmations keys, TimeProvider time,
+    IHostApplicationLifetime lifetime, ILogger<AgentService> logger)
     : V1.Agent.AgentBase
 {
     public override async Task Session(

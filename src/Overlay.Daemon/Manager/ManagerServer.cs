@@ -24,9 +24,10 @@ internal sealed class ManagerServer : IAsyncDisposable
     private readonly CancellationTokenSource stopping = new();
     private readonly Task sweeping;
 
-    private ManagerServer(WebApplication application, ManagerLoop loop, SessionBoard sessions, TimeProvider time)
+    private ManagerServer(WebApplication application, ManagerLoop loop, SessionBoard sessions, KeyConfirmations keys, TimeProvider time)
     {
         Sessions = sessions;
+        Keys = keys;
         this.application = application;
         Loop = loop;
         sweeping = SweepAsync(loop, time, stopping.Token);
@@ -37,6 +38,9 @@ internal sealed class ManagerServer : IAsyncDisposable
 
     /// <summary>What its agents' sessions tell of them.</summary>
     public SessionBoard Sessions { get; }
+
+    /// <summary>What its agents say of the keys they have.</summary>
+    public KeyConfirmations Keys { get; }
 
     /// <summary>Where the API listens, with the port that was bound.</summary>
     public IPEndPoint Endpoint => IPEndPoint.Parse(new Uri(application.Urls.Single()).Authority);
@@ -60,9 +64,10 @@ internal sealed class ManagerServer : IAsyncDisposable
 
             CertificateAuthority authority = CertificateAuthority.Load(cluster.CaCertificate.ToByteArray(), cluster.CaKey.ToByteArray());
             SessionBoard sessions = new();
-            WebApplication application = Build(record, identity, services, loop, authority, sessions);
+            KeyConfirmations keys = new();
+            WebApplication application = Build(record, identity, services, loop, authority, sessions, keys);
             await application.StartAsync(cancellationToken);
-            return new(application, loop, sessions, services.Clock.Time);
+            return new(application, loop, sessions, keys, services.Clock.Time);
         }
         catch
         {
@@ -129,7 +134,7 @@ internal sealed class ManagerServer : IAsyncDisposable
 
     private static WebApplication Build(
         MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority,
-        SessionBoard sessions)
+        SessionBoard sessions, KeyConfirmations keys)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton<RefusalLog>();
@@ -163,6 +168,7 @@ internal sealed class ManagerServer : IAsyncDisposable
         builder.Services.AddSingleton<INodeAdmission, NodeAdmission>();
         builder.Services.AddSingleton<BootstrapService>();
         builder.Services.AddSingleton(sessions);
+        builder.Services.AddSingleton(keys);
         builder.Services.AddSingleton<AgentService>();
         builder.Services.AddSingleton<ControlService>();
         WebApplication application = builder.Build();

@@ -15,6 +15,7 @@ internal static class MethodPolicy
         ["/overlay.v1.Agent/ReserveAddress"] = Access.Members,
         ["/overlay.v1.Agent/ReleaseAddress"] = Access.Members,
         ["/overlay.v1.Agent/LeaveCluster"] = Access.Members,
+        ["/overlay.v1.Agent/ConfirmKeys"] = Access.Members,
         ["/overlay.v1.Control/ListNodes"] = Access.Managers,
         ["/overlay.v1.Control/Watch"] = Access.Managers,
     };

@@ -17,6 +17,14 @@ internal sealed class KeyQueries(Outbox outbox)
     private const int MaxKeys = 3;
     private const int KeyBytes = 32;
 
+    public static string NameOf(KeyQuestion question) => question switch
+    {
+        KeyQuestion.Install => Install,
+        KeyQuestion.Use => Use,
+        KeyQuestion.Remove => Remove,
+        _ => List,
+    };
+
     /// <summary>The answer; null where the query is none of these.</summary>
     public byte[]? Answer(string query, ReadOnlySpan<byte> payload, GossipEffects e)
     {
@@ -29,6 +37,11 @@ internal sealed class KeyQueries(Outbox outbox)
         if (!ring.IsEncrypted)
         {
             return Refusal("No keyring to modify (encryption not enabled)");
+        }
+
+        if (ring.IsRevoked)
+        {
+            return Refusal("The key is being replaced, because a node was removed");
         }
 
         if (query == List)

@@ -108,6 +108,16 @@ internal static class SerfWriter
     }
 
     /// <summary>The answer to a key query: type 8.</summary>
+    public static byte[] KeyRequest(ReadOnlySpan<byte> key)
+    {
+        ArrayBufferWriter<byte> output = new(64);
+        MsgPackWriter writer = new(output);
+        Begin(output, SerfType.KeyRequest, 1);
+        writer.Key("Key"u8);
+        writer.Bytes(key);
+        return output.WrittenSpan.ToArray();
+    }
+
     public static byte[] KeyResponse(bool done, string text, IReadOnlyList<string> keys, string primary)
     {
         ArrayBufferWriter<byte> output = new(256);

@@ -8,5 +8,11 @@ public sealed record Keyring(ImmutableArray<byte[]> Keys)
 {
     public static readonly Keyring Plaintext = new([]);
 
+    /// <summary>
+    /// The first key is known to somebody who is no member any more, and a new one is on its way: nothing about keys is
+    /// said under its seal.
+    /// </summary>
+    public bool IsRevoked { get; init; }
+
     public bool IsEncrypted => !Keys.IsDefaultOrEmpty;
 }

@@ -235,7 +235,8 @@ internal sealed class Users(SimWorld world)
         world.Simulator.Later(TimeSpan.FromSeconds(2), () => Forget(node, life));
     }
 
-    private void Forget(SimNode node, int life)
+    /// <summary>The operator takes it out of the cluster, whatever it does.</summary>
+    public void Forget(SimNode node, int life)
     {
         if (node.Life != life)
         {

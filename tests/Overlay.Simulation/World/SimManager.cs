@@ -56,6 +56,23 @@ internal sealed class SimManager(SimWorld world)
 
     public bool Remove(SimNode node) => Commit(Intent.RemoveNode(node.Id.ToString(), force: true)) is null;
 
+    /// <summary>False: it is refused.</summary>
+    public bool TakeKeyStep(KeyStep step) => Commit(step switch
+    {
+        KeyStep.Begin => Intent.BeginKeyRotation(NewKey(), "it is old"),
+        KeyStep.Use => Intent.UseNewKey(),
+        _ => Intent.FinishKeyRotation(),
+    }) is null;
+
+    private readonly Prng keys = new(1);
+
+    private byte[] NewKey()
+    {
+        byte[] key = new byte[32];
+        keys.Fill(key);
+        return key;
+    }
+
     public bool CreateNetwork(NetworkSpec spec) => Commit(Intent.CreateNetwork(spec)) is null;
 
     public bool RemoveNetwork(string id) => Commit(Intent.RemoveNetwork(id)) is null;

@@ -14,6 +14,7 @@ internal sealed class SimWorld
         Manager = new(this);
         Safety = new(this);
         Users = new(this);
+        Keys = new(this);
         for (int i = 0; i < options.Nodes; i++)
         {
             SimNode node = new(this, i + 1);
@@ -32,6 +33,8 @@ internal sealed class SimWorld
         {
             node.Boot();
         }
+
+        Keys.Start();
     }
 
     public Simulator Simulator { get; }
@@ -45,6 +48,8 @@ internal sealed class SimWorld
     public Safety Safety { get; }
 
     public Users Users { get; }
+
+    public SimKeys Keys { get; }
 
     public List<SimNode> Nodes { get; } = [];
 

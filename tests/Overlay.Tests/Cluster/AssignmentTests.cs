@@ -76,7 +76,7 @@ public class AssignmentTests
         Assert.Null(foreign.Cluster);
 
         before = world.Store.Version;
-        world.Do(world.Intent.RotateGossipKey(Bytes(32, 9).Span));
+        world.Do(world.Intent.BeginKeyRotation(Bytes(32, 9).Span, "a test"));
         Assert.Equal(2, AssignmentBuilder.For(world.Store, new(2), before).Cluster.GossipKeys.Count);
 
         before = world.Store.Version;

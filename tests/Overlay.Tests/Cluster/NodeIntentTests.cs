@@ -202,7 +202,7 @@ public class NodeIntentTests
     }
 
     [Fact]
-    public void Secrets_and_keys_rotate()
+    public void Secrets_rotate()
     {
         World world = new();
         world.Do(world.Intent.RotateSecret(NodeRole.Worker, Bytes(16, 9).Span));
@@ -211,13 +211,5 @@ public class NodeIntentTests
         Assert.Equal(Bytes(16, 8), world.State.Cluster.ManagerSecret);
         Refused(
             world.Intent.RotateSecret(NodeRole.Unspecified, Bytes(16, 9).Span), RefusalKind.Invalid, "token rotate");
-
-        for (byte i = 10; i < 14; i++)
-        {
-            world.Do(world.Intent.RotateGossipKey(Bytes(32, i).Span));
-        }
-
-        Assert.Equal([5UL, 4UL, 3UL], world.State.Cluster.GossipKeys.Select(key => key.Epoch));
-        Assert.Equal(Bytes(32, 13), world.State.Cluster.GossipKeys[0].Key);
     }
 }

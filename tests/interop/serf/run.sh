@@ -109,7 +109,12 @@ within 10 "on every node, by the manager too" says "$new" on "$each" overlayd go
 check "a key of 16 bytes is refused by our nodes" fails serf_on "$first" keys -install "$(head -c 16 /dev/urandom | base64)"
 check "nobody was lost by that" all_see alive "$hosts"
 
-key=$new
+check "we replace the key" on 1 overlayd gossip rotate -q
+key=$(on 1 overlayd gossip key)
+check "by another one" [ "$key" != "$new" ]
+check "all hold it, serf too" says "$key *\[$hosts/$hosts\]" serf_on "$first" keys -list
+check "and seal with it" serf_on "$first" query -timeout=2s anyone
+within 10 "nobody was lost by that either" all_see alive "$hosts"
 
 # --- minutes of loss: nobody may be called dead who is alive
 verdicts() { # all that any agent of either kind called failed, dead or down

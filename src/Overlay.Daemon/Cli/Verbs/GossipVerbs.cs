@@ -10,9 +10,12 @@ internal static class GossipVerbs
     /// <summary>A query waits longer than other calls may take.</summary>
     private static readonly TimeSpan QueryGrace = TimeSpan.FromSeconds(30);
 
+    /// <summary>Two steps wait for nodes that live and do not answer.</summary>
+    private static readonly TimeSpan RotationTime = TimeSpan.FromSeconds(90);
+
     public static Verb Make(VerbMaker maker) => VerbMaker.Noun(
         "gossip", "Gossip itself, and serf agents that take part in it", List(maker), Join(maker), ForceLeave(maker),
-        Event(maker), Events(maker), Query(maker), RoundTrip(maker), Key(maker));
+        Event(maker), Events(maker), Query(maker), RoundTrip(maker), Key(maker), Keys(maker), Rotate(maker));
 
     private static Verb List(VerbMaker maker)
     {
@@ -169,6 +172,45 @@ internal static class GossipVerbs
             run.Output.Result(answer, answer.Key);
             return 0;
         });
+    }
+
+    private static Verb Keys(VerbMaker maker)
+    {
+        Verb verb = new(
+            "keys", "List the keys that seal or open gossip, and how far a new one is; on a manager", "overlayd gossip keys");
+        return maker.Does(verb, ListAsync, maker.Globals.Filter, maker.Globals.NoTrunc);
+
+        async Task<int> ListAsync(Invocation run)
+        {
+            ListGossipKeysResponse answer = await run.CallAsync(
+                "cannot list the gossip keys", static (agent, options) => agent.ListGossipKeysAsync(new(), options));
+            run.Output.List(Listings.GossipKeys, answer.Keys);
+            if (answer.Rotation.Length > 0)
+            {
+                run.Output.Talk($"A new key is on its way, because {answer.Rotation}."
+                    + (answer.WaitingFor.Count == 0 ? "" : $" Not confirmed by {string.Join(", ", answer.WaitingFor)}."));
+            }
+
+            return 0;
+        }
+    }
+
+    private static Verb Rotate(VerbMaker maker)
+    {
+        Option<bool> detach = Symbols.Switch("--detach", "Do not wait until the new key has taken over");
+        Verb verb = new(
+            "rotate", "Replace the key that seals gossip, without losing a packet; on a manager", "overlayd gossip rotate");
+        return maker.Does(verb, RotateAsync, detach);
+
+        async Task<int> RotateAsync(Invocation run)
+        {
+            RotateGossipKeyRequest request = new() { Detach = run.Value(detach) };
+            RotateGossipKeyResponse answer = await run.CallAsync(
+                "cannot replace the gossip key", (agent, options) => agent.RotateGossipKeyAsync(request, options), RotationTime);
+            run.Output.Talk(request.Detach ? $"Key {answer.Epoch} is on its way." : $"Key {answer.Epoch} seals gossip now.");
+            run.Output.Result(answer, answer.Epoch.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            return 0;
+        }
     }
 
     private static Argument<string> Payload() => new("PAYLOAD")

@@ -77,6 +77,8 @@ public sealed partial class CliPageTests
     [InlineData("GossipMemberView")]
     [InlineData("GossipEventView")]
     [InlineData("QueryGossipResponse")]
+    [InlineData("GossipKeyView")]
+    [InlineData("RotateGossipKeyResponse")]
     [InlineData("RoundTripResponse")]
     public void Every_field_is_explained(string type)
     {

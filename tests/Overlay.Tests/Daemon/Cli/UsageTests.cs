@@ -171,8 +171,8 @@ public sealed class UsageTests
     public void The_verbs_are_those_promised() => Assert.Equal(
         [
             "attach", "completion", "detach", "endpoint inspect", "endpoint ls",
-            "gossip event", "gossip events", "gossip force-leave", "gossip join", "gossip key", "gossip ls", "gossip query",
-            "gossip rtt", "init", "join", "leave",
+            "gossip event", "gossip events", "gossip force-leave", "gossip join", "gossip key", "gossip keys", "gossip ls",
+            "gossip query", "gossip rotate", "gossip rtt", "init", "join", "leave",
             "network create", "network inspect", "network ls", "network rm", "node inspect", "node ls", "node rm",
             "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "status", "token rotate", "token show",
             "version",

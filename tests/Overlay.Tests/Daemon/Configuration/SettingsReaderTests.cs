@@ -121,6 +121,27 @@ public sealed class SettingsReaderTests
         Assert.Equal(TimeSpan.FromSeconds(seconds), Read().AgentDownHold);
     }
 
+    [Theory]
+    [InlineData("0s", 0)]
+    [InlineData("10s", 10)]
+    [InlineData("365d", 31_536_000)]
+    public void A_gossip_key_may_seal_for_ever(string text, int seconds)
+    {
+        Assert.Equal(TimeSpan.FromDays(1), Read().GossipKeyRotation);
+        flags["gossip-key-rotation"] = [text];
+        Assert.Equal(TimeSpan.FromSeconds(seconds), Read().GossipKeyRotation);
+    }
+
+    [Theory]
+    [InlineData("9s", "is '9s': use 10s to 365d, or 0s")]
+    [InlineData("366d", "is '366d': use 10s to 365d, or 0s")]
+    [InlineData("never", "is 'never', which is not a duration: write it like 12h, 7d or 1d12h")]
+    public void A_gossip_key_seals_neither_too_short_nor_too_long(string text, string why)
+    {
+        environment["OVERLAYD_GOSSIP_KEY_ROTATION"] = text;
+        Assert.Equal([$"OVERLAYD_GOSSIP_KEY_ROTATION {why}"], Problems());
+    }
+
     [Fact]
     public void The_socket_follows_the_runtime_directory_unless_it_is_given()
     {

@@ -176,6 +176,7 @@ internal sealed class TrustCluster : IAsyncDisposable
             DnsServers = [],
             ReconcileInterval = TimeSpan.FromSeconds(30),
             AgentDownHold = TimeSpan.FromMinutes(5),
+            GossipKeyRotation = TimeSpan.Zero,
             Gossip = Overlay.Gossip.SwimOptions.Lan,
             LogLevel = LogLevel.Trace,
             LogFormat = default,

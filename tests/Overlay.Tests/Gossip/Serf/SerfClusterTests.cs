@@ -154,6 +154,23 @@ public sealed class SerfClusterTests
         Assert.Equal(GossipCluster.Keys.Keys, cluster[0].Swim.Keyring.Keys);
     }
 
+    [Theory]
+    [InlineData(KeyQueries.List)]
+    [InlineData(KeyQueries.Install)]
+    public void Nothing_is_said_of_keys_under_one_that_is_known_outside(string query)
+    {
+        GossipCluster cluster = WithForeigner(2, 44);
+        byte[] old = GossipCluster.Keys.Keys[0];
+        cluster.Do(0, (s, _, _) => s.SetKeyring(new([old, new byte[32]]) { IsRevoked = true }));
+        Assert.True(KeyAnswer.TryRead(KeyQuery(cluster, 0, query, old), out KeyAnswer? answer));
+        Assert.False(answer.Done);
+        Assert.Empty(answer.Keys);
+        cluster.Do(0, (s, _, _) => s.SetKeyring(new([new byte[32], old])));
+        Assert.True(KeyAnswer.TryRead(KeyQuery(cluster, 0, KeyQueries.List, old), out answer));
+        Assert.True(answer.Done);
+        Assert.Equal(2, answer.Keys.Count);
+    }
+
     [Fact]
     public void The_sealing_key_is_not_removed()
     {

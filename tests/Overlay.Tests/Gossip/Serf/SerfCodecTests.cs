@@ -212,4 +212,22 @@ public sealed class SerfCodecTests
             _ => new SerfMessage.Relay(at, Name(), [5, .. Bytes(50)]),
         };
     }
+
+    [Fact]
+    public void An_answer_about_keys_is_whole_or_none()
+    {
+        byte[] whole = SerfWriter.KeyResponse(true, "fine", ["a2V5", "b3RoZXI="], "a2V5");
+        Assert.True(KeyAnswer.TryRead(whole, out KeyAnswer? answer));
+        Assert.True(answer.Done);
+        Assert.Equal(["a2V5", "b3RoZXI="], answer.Keys);
+        for (int length = 0; length < whole.Length; length++)
+        {
+            Assert.False(KeyAnswer.TryRead(whole.AsSpan(0, length), out _));
+        }
+
+        Assert.False(KeyAnswer.TryRead(SerfWriter.KeyResponse(true, "", [.. Enumerable.Repeat("k", 65)], ""), out _));
+        byte[] none = [8, 0x82, 0xa4, .. "Keys"u8, 0xc0, 0xa6, .. "Result"u8, 0xc3];
+        Assert.True(KeyAnswer.TryRead(none, out answer));
+        Assert.Equal((true, 0), (answer.Done, answer.Keys.Count));
+    }
 }
