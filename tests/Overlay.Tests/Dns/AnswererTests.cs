@@ -159,6 +159,8 @@ public sealed class AnswererTests
             Packets.Query("db", RecordType.Aaaa), Packets.Query("www.example.org"),
             Packets.Query("4.1.0.10.in-addr.arpa", RecordType.DomainPointer),
         ];
+        // What is compiled while it runs may allocate; what is measured comes after.
+        Measure(500);
         Assert.Equal(0, Measure(1000) - Measure(0));
 
         long Measure(int rounds)
