@@ -10,6 +10,7 @@ gossip_suite() {
     local seeds=${GOSSIP_SEEDS:-}
     simulated() { timeout 7200 "$sim" gossip "$@" || { say "gossip $* failed"; failed=1; }; }
     say "speed"; simulated speed --jobs 1
+    say "what a packet costs its receiver"; simulated receive
     say "a crash"; simulated detect --seeds "${seeds:-100}"; simulated detect --nodes 1000 --seeds "${seeds:-2}" --arm overlayd
     say "at rest"; simulated idle
     say "bootstrap"; simulated bootstrap

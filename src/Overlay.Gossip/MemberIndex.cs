@@ -14,7 +14,8 @@ internal sealed class MemberIndex
 
     public bool TryGet(string name, [NotNullWhen(true)] out MemberEntry? member) => byName.TryGetValue(name, out member);
 
-    public MemberEntry? Find(string name) => byName.GetValueOrDefault(name);
+    public MemberEntry? Find(ReadOnlySpan<char> name) =>
+        byName.GetAlternateLookup<ReadOnlySpan<char>>().TryGetValue(name, out MemberEntry? member) ? member : null;
 
     public void Add(MemberEntry member)
     {

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-using System.Net;
 using System.Text;
 using Overlay.Gossip.Serf;
 using Overlay.Gossip.Wire;
@@ -87,8 +85,8 @@ internal sealed partial class MemberList(
     /// <summary>Sorted by name.</summary>
     public IReadOnlyList<MemberEntry> Others => others.Sorted;
 
-    public MemberEntry? Find(string name) =>
-        string.Equals(name, Self.Name, StringComparison.Ordinal) ? Self : others.Find(name);
+    public MemberEntry? Find(ReadOnlySpan<char> name) =>
+        name.SequenceEqual(Self.Name) ? Self : others.Find(name);
 
     public bool IsSelf(string name) => string.Equals(name, Self.Name, StringComparison.Ordinal);
 
@@ -100,7 +98,7 @@ internal sealed partial class MemberList(
             news = news with { BootId = boot };
         }
 
-        if (!IsAcceptable(news.Node, news.Address, news.Meta, news.Versions))
+        if (!IsAcceptable(Encoding.UTF8.GetByteCount(news.Node), news.Address.Port, news.Meta.Length, news.Versions))
         {
             counters.Refused++;
         }
@@ -120,64 +118,68 @@ internal sealed partial class MemberList(
 
     public void Apply(GossipMessage.Suspect news, Instant now, GossipEffects e)
     {
-        if (!Heard(news.Node, news.Incarnation, news.Life, out MemberEntry? member))
+        if (Heard(Find(news.Node), news.Incarnation, news.Life) is { } member)
         {
-            return;
+            Suspect(member, news.Incarnation, news.From, now, e);
         }
+    }
 
-        news = news with { Life = LifeOf(member) };
+    public void Apply(GossipMessage.Dead news, Instant now, GossipEffects e)
+    {
+        if (Heard(Find(news.Node), news.Incarnation, news.Life) is { } member)
+        {
+            Bury(member, news.Incarnation, news.From, news.Witnesses, now, e);
+        }
+    }
+
+    private void Suspect(MemberEntry member, uint incarnation, string from, Instant now, GossipEffects e)
+    {
         if (ReferenceEquals(member, Self))
         {
-            Own.Refute(news.Incarnation);
+            Own.Refute(incarnation);
         }
         else if (member.State == MemberState.Alive)
         {
-            BeginSuspicion(member, news, now, e);
+            BeginSuspicion(member, incarnation, from, now, e);
         }
         else if (member.Suspicion is null)
         {
             counters.Stale++;
         }
-        else if (news.Incarnation > member.Incarnation && options.RestartsSuspicions)
+        else if (incarnation > member.Incarnation && options.RestartsSuspicions)
         {
             // The suspect objected to the running suspicion already; this is a new one, with its own time.
-            BeginSuspicion(member, news, now, e);
+            BeginSuspicion(member, incarnation, from, now, e);
         }
-        else if (member.Suspicion.Confirm(news.From, now))
+        else if (member.Suspicion.Confirm(from, now))
         {
             verdictIsOld = true;
-            Rumours.Add(member.Name, news);
+            Rumours.Add(member.Name, new GossipMessage.Suspect(incarnation, member.Name, from) { Life = LifeOf(member) });
         }
         else
         {
             counters.Stale++;
         }
 
-        member.Incarnation = Math.Max(member.Incarnation, news.Incarnation);
+        member.Incarnation = Math.Max(member.Incarnation, incarnation);
     }
 
-    public void Apply(GossipMessage.Dead news, Instant now, GossipEffects e)
+    private void Bury(MemberEntry member, uint incarnation, string from, uint witnesses, Instant now, GossipEffects e)
     {
-        if (!Heard(news.Node, news.Incarnation, news.Life, out MemberEntry? member))
-        {
-            return;
-        }
-
-        news = news with { Life = LifeOf(member) };
         if (ReferenceEquals(member, Self))
         {
-            Own.Refute(news.Incarnation);
+            Own.Refute(incarnation);
             return;
         }
 
-        MemberState state = string.Equals(news.From, news.Node, StringComparison.Ordinal)
+        MemberState state = string.Equals(from, member.Name, StringComparison.Ordinal)
             ? MemberState.Left
             : MemberState.Dead;
-        member.Incarnation = Math.Max(member.Incarnation, news.Incarnation);
+        member.Incarnation = Math.Max(member.Incarnation, incarnation);
         if (member.State >= state)
         {
             counters.Stale++;
-            if (news.Witnesses > 0 && member is { State: MemberState.Dead, HeldUntil: not null, Evidence.Answers: not true })
+            if (witnesses > 0 && member is { State: MemberState.Dead, HeldUntil: not null, Evidence.Answers: not true })
             {
                 EndHold(member, now, e);
             }
@@ -185,13 +187,17 @@ internal sealed partial class MemberList(
             return;
         }
 
-        if (news.Witnesses > 0 && member.Evidence?.Answers != true)
+        if (witnesses > 0 && member.Evidence?.Answers != true)
         {
             // Several looked at its host already; only what this node saw of it itself says otherwise.
             member.Evidence = new() { Answers = false };
         }
 
-        Rumours.Add(member.Name, news);
+        Rumours.Add(member.Name, new GossipMessage.Dead(incarnation, member.Name, from)
+        {
+            Life = LifeOf(member),
+            Witnesses = witnesses,
+        });
         Change(member, state, now, e);
     }
 
@@ -271,7 +277,7 @@ internal sealed partial class MemberList(
         }
 
         bool newLife = news.BootId > member.BootId;
-        if (IsStale(member, news, newLife))
+        if (IsStale(member, news.Incarnation, news.BootId))
         {
             counters.Stale++;
             return;
@@ -289,21 +295,21 @@ internal sealed partial class MemberList(
         Adopt(member, news, Math.Max(incarnation, member.Incarnation), member.State, now, e);
     }
 
-    private static bool IsStale(MemberEntry member, GossipMessage.Alive news, bool newLife)
+    private static bool IsStale(MemberEntry member, uint incarnation, ulong bootId)
     {
-        if (newLife)
+        if (bootId > member.BootId)
         {
             return false;
         }
 
-        if (news.BootId != 0 && news.BootId < member.BootId)
+        if (bootId != 0 && bootId < member.BootId)
         {
             return true;
         }
 
         // A description below the accusations of a former life is news as long as nobody accuses this one.
         uint known = member.State == MemberState.Alive ? member.Described : member.Incarnation;
-        return news.Incarnation <= known || news.Incarnation > (ulong)member.Incarnation + Protocol.MaxIncarnationStep;
+        return incarnation <= known || incarnation > (ulong)member.Incarnation + Protocol.MaxIncarnationStep;
     }
 
     private bool MayMove(MemberEntry member, GossipMessage.Alive news, Instant now) =>
@@ -366,20 +372,20 @@ internal sealed partial class MemberList(
         }
     }
 
-    private void BeginSuspicion(MemberEntry member, GossipMessage.Suspect news, Instant now, GossipEffects e)
+    private void BeginSuspicion(MemberEntry member, uint incarnation, string from, Instant now, GossipEffects e)
     {
-        member.Incarnation = news.Incarnation;
-        member.Suspicion = new(options, LiveCount, news.From, now);
+        member.Incarnation = incarnation;
+        member.Suspicion = new(options, LiveCount, from, now);
         suspects[member.Name] = member;
         verdictIsOld = true;
         Watch(member, IsHoldable(member) ? new() : null);
-        Rumours.Add(member.Name, news);
+        Rumours.Add(member.Name, new GossipMessage.Suspect(incarnation, member.Name, from) { Life = LifeOf(member) });
         if (member.State != MemberState.Suspect)
         {
             Change(member, MemberState.Suspect, now, e);
         }
 
-        if (!IsSelf(news.From) && ToConfirm.Count < MaxToConfirm
+        if (!IsSelf(from) && ToConfirm.Count < MaxToConfirm
             && prng.NextDouble() * LiveCount < options.ConfirmingProbes)
         {
             ToConfirm.Enqueue(member);
@@ -417,41 +423,43 @@ internal sealed partial class MemberList(
     /// The common beginning of an accusation: of a known member, and neither of another life of it than the one known here
     /// nor of an outdated incarnation. Who accuses a former life of this node does not know the present one, and is told.
     /// </summary>
-    private bool Heard(string name, uint incarnation, ushort life, [NotNullWhen(true)] out MemberEntry? member)
+    private MemberEntry? Heard(MemberEntry? accused, uint incarnation, ushort life)
     {
-        member = Find(name);
-        if (member is null || (ReferenceEquals(member, Self) && Own.HasLeft))
+        if (accused is null || (ReferenceEquals(accused, Self) && Own.HasLeft))
         {
-            member = null;
+            return null;
         }
-        else if (life != 0 && member.Life != 0 && life != member.Life)
+
+        if (life != 0 && accused.Life != 0 && life != accused.Life)
         {
-            if (ReferenceEquals(member, Self))
+            if (ReferenceEquals(accused, Self))
             {
                 Own.Remind();
             }
 
             counters.Stale++;
-            member = null;
+            return null;
         }
-        else if (incarnation < member.Incarnation)
+
+        if (incarnation < accused.Incarnation)
         {
             counters.Stale++;
-            member = null;
+            return null;
         }
-        else if (incarnation > (ulong)member.Incarnation + Protocol.MaxIncarnationStep)
+
+        if (incarnation > (ulong)accused.Incarnation + Protocol.MaxIncarnationStep)
         {
             counters.Refused++;
-            member = null;
+            return null;
         }
 
-        return member is not null;
+        return accused;
     }
 
-    private bool IsAcceptable(string name, IPEndPoint address, byte[] meta, byte[] versions) =>
-        name.Length > 0
-        && Encoding.UTF8.GetByteCount(name) <= options.MaxNameBytes
-        && address.Port != 0
-        && meta.Length <= options.MaxMetaBytes
+    private bool IsAcceptable(int nameBytes, int port, int metaBytes, ReadOnlySpan<byte> versions) =>
+        nameBytes > 0
+        && nameBytes <= options.MaxNameBytes
+        && port != 0
+        && metaBytes <= options.MaxMetaBytes
         && Protocol.IsUsable(versions);
 }

@@ -29,31 +29,44 @@ internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters
         Budget = PacketCodec.BudgetFor(keys);
     }
 
-    public void Send(GossipEffects e, IPEndPoint to, GossipMessage message) => Seal(e, to, [message]);
+    public void Send(GossipEffects e, IPEndPoint to, GossipMessage message)
+    {
+        PacketWriter packet = PacketCodec.Begin();
+        packet.Add(message);
+        Send(e, to, packet);
+    }
 
     /// <summary>Sends in order, in as many packets as the messages need.</summary>
     public void Send(GossipEffects e, IPEndPoint to, IReadOnlyList<GossipMessage> messages)
     {
-        List<GossipMessage> packet = [];
-        int room = Budget;
+        PacketWriter packet = PacketCodec.Begin();
         foreach (GossipMessage message in messages)
         {
             int cost = PacketCodec.Measure(message) + PartOverhead;
-            if (packet.Count > 0 && (cost > room || packet.Count == MaxParts))
+            if (packet.Count > 0 && (cost > Budget - packet.Cost || packet.Count == MaxParts))
             {
-                Seal(e, to, packet);
-                packet = [];
-                room = Budget;
+                Send(e, to, packet);
+                packet = PacketCodec.Begin();
             }
 
             packet.Add(message);
-            room -= cost;
         }
 
         if (packet.Count > 0)
         {
-            Seal(e, to, packet);
+            Send(e, to, packet);
         }
+    }
+
+    /// <summary>Seals the packet, which has something in it.</summary>
+    public void Send(GossipEffects e, IPEndPoint to, PacketWriter packet)
+    {
+        bool crc = !Keyring.IsEncrypted && packet.Count > 1;
+        Memory<byte> datagram = e.Rent(PacketCodec.LengthOf(packet, Keyring, crc));
+        PacketCodec.Write(packet, Keyring, prng, crc, datagram.Span);
+        counters.DatagramsSent++;
+        counters.DatagramBytesSent += datagram.Length;
+        e.Datagrams.Add(new(to, datagram));
     }
 
     public long Dial(GossipEffects e, IPEndPoint to, GossipMessage request, TimeSpan timeout, bool expectsReply)
@@ -65,12 +78,4 @@ internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters
 
     public void Reply(GossipEffects e, long exchangeId, GossipMessage response) =>
         e.Replies.Add(new(exchangeId, StreamCodec.Encode(response, Keyring, prng)));
-
-    private void Seal(GossipEffects e, IPEndPoint to, List<GossipMessage> packet)
-    {
-        byte[] payload = PacketCodec.Encode(packet, Keyring, prng, crc: !Keyring.IsEncrypted && packet.Count > 1);
-        counters.DatagramsSent++;
-        counters.DatagramBytesSent += payload.Length;
-        e.Datagrams.Add(new(to, payload));
-    }
 }

@@ -54,9 +54,9 @@ internal sealed class Prober(
         }
     }
 
-    public void Receive(GossipMessage.Ping ping, IPEndPoint from, GossipEffects e)
+    public void HearPing(in MessageFields ping, IPEndPoint from, GossipEffects e)
     {
-        if (ping.Node.Length > 0 && !members.IsSelf(ping.Node))
+        if (!ping.Node.IsEmpty && !ReferenceEquals(members.Find(ping.Node), members.Self))
         {
             counters.Refused++;
             return;
@@ -65,23 +65,24 @@ internal sealed class Prober(
         // A stranger that knows this node by name was a member before this node forgot it, or hears of it from others: the
         // digest tells it that it is unknown here, and it makes itself known. Foreigners say where they are.
         MemberEntry? asker = members.Find(ping.SourceNode);
-        bool isOurs = asker?.IsOurs ?? (ping.Source is null);
+        bool isOurs = asker?.IsOurs ?? ping.Source.IsAbsent;
         ulong digest = options.ComparesDigests && isOurs ? members.Digest : 0;
-        byte[] payload = options.Extends ? coordinate.PayloadFor(asker) : [];
-        List<GossipMessage> answer = [new GossipMessage.Ack(ping.SequenceNumber, payload, digest)];
+        PacketWriter answer = PacketCodec.Begin();
+        answer.AddAck(ping.SequenceNumber, options.Extends ? coordinate.PayloadFor(asker) : [], digest);
         if (options.TellsAskers && asker is { State: MemberState.Suspect or MemberState.Dead } accused)
         {
             answer.Add(Accuse(accused));
         }
 
-        SendWithRumours(e, ping.Source ?? from, answer);
+        IPEndPoint to = ping.Source.IsAbsent ? from : ping.Source.ToEndPoint(asker?.Address, orThis: from);
+        SendWithRumours(e, to, answer);
     }
 
-    public void Receive(GossipMessage.IndirectPing request, IPEndPoint from, Instant now, GossipEffects e) =>
+    public void HearIndirectPing(in MessageFields request, IPEndPoint from, Instant now, GossipEffects e) =>
         relays.Begin(request, ++sequence, from, now, e);
 
     /// <summary>The member that answered the running probe, where the answer is to that.</summary>
-    public MemberEntry? Receive(GossipMessage.Ack ack, IPEndPoint from, Instant now, GossipEffects e)
+    public MemberEntry? HearAck(in MessageFields ack, IPEndPoint from, Instant now, GossipEffects e)
     {
         if (probe is not null && probe.Sequence == ack.SequenceNumber)
         {
@@ -130,13 +131,13 @@ internal sealed class Prober(
             doubtful[chosen] = doubtful[^1];
             doubtful.RemoveAt(doubtful.Count - 1);
             member.AskableAt = now + options.ProbeInterval;
-            SendWithRumours(e, member.Address, [Ping(++sequence, member, members.Self), Accuse(member)]);
+            SendWithRumours(e, member.Address, Question(++sequence, member, accuses: true));
         }
     }
 
-    public void Receive(GossipMessage.Nack nack)
+    public void HearNack(uint answered)
     {
-        if (probe is not null && probe.Sequence == nack.SequenceNumber && probe.NacksMissing > 0)
+        if (probe is not null && probe.Sequence == answered && probe.NacksMissing > 0)
         {
             probe.NacksMissing--;
         }
@@ -158,22 +159,35 @@ internal sealed class Prober(
         return true;
     }
 
-    /// <summary>A packet with as many rumours as fit behind its own messages.</summary>
-    public void SendWithRumours(GossipEffects e, IPEndPoint to, List<GossipMessage> messages)
+    /// <summary>Sends the packet with as many rumours as fit behind its own messages.</summary>
+    private void SendWithRumours(GossipEffects e, IPEndPoint to, PacketWriter packet)
     {
-        int room = outbox.Budget;
-        foreach (GossipMessage message in messages)
+        if (members.Rumours.Count > 0)
         {
-            room -= PacketCodec.Measure(message) + Outbox.PartOverhead;
+            List<GossipMessage> rumours = [];
+            int room = outbox.Budget - packet.Cost;
+            members.Rumours.Take(rumours, ref room, members.TransmitLimit);
+            rumours.ForEach(packet.Add);
         }
 
-        members.Rumours.Take(messages, ref room, members.TransmitLimit);
-        outbox.Send(e, to, messages);
+        outbox.Send(e, to, packet);
+    }
+
+    /// <summary>A packet that begins with a ping, and the accusation of whom it asks.</summary>
+    private PacketWriter Question(uint question, MemberEntry target, bool accuses)
+    {
+        PacketWriter packet = PacketCodec.Begin();
+        packet.AddPing(question, target.Name, ReturnTo(target), members.Self.Name);
+        if (accuses)
+        {
+            packet.Add(Accuse(target));
+        }
+
+        return packet;
     }
 
     /// <summary>Ours answer to where the packet came from, so that need not be said.</summary>
-    private GossipMessage.Ping Ping(uint sequence, MemberEntry target, MemberEntry self) =>
-        new(sequence, target.Name, target.IsOurs && options.Extends ? null : self.Address, self.Name);
+    private IPEndPoint? ReturnTo(MemberEntry target) => target.IsOurs && options.Extends ? null : members.Self.Address;
 
     private GossipMessage Accuse(MemberEntry accused) => accused.IsLive
         ? members.Suspicion(accused, members.Self.Name)
@@ -191,14 +205,9 @@ internal sealed class Prober(
         counters.ProbesSent++;
         double? estimate = target.Position is { } at ? coordinate.Coordinate.SecondsTo(at.Coordinate) : null;
         probe = new(++sequence, target, now, now + roundTrips.Timeout(estimate), now + awareness.Scale(options.ProbeInterval));
-        List<GossipMessage> packet = [Ping(probe.Sequence, target, members.Self)];
-        if (target.State == MemberState.Suspect && options.TellsSuspects)
-        {
-            // Lifeguard's buddy system: the suspect is the first who should know.
-            packet.Add(Accuse(target));
-        }
-
-        SendWithRumours(e, target.Address, packet);
+        // Lifeguard's buddy system: the suspect is the first who should know.
+        bool accuses = target.State == MemberState.Suspect && options.TellsSuspects;
+        SendWithRumours(e, target.Address, Question(probe.Sequence, target, accuses));
     }
 
     private MemberEntry? Next()
@@ -235,7 +244,8 @@ internal sealed class Prober(
         if (target.AnswersStreamPings && asking.End > now)
         {
             asking.ExchangeId = outbox.Dial(
-                e, target.Address, Ping(asking.Sequence, target, self), asking.End - now, expectsReply: true);
+                e, target.Address, new GossipMessage.Ping(asking.Sequence, target.Name, ReturnTo(target), self.Name),
+                asking.End - now, expectsReply: true);
         }
     }
 

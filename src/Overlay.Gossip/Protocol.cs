@@ -13,6 +13,6 @@ internal static class Protocol
     public const uint MaxIncarnationStep = 1 << 20;
 
     /// <summary>Whether a member can be talked to at all.</summary>
-    public static bool IsUsable(byte[] versions) =>
+    public static bool IsUsable(ReadOnlySpan<byte> versions) =>
         versions.Length == 6 && versions[0] != 0 && versions[1] != 0 && versions[0] <= versions[1];
 }

@@ -12,70 +12,78 @@ internal sealed class Relays(SwimOptions options, MemberList members, Outbox out
     /// <summary>One source cannot take all the places, nor make this node send for it without end.</summary>
     private const int MaxOpenOfOne = 32;
 
-    private readonly SortedDictionary<uint, Relay> open = [];
+    /// <summary>In the order of their deadlines: all wait equally long.</summary>
+    private readonly List<Relay> open = [];
 
-    public Instant NextDeadline
+    public Instant NextDeadline => open.Count > 0 ? open[0].Deadline : Instant.Never;
+
+    public void Begin(in MessageFields request, uint sequence, IPEndPoint from, Instant now, GossipEffects e)
     {
-        get
-        {
-            Instant next = Instant.Never;
-            if (open.Count > 0)
-            {
-                foreach (Relay relay in open.Values)
-                {
-                    next = Instant.Min(next, relay.Deadline);
-                }
-            }
-
-            return next;
-        }
-    }
-
-    public void Begin(
-        GossipMessage.IndirectPing request, uint sequence, IPEndPoint from, Instant now, GossipEffects e)
-    {
-        IPEndPoint answerTo = request.Source ?? from;
-        if (open.Count >= MaxOpen || request.Target.Port == 0
-            || open.Values.Count(r => r.From.Equals(from.Address)) >= MaxOpenOfOne)
+        if (open.Count >= MaxOpen || request.Port == 0 || CountOf(from.Address) >= MaxOpenOfOne)
         {
             counters.Refused++;
             return;
         }
 
-        open[sequence] = new(
-            request.SequenceNumber, answerTo, from.Address, request.WantsNack, now + options.ProbeTimeout);
+        MemberEntry? asker = members.Find(request.SourceNode);
+        MemberEntry? target = members.Find(request.Node);
+        IPEndPoint answerTo = request.Source.IsAbsent ? from : request.Source.ToEndPoint(asker?.Address, orThis: from);
+        open.Add(new(
+            sequence, request.SequenceNumber, answerTo, from.Address, request.WantsNack, now + options.ProbeTimeout));
         MemberEntry self = members.Self;
-        outbox.Send(e, request.Target, new GossipMessage.Ping(sequence, request.Node, self.Address, self.Name));
+        PacketWriter ping = PacketCodec.Begin();
+        ping.AddPing(sequence, target?.Name ?? MessageFields.TextOf(request.Node), self.Address, self.Name);
+        outbox.Send(e, request.Target.ToEndPoint(target?.Address, orThis: from), ping);
     }
 
     /// <summary>False where the answer is to no relayed ping.</summary>
     public bool Answered(uint sequence, GossipEffects e)
     {
-        if (!open.Remove(sequence, out Relay relay))
+        int index = open.Count - 1;
+        while (index >= 0 && open[index].Sequence != sequence)
+        {
+            index--;
+        }
+
+        if (index < 0)
         {
             return false;
         }
 
-        outbox.Send(e, relay.AnswerTo, new GossipMessage.Ack(relay.Sequence, []));
+        Relay relay = open[index];
+        open.RemoveAt(index);
+        PacketWriter answer = PacketCodec.Begin();
+        answer.AddAck(relay.Asked, [], digest: 0);
+        outbox.Send(e, relay.AnswerTo, answer);
         return true;
     }
 
     public void Advance(Instant now, GossipEffects e)
     {
-        if (NextDeadline > now)
+        int due = 0;
+        for (; due < open.Count && open[due].Deadline <= now; due++)
         {
-            return;
-        }
-
-        List<uint> due = [.. open.Where(r => r.Value.Deadline <= now).Select(r => r.Key)];
-        foreach (uint sequence in due)
-        {
-            if (open.Remove(sequence, out Relay relay) && relay.WantsNack)
+            if (open[due].WantsNack)
             {
-                outbox.Send(e, relay.AnswerTo, new GossipMessage.Nack(relay.Sequence));
+                outbox.Send(e, open[due].AnswerTo, new GossipMessage.Nack(open[due].Asked));
             }
         }
+
+        open.RemoveRange(0, due);
     }
 
-    private readonly record struct Relay(uint Sequence, IPEndPoint AnswerTo, IPAddress From, bool WantsNack, Instant Deadline);
+    private int CountOf(IPAddress source)
+    {
+        int count = 0;
+        foreach (Relay relay in open)
+        {
+            count += relay.From.Equals(source) ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <param name="Asked">The number that the asker gave its question.</param>
+    private readonly record struct Relay(
+        uint Sequence, uint Asked, IPEndPoint AnswerTo, IPAddress From, bool WantsNack, Instant Deadline);
 }

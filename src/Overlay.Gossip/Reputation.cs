@@ -15,6 +15,13 @@ internal sealed class Reputation(
     /// <summary>Someone said that our boot id is taken: a higher one is needed. Cleared by the reader.</summary>
     public ulong OutbidBootId { get; set; }
 
+    /// <summary>Whether <see cref="Hear"/> would change nothing: this node said so itself, or has said more since.</summary>
+    public bool Knows(in MessageFields news, ulong bootId) =>
+        !HasLeft && bootId <= self.BootId && news.EndPoint.Is(self.Address)
+        && (news.Incarnation < self.Incarnation
+            || (news.Incarnation == self.Incarnation && (bootId == 0 || bootId == self.BootId)
+                && news.Meta.SequenceEqual(self.Meta)));
+
     public void Hear(GossipMessage.Alive news, Instant now, GossipEffects e)
     {
         if (HasLeft || news.Incarnation > (ulong)self.Incarnation + Protocol.MaxIncarnationStep)

@@ -71,15 +71,15 @@ public sealed partial class Swim
         return true;
     }
 
-    private void HearUser(GossipMessage.User user, IPEndPoint from, Instant now, GossipEffects e)
+    private void HearUser(ReadOnlySpan<byte> payload, IPEndPoint from, Instant now, GossipEffects e)
     {
-        if (TableCodec.IsTablePayload(user.Payload))
+        if (TableCodec.IsTablePayload(payload))
         {
-            tables.Receive(user.Payload, from, now, e);
+            tables.Receive(payload, from, now, e);
         }
         else
         {
-            serf.Receive(user.Payload, now, e);
+            serf.Receive(payload, now, e);
         }
     }
 }

@@ -35,7 +35,6 @@ public sealed partial class Swim
     private readonly TableSync tables;
     private readonly SerfLayer serf;
     private readonly Prng prng;
-    private readonly List<GossipMessage> inbound = [];
     private readonly SortedSet<string> view = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, Instant> strangers = new(StringComparer.Ordinal);
     private Instant settleAt = Instant.Never;
@@ -187,19 +186,13 @@ public sealed partial class Swim
         }
 
         Counters.DatagramsReceived++;
-        inbound.Clear();
-        if (!PacketCodec.TryDecode(datagram, outbox.Keyring, inbound, out PacketRejection why))
+        if (!PacketCodec.TryDecode(datagram, outbox.Keyring, new Hearing(this, from, now, e), out PacketRejection why))
         {
             Counters.Reject(why);
             return;
         }
 
         members.HeardAt = now;
-        foreach (GossipMessage message in inbound)
-        {
-            Hear(message, from, now, e);
-        }
-
         FollowUp(now, e);
     }
 
@@ -231,7 +224,7 @@ public sealed partial class Swim
                 outbox.Reply(e, exchangeId, new GossipMessage.Ack(ping.SequenceNumber, []));
                 break;
             case GossipMessage.User user:
-                HearUser(user, from, now, e);
+                HearUser(user.Payload, from, now, e);
                 break;
             default:
                 Counters.Refused++;
@@ -340,43 +333,47 @@ public sealed partial class Swim
         FollowUp(now, e);
     }
 
-    private void Hear(GossipMessage message, IPEndPoint from, Instant now, GossipEffects e)
+    private void Hear(MessageType type, in MessageFields message, IPEndPoint from, Instant now, GossipEffects e)
     {
-        switch (message)
+        switch (type)
         {
-            case GossipMessage.Ping ping:
-                sessions.Pinged(ping.SourceNode, now);
-                prober.Receive(ping, from, e);
+            case MessageType.Ping:
+                if (members.Find(message.SourceNode) is { } asker)
+                {
+                    sessions.Pinged(asker.Name, now);
+                }
+
+                prober.HearPing(message, from, e);
                 break;
-            case GossipMessage.IndirectPing request:
-                prober.Receive(request, from, now, e);
+            case MessageType.IndirectPing:
+                prober.HearIndirectPing(message, from, now, e);
                 break;
-            case GossipMessage.Ack ack when sessions.Acked(ack.SequenceNumber, now) || jury.Acked(ack.SequenceNumber, now, e):
+            case MessageType.Ack when sessions.Acked(message.SequenceNumber, now) || jury.Acked(message.SequenceNumber, now, e):
                 break;
-            case GossipMessage.Ack ack:
-                if (prober.Receive(ack, from, now, e) is { } target)
+            case MessageType.Ack:
+                if (prober.HearAck(message, from, now, e) is { } target)
                 {
                     sessions.Answered(target.Name, from.Equals(target.Address), now);
-                    differences.Compare(target, ack.Digest, now, e);
+                    differences.Compare(target, message.Digest, now, e);
                 }
 
                 break;
-            case GossipMessage.Nack nack:
-                prober.Receive(nack);
+            case MessageType.Nack:
+                prober.HearNack(message.SequenceNumber);
                 break;
-            case GossipMessage.Suspect suspect:
-                members.Apply(suspect, now, e);
+            case MessageType.Suspect:
+                members.HearSuspect(message, now, e);
                 break;
-            case GossipMessage.Alive alive:
-                members.Apply(alive, now, e);
+            case MessageType.Alive:
+                members.HearAlive(message, now, e);
                 break;
-            case GossipMessage.Dead dead:
-                members.Apply(dead, now, e);
+            case MessageType.Dead:
+                members.HearDead(message, now, e);
                 break;
-            case GossipMessage.User user when jury.Receive(user.Payload, now, e):
+            case MessageType.User when jury.Receive(message.Payload, now, e):
                 break;
-            case GossipMessage.User user:
-                HearUser(user, from, now, e);
+            case MessageType.User:
+                HearUser(message.Payload, from, now, e);
                 break;
             default:
                 Counters.Refused++;
@@ -490,5 +487,11 @@ public sealed partial class Swim
             tables.Stop();
             e.Events.Add(new GossipEvent.Left());
         }
+    }
+
+    /// <summary>What comes in one packet, in its order.</summary>
+    private readonly struct Hearing(Swim swim, IPEndPoint from, Instant now, GossipEffects e) : IMessageSink
+    {
+        public void Take(MessageType type, in MessageFields message) => swim.Hear(type, message, from, now, e);
     }
 }

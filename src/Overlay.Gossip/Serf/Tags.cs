@@ -1,6 +1,5 @@
 using System.Buffers;
 using System.Collections.Immutable;
-using System.Diagnostics.CodeAnalysis;
 using System.Globalization;
 using System.Text;
 using Overlay.Gossip.Wire;
@@ -18,6 +17,8 @@ public static class Tags
     public const string BootKey = "overlayd";
     private const byte Mark = 0xff;
     private const int MaxTags = 64;
+
+    private static ReadOnlySpan<byte> BootKeyBytes => "overlayd"u8;
 
     public static byte[] Encode(IReadOnlyDictionary<string, string> tags)
     {
@@ -74,10 +75,24 @@ public static class Tags
     }
 
     /// <summary>0: it is a foreigner's.</summary>
-    internal static ulong BootOf(ReadOnlySpan<byte> meta) =>
-        meta is [Mark, ..] && TryBoot(meta, out string? text)
-        && ulong.TryParse(text, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong boot) ? boot : 0;
+    internal static ulong BootOf(ReadOnlySpan<byte> meta)
+    {
+        if (meta is not [Mark, .. var map])
+        {
+            return 0;
+        }
 
-    private static bool TryBoot(ReadOnlySpan<byte> meta, [NotNullWhen(true)] out string? text) =>
-        Decode(meta).TryGetValue(BootKey, out text);
+        MsgPackReader reader = new(map);
+        ReadOnlySpan<byte> last = [];
+        int count = reader.ReadMapHeader();
+        for (int i = 0; i < count && i < MaxTags && !reader.Failed; i++)
+        {
+            bool isBoot = reader.ReadRaw(WireLimits.MaxMeta).SequenceEqual(BootKeyBytes);
+            ReadOnlySpan<byte> value = reader.ReadRaw(WireLimits.MaxMeta);
+            last = isBoot ? value : last;
+        }
+
+        return !reader.Failed
+            && ulong.TryParse(last, NumberStyles.AllowHexSpecifier, CultureInfo.InvariantCulture, out ulong boot) ? boot : 0;
+    }
 }

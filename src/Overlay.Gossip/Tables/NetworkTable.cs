@@ -9,13 +9,19 @@ internal sealed class NetworkTable(string name)
     private readonly SortedDictionary<string, SortedDictionary<string, ReadOnlyMemory<byte>>> visible =
         new(StringComparer.Ordinal);
 
+    private readonly SortedDictionary<string, OwnerRecord> records = new(StringComparer.Ordinal);
+
+    /// <summary>The same records, to be added up after every comparison.</summary>
+    private readonly List<OwnerRecord> inNoOrder = [];
+
     public string Name { get; } = name;
 
     public bool Subscribed { get; set; }
 
     public Instant SubscribedAt { get; set; }
 
-    public SortedDictionary<string, OwnerRecord> Records { get; } = new(StringComparer.Ordinal);
+    /// <summary>By owner.</summary>
+    public IReadOnlyDictionary<string, OwnerRecord> Records => records;
 
     /// <summary>The owner's visible entries.</summary>
     public IEnumerable<TableEntry> Entries =>
@@ -29,14 +35,44 @@ internal sealed class NetworkTable(string name)
         get
         {
             ulong sum = 0;
-            foreach ((string owner, OwnerRecord record) in Records)
+            foreach (OwnerRecord record in inNoOrder)
             {
-                sum += record.FingerprintOf(owner);
+                sum += record.Fingerprint;
             }
 
             return sum;
         }
     }
+
+    /// <summary>Owners that wrote anything.</summary>
+    public int LineCount
+    {
+        get
+        {
+            int count = 0;
+            foreach (OwnerRecord record in inNoOrder)
+            {
+                count += record.Table.Version != 0 ? 1 : 0;
+            }
+
+            return count;
+        }
+    }
+
+    /// <summary>The owner's record; a new one where there is none.</summary>
+    public OwnerRecord Open(string owner, ulong epoch)
+    {
+        if (!records.TryGetValue(owner, out OwnerRecord? record))
+        {
+            record = new(owner, epoch);
+            records.Add(owner, record);
+            inNoOrder.Add(record);
+        }
+
+        return record;
+    }
+
+    public bool Remove(string owner) => records.Remove(owner, out OwnerRecord? record) && inNoOrder.Remove(record);
 
     public bool IsVisible(string owner, string key) =>
         visible.TryGetValue(owner, out SortedDictionary<string, ReadOnlyMemory<byte>>? entries)
@@ -44,7 +80,7 @@ internal sealed class NetworkTable(string name)
 
     /// <summary>Owners and versions in (after, through]; an empty through is the end.</summary>
     public IEnumerable<DigestLine> Lines(string after, string through) =>
-        from record in Records
+        from record in records
         where record.Value.Table.Version != 0
             && string.CompareOrdinal(record.Key, after) > 0
             && (through.Length == 0 || string.CompareOrdinal(record.Key, through) <= 0)
@@ -54,7 +90,7 @@ internal sealed class NetworkTable(string name)
     /// <param name="shown">Whether anything of the owner is visible at all.</param>
     public void Refresh(string owner, IEnumerable<string> keys, bool shown, List<GossipEvent.EntryChanged> changes)
     {
-        Records.TryGetValue(owner, out OwnerRecord? record);
+        records.TryGetValue(owner, out OwnerRecord? record);
         if (!visible.TryGetValue(owner, out SortedDictionary<string, ReadOnlyMemory<byte>>? entries))
         {
             entries = new(StringComparer.Ordinal);
@@ -94,7 +130,7 @@ internal sealed class NetworkTable(string name)
             keys.UnionWith(entries.Keys);
         }
 
-        if (shown && Records.TryGetValue(owner, out OwnerRecord? record))
+        if (shown && records.TryGetValue(owner, out OwnerRecord? record))
         {
             keys.UnionWith(record.Visible.Select(e => e.Key));
         }

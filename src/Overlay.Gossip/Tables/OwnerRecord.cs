@@ -6,7 +6,7 @@ namespace Overlay.Gossip.Tables;
 /// An owner's table in its newest life and, until that one is complete, what was visible of the former life, so that
 /// a restart of the owner does not make its entries vanish and come back.
 /// </summary>
-internal sealed class OwnerRecord(ulong epoch)
+internal sealed class OwnerRecord(string owner, ulong epoch)
 {
     private SortedDictionary<string, ReadOnlyMemory<byte>>? former;
     private (ulong Epoch, ulong Version) printed;
@@ -18,18 +18,25 @@ internal sealed class OwnerRecord(ulong epoch)
     public Instant QuietUntil { get; set; }
 
     /// <summary>The owner's share of the network's fingerprint; 0 where it wrote nothing.</summary>
-    public ulong FingerprintOf(string owner)
+    public ulong Fingerprint
     {
-        if (printed != (Table.Epoch, Table.Version))
+        get
         {
-            printed = (Table.Epoch, Table.Version);
-            print = Table.Version == 0 ? 0 : NetworkTable.Mix(owner, Table.Epoch, Table.Version);
-        }
+            if (printed != (Table.Epoch, Table.Version))
+            {
+                printed = (Table.Epoch, Table.Version);
+                print = Table.Version == 0 ? 0 : NetworkTable.Mix(owner, Table.Epoch, Table.Version);
+            }
 
-        return print;
+            return print;
+        }
     }
 
     public bool HasFormerLife => former is not null;
+
+    /// <summary>Whether <see cref="Merge"/> would change nothing.</summary>
+    public bool Knows(in TableFields delta) =>
+        delta.Epoch < Table.Epoch || (delta.Epoch == Table.Epoch && Table.Knows(delta));
 
     /// <summary>Takes what is new; true where anything was.</summary>
     /// <param name="touched">Gets the keys whose value may have changed.</param>

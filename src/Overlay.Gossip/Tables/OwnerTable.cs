@@ -40,6 +40,12 @@ internal sealed class OwnerTable(ulong epoch)
 
     public bool Knows(string key) => cells.ContainsKey(key);
 
+    /// <summary>
+    /// Whether a difference of this epoch brings nothing: all up to its end is known here, whatever it lists.
+    /// </summary>
+    public bool Knows(in TableFields delta) =>
+        delta.To <= Version && delta.Head <= Head && !IsBehind && doubtful == 0 && (Settled != 0 || delta.Settled == 0);
+
     public ReadOnlyMemory<byte>? Find(string key) =>
         cells.TryGetValue(key, out Cell cell) ? cell.Value : null;
 

@@ -16,27 +16,22 @@ internal static class TableCodec
     private const byte Magic = (byte)'O';
     private const byte FormatVersion = 1;
 
-    private enum Kind : byte
-    {
-        Summary = 1,
-        Digest = 2,
-        Want = 3,
-        Delta = 4,
-        Question = 5,
-        Acknowledgement = 6,
-    }
-
     public static byte[] Encode(string sender, IEnumerable<TableMessage> messages)
     {
         var bytes = new ArrayBufferWriter<byte>(256);
-        bytes.Write([Magic, FormatVersion]);
-        WriteText(bytes, sender);
+        WriteHeader(bytes, sender);
         foreach (TableMessage message in messages)
         {
             Write(bytes, message);
         }
 
         return bytes.WrittenSpan.ToArray();
+    }
+
+    public static void WriteHeader(ArrayBufferWriter<byte> bytes, string sender)
+    {
+        bytes.Write([Magic, FormatVersion]);
+        WriteText(bytes, sender);
     }
 
     public static int Measure(TableMessage message)
@@ -53,194 +48,94 @@ internal static class TableCodec
 
     public static bool TryDecode(ReadOnlySpan<byte> payload, out string sender, List<TableMessage> into)
     {
-        sender = "";
-        if (!IsTablePayload(payload))
+        bool sound = TryOpen(payload, out ReadOnlySpan<byte> name, out TableReader messages);
+        sender = Encoding.UTF8.GetString(name);
+        while (sound && !messages.IsAtEnd)
         {
-            return false;
+            sound = TableFields.TryRead(ref messages, out TableFields message);
+            if (sound)
+            {
+                into.Add(ToMessage(message));
+            }
         }
 
-        var reader = new TableReader(payload[2..]);
-        if (!reader.TryReadText(MaxTextBytes, out string? name))
-        {
-            return false;
-        }
+        return sound;
+    }
 
-        sender = name;
-        while (!reader.IsAtEnd)
+    /// <summary>The sender of a payload, and what reads its messages to the end.</summary>
+    public static bool TryOpen(ReadOnlySpan<byte> payload, out ReadOnlySpan<byte> sender, out TableReader messages)
+    {
+        messages = new(IsTablePayload(payload) ? payload[2..] : []);
+        return messages.TryReadUtf8(MaxTextBytes, out sender);
+    }
+
+    /// <summary>Whether all messages keep to the format.</summary>
+    public static bool IsSound(TableReader messages)
+    {
+        while (!messages.IsAtEnd)
         {
-            if (!TryRead(ref reader, out TableMessage? message))
+            if (!TableFields.TryRead(ref messages, out _))
             {
                 return false;
             }
-
-            into.Add(message);
         }
 
         return true;
     }
 
-    private static bool TryRead(
-        ref TableReader reader, [System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out TableMessage? message)
+    /// <summary>The message as an object that outlives its payload.</summary>
+    public static TableMessage ToMessage(in TableFields fields) => fields.Kind switch
     {
-        message = null;
-        return reader.TryReadByte(out byte kind) && (Kind)kind switch
-        {
-            Kind.Summary => TryReadSummary(ref reader, out message),
-            Kind.Digest => TryReadDigest(ref reader, out message),
-            Kind.Want => TryReadWant(ref reader, out message),
-            Kind.Delta => TryReadDelta(ref reader, out message),
-            Kind.Question or Kind.Acknowledgement => TryReadVersion(ref reader, (Kind)kind, out message),
-            _ => false,
-        };
-    }
+        TableKind.Summary => new TableMessage.Summary(Fingerprints(fields)),
+        TableKind.Digest => new TableMessage.Digest(
+            TextOf(fields.Network), TextOf(fields.After), TextOf(fields.Through), Lines(fields)),
+        TableKind.Want => new TableMessage.Want(TextOf(fields.Network), Lines(fields)),
+        TableKind.Delta => new TableMessage.Delta(
+            TextOf(fields.Network), TextOf(fields.Owner), fields.Epoch, fields.From, fields.To, fields.Head,
+            fields.Settled, fields.Pruned, Items(fields)),
+        TableKind.Question => new TableMessage.Question(TextOf(fields.Network), fields.Epoch, fields.Version),
+        TableKind.Acknowledgement =>
+            new TableMessage.Acknowledgement(TextOf(fields.Network), fields.Epoch, fields.Version),
+        _ => throw new UnreachableException(),
+    };
 
-    private static bool TryReadVersion(ref TableReader reader, Kind kind, out TableMessage? message)
+    private static string TextOf(ReadOnlySpan<byte> utf8) => Encoding.UTF8.GetString(utf8);
+
+    private static List<NetworkFingerprint> Fingerprints(in TableFields fields)
     {
-        message = null;
-        if (!reader.TryReadText(MaxTextBytes, out string? network)
-            || !reader.TryReadNumber(out ulong epoch) || !reader.TryReadNumber(out ulong version))
-        {
-            return false;
-        }
-
-        message = kind == Kind.Question
-            ? new TableMessage.Question(network, epoch, version)
-            : new TableMessage.Acknowledgement(network, epoch, version);
-        return true;
-    }
-
-    private static bool TryReadSummary(ref TableReader reader, out TableMessage? message)
-    {
-        message = null;
-        if (!reader.TryReadCount(2, out int count))
-        {
-            return false;
-        }
-
         List<NetworkFingerprint> networks = [];
-        for (int i = 0; i < count; i++)
+        TableReader body = fields.Body;
+        while (!body.IsAtEnd && body.TryReadFingerprint(out ReadOnlySpan<byte> network, out ulong fingerprint))
         {
-            if (!reader.TryReadText(MaxTextBytes, out string? network) || !reader.TryReadNumber(out ulong fingerprint))
-            {
-                return false;
-            }
-
-            networks.Add(new(network, fingerprint));
+            networks.Add(new(TextOf(network), fingerprint));
         }
 
-        message = new TableMessage.Summary(networks);
-        return true;
+        return networks;
     }
 
-    private static bool TryReadDigest(ref TableReader reader, out TableMessage? message)
+    private static List<DigestLine> Lines(in TableFields fields)
     {
-        message = null;
-        if (!reader.TryReadText(MaxTextBytes, out string? network)
-            || !reader.TryReadText(MaxTextBytes, out string? after)
-            || !reader.TryReadText(MaxTextBytes, out string? through)
-            || !TryReadLines(ref reader, out List<DigestLine> lines))
+        List<DigestLine> lines = [];
+        TableReader body = fields.Body;
+        while (!body.IsAtEnd && body.TryReadLine(out ReadOnlySpan<byte> owner, out ulong epoch, out ulong version))
         {
-            return false;
+            lines.Add(new(TextOf(owner), epoch, version));
         }
 
-        message = new TableMessage.Digest(network, after, through, lines);
-        return true;
+        return lines;
     }
 
-    private static bool TryReadWant(ref TableReader reader, out TableMessage? message)
+    private static List<TableItem> Items(in TableFields fields)
     {
-        message = null;
-        if (!reader.TryReadText(MaxTextBytes, out string? network)
-            || !TryReadLines(ref reader, out List<DigestLine> lines))
-        {
-            return false;
-        }
-
-        message = new TableMessage.Want(network, lines);
-        return true;
-    }
-
-    private static bool TryReadLines(ref TableReader reader, out List<DigestLine> lines)
-    {
-        lines = [];
-        if (!reader.TryReadCount(3, out int count))
-        {
-            return false;
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            if (!reader.TryReadText(MaxTextBytes, out string? owner)
-                || !reader.TryReadNumber(out ulong epoch)
-                || !reader.TryReadNumber(out ulong version))
-            {
-                return false;
-            }
-
-            lines.Add(new(owner, epoch, version));
-        }
-
-        return true;
-    }
-
-    private static bool TryReadDelta(ref TableReader reader, out TableMessage? message)
-    {
-        message = null;
-        if (!reader.TryReadText(MaxTextBytes, out string? network)
-            || !reader.TryReadText(MaxTextBytes, out string? owner)
-            || !reader.TryReadNumber(out ulong epoch)
-            || !reader.TryReadNumber(out ulong from)
-            || !reader.TryReadNumber(out ulong to)
-            || !reader.TryReadNumber(out ulong head)
-            || !reader.TryReadNumber(out ulong settled)
-            || !reader.TryReadNumber(out ulong pruned)
-            || !reader.TryReadCount(3, out int count)
-            || owner.Length == 0 || epoch == 0 || from >= to || to > head)
-        {
-            return false;
-        }
-
         List<TableItem> items = [];
-        ulong last = from;
-        for (int i = 0; i < count; i++)
+        TableReader body = fields.Body;
+        while (!body.IsAtEnd
+            && body.TryReadItem(out ReadOnlySpan<byte> key, out ulong version, out bool deleted, out ReadOnlySpan<byte> value))
         {
-            if (!TryReadItem(ref reader, out TableItem item) || item.Version <= last || item.Version > to)
-            {
-                return false;
-            }
-
-            last = item.Version;
-            items.Add(item);
+            items.Add(new(TextOf(key), version, deleted ? null : (ReadOnlyMemory<byte>?)value.ToArray()));
         }
 
-        message = new TableMessage.Delta(network, owner, epoch, from, to, head, settled, pruned, items);
-        return true;
-    }
-
-    private static bool TryReadItem(ref TableReader reader, out TableItem item)
-    {
-        item = default;
-        if (!reader.TryReadText(MaxTextBytes, out string? key)
-            || !reader.TryReadNumber(out ulong version)
-            || !reader.TryReadByte(out byte present)
-            || present > 1)
-        {
-            return false;
-        }
-
-        if (present == 0)
-        {
-            item = new(key, version, null);
-            return true;
-        }
-
-        if (!reader.TryReadBytes(MaxValueBytes, out ReadOnlySpan<byte> value))
-        {
-            return false;
-        }
-
-        item = new(key, version, value.ToArray());
-        return true;
+        return items;
     }
 
     private static void Write(ArrayBufferWriter<byte> bytes, TableMessage message)
@@ -248,7 +143,7 @@ internal static class TableCodec
         switch (message)
         {
             case TableMessage.Summary summary:
-                bytes.Write([(byte)Kind.Summary]);
+                bytes.Write([(byte)TableKind.Summary]);
                 WriteNumber(bytes, (ulong)summary.Networks.Count);
                 foreach (NetworkFingerprint network in summary.Networks)
                 {
@@ -258,24 +153,20 @@ internal static class TableCodec
 
                 break;
             case TableMessage.Digest digest:
-                bytes.Write([(byte)Kind.Digest]);
+                bytes.Write([(byte)TableKind.Digest]);
                 WriteText(bytes, digest.Network);
                 WriteText(bytes, digest.After);
                 WriteText(bytes, digest.Through);
                 WriteLines(bytes, digest.Lines);
                 break;
             case TableMessage.Want want:
-                bytes.Write([(byte)Kind.Want]);
-                WriteText(bytes, want.Network);
-                WriteLines(bytes, want.Lines);
+                WriteWant(bytes, want.Network, want.Lines);
                 break;
             case TableMessage.Question question:
-                bytes.Write([(byte)Kind.Question]);
-                WriteVersion(bytes, question.Network, question.Epoch, question.Version);
+                WriteVersion(bytes, TableKind.Question, question.Network, question.Epoch, question.Version);
                 break;
             case TableMessage.Acknowledgement answer:
-                bytes.Write([(byte)Kind.Acknowledgement]);
-                WriteVersion(bytes, answer.Network, answer.Epoch, answer.Version);
+                WriteVersion(bytes, TableKind.Acknowledgement, answer.Network, answer.Epoch, answer.Version);
                 break;
             case TableMessage.Delta delta:
                 WriteDelta(bytes, delta);
@@ -285,11 +176,21 @@ internal static class TableCodec
         }
     }
 
-    private static void WriteVersion(ArrayBufferWriter<byte> bytes, string network, ulong epoch, ulong version)
+    /// <summary>A question or an acknowledgement.</summary>
+    public static void WriteVersion(
+        ArrayBufferWriter<byte> bytes, TableKind kind, string network, ulong epoch, ulong version)
     {
+        bytes.Write([(byte)kind]);
         WriteText(bytes, network);
         WriteNumber(bytes, epoch);
         WriteNumber(bytes, version);
+    }
+
+    public static void WriteWant(ArrayBufferWriter<byte> bytes, string network, IReadOnlyList<DigestLine> lines)
+    {
+        bytes.Write([(byte)TableKind.Want]);
+        WriteText(bytes, network);
+        WriteLines(bytes, lines);
     }
 
     private static void WriteLines(ArrayBufferWriter<byte> bytes, IReadOnlyList<DigestLine> lines)
@@ -305,7 +206,7 @@ internal static class TableCodec
 
     private static void WriteDelta(ArrayBufferWriter<byte> bytes, TableMessage.Delta delta)
     {
-        bytes.Write([(byte)Kind.Delta]);
+        bytes.Write([(byte)TableKind.Delta]);
         WriteText(bytes, delta.Network);
         WriteText(bytes, delta.Owner);
         WriteNumber(bytes, delta.Epoch);

@@ -1,18 +1,19 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Text;
+using System.Text.Unicode;
 
 namespace Overlay.Gossip.Tables;
 
 /// <summary>Reads the table format; the first thing that is wrong makes every later read fail.</summary>
 internal ref struct TableReader(ReadOnlySpan<byte> bytes)
 {
-    private static readonly UTF8Encoding Strict = new(false, throwOnInvalidBytes: true);
-
     private ReadOnlySpan<byte> rest = bytes;
 
     public readonly bool IsAtEnd => rest.IsEmpty;
 
     public readonly int Remaining => rest.Length;
+
+    public readonly ReadOnlySpan<byte> Rest => rest;
 
     public bool TryReadByte(out byte value)
     {
@@ -68,15 +69,40 @@ internal ref struct TableReader(ReadOnlySpan<byte> bytes)
         return true;
     }
 
+    public bool TryReadUtf8(int max, out ReadOnlySpan<byte> text) => TryReadBytes(max, out text) && Utf8.IsValid(text);
+
     public bool TryReadText(int max, [NotNullWhen(true)] out string? text)
     {
-        text = null;
-        if (!TryReadBytes(max, out ReadOnlySpan<byte> utf8) || !System.Text.Unicode.Utf8.IsValid(utf8))
+        text = TryReadUtf8(max, out ReadOnlySpan<byte> utf8) ? Encoding.UTF8.GetString(utf8) : null;
+        return text is not null;
+    }
+
+    public bool TryReadFingerprint(out ReadOnlySpan<byte> network, out ulong fingerprint)
+    {
+        fingerprint = 0;
+        return TryReadUtf8(TableCodec.MaxTextBytes, out network) && TryReadNumber(out fingerprint);
+    }
+
+    public bool TryReadLine(out ReadOnlySpan<byte> owner, out ulong epoch, out ulong version)
+    {
+        epoch = 0;
+        version = 0;
+        return TryReadUtf8(TableCodec.MaxTextBytes, out owner) && TryReadNumber(out epoch) && TryReadNumber(out version);
+    }
+
+    public bool TryReadItem(
+        out ReadOnlySpan<byte> key, out ulong version, out bool isDeleted, out ReadOnlySpan<byte> value)
+    {
+        version = 0;
+        value = default;
+        isDeleted = false;
+        if (!TryReadUtf8(TableCodec.MaxTextBytes, out key) || !TryReadNumber(out version)
+            || !TryReadByte(out byte present) || present > 1)
         {
             return false;
         }
 
-        text = Strict.GetString(utf8);
-        return true;
+        isDeleted = present == 0;
+        return isDeleted || TryReadBytes(TableCodec.MaxValueBytes, out value);
     }
 }

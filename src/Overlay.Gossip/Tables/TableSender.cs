@@ -1,3 +1,4 @@
+using System.Buffers;
 using System.Net;
 using Overlay.Gossip.Wire;
 
@@ -6,6 +7,9 @@ namespace Overlay.Gossip.Tables;
 /// <summary>Packs table messages into user messages: packets where a few suffice, else one stream.</summary>
 internal sealed class TableSender(SwimOptions options, MemberList members, Outbox outbox)
 {
+    /// <summary>The commonest answers, in memory that is used again.</summary>
+    private readonly ArrayBufferWriter<byte> single = new();
+
     /// <summary>The most that a user message of one packet carries, its sender's name not counted.</summary>
     public int PacketBytes => outbox.Budget - Outbox.PartOverhead - 8 - TableCodec.HeaderBytes(members.Self.Name);
 
@@ -28,6 +32,22 @@ internal sealed class TableSender(SwimOptions options, MemberList members, Outbo
         }
     }
 
+    /// <summary>This node has everything that the receiver wrote up to this version.</summary>
+    public void Acknowledge(IPEndPoint to, string network, ulong epoch, ulong version, GossipEffects e)
+    {
+        Begin();
+        TableCodec.WriteVersion(single, TableKind.Acknowledgement, network, epoch, version);
+        SendSingle(to, e);
+    }
+
+    /// <summary>This node has what the receiver has of the network: the end of their talk.</summary>
+    public void WantNothing(IPEndPoint to, string network, GossipEffects e)
+    {
+        Begin();
+        TableCodec.WriteWant(single, network, []);
+        SendSingle(to, e);
+    }
+
     /// <summary>
     /// A payload of at most <see cref="SwimOptions.MaxStreamBytes"/>; what does not fit waits for the next exchange.
     /// </summary>
@@ -35,6 +55,19 @@ internal sealed class TableSender(SwimOptions options, MemberList members, Outbo
     {
         Pack(messages, options.MaxStreamBytes, options.MaxStreamBytes, out List<TableMessage> fitting);
         return TableCodec.Encode(members.Self.Name, fitting);
+    }
+
+    private void Begin()
+    {
+        single.ResetWrittenCount();
+        TableCodec.WriteHeader(single, members.Self.Name);
+    }
+
+    private void SendSingle(IPEndPoint to, GossipEffects e)
+    {
+        PacketWriter packet = PacketCodec.Begin();
+        packet.AddUser(single.WrittenSpan);
+        outbox.Send(e, to, packet);
     }
 
     private List<GossipMessage> Pack(

@@ -13,6 +13,9 @@ internal sealed class TableStore
     public const string Attachments = "";
 
     private readonly SortedDictionary<string, NetworkTable> networks = new(StringComparer.Ordinal);
+
+    /// <summary>The same tables, found by a part of a packet.</summary>
+    private readonly Dictionary<string, NetworkTable> byName = new(StringComparer.Ordinal);
     private readonly SwimOptions options;
     private readonly MemberList members;
     private bool settled;
@@ -46,6 +49,13 @@ internal sealed class TableStore
     public List<string> NetworksWithNewPeers { get; } = [];
 
     public NetworkTable? Find(string network) => networks.GetValueOrDefault(network);
+
+    public NetworkTable? Find(ReadOnlySpan<byte> utf8)
+    {
+        Span<char> name = stackalloc char[TableCodec.MaxTextBytes];
+        return utf8.Length <= name.Length && byName.GetAlternateLookup<ReadOnlySpan<char>>()
+            .TryGetValue(name[..Encoding.UTF8.GetChars(utf8, name)], out NetworkTable? table) ? table : null;
+    }
 
     public bool IsHeld(string network) => networks.TryGetValue(network, out NetworkTable? n) && n.Subscribed;
 
@@ -177,6 +187,14 @@ internal sealed class TableStore
         }
     }
 
+    /// <summary>Whether <see cref="Merge"/> would learn nothing: most of what is passed on is known already.</summary>
+    public bool IsKnown(in TableFields delta) =>
+        members.Find(delta.Owner) is { } owner
+        && Find(delta.Network) is { Subscribed: true } table
+        && (ReferenceEquals(owner, members.Self)
+            ? !IsOwnFormerLife(table.Name, new(owner.Name, delta.Epoch, delta.Head))
+            : table.Records.TryGetValue(owner.Name, out OwnerRecord? record) && record.Knows(delta));
+
     public MergeOutcome Merge(TableMessage.Delta delta, Instant now, GossipEffects e)
     {
         if (members.IsSelf(delta.Owner))
@@ -192,22 +210,13 @@ internal sealed class TableStore
             return MergeOutcome.Nothing;
         }
 
-        if (!table.Records.TryGetValue(delta.Owner, out OwnerRecord? record))
-        {
-            if (table.Records.Count > options.MaxMembers)
-            {
-                return MergeOutcome.Refused;
-            }
-
-            record = new(delta.Epoch);
-        }
-
-        if (!IsWithinLimits(delta, record.Table))
+        bool isNewOwner = !table.Records.TryGetValue(delta.Owner, out OwnerRecord? record);
+        if ((isNewOwner && table.Records.Count > options.MaxMembers) || !IsWithinLimits(delta, record?.Table))
         {
             return MergeOutcome.Refused;
         }
 
-        table.Records[delta.Owner] = record;
+        record ??= table.Open(delta.Owner, delta.Epoch);
         List<string> touched = [];
         bool news = record.Merge(delta, now, touched);
         Publish(table, delta.Owner, touched, e);
@@ -295,8 +304,8 @@ internal sealed class TableStore
         {
             table = new(network);
             networks.Add(network, table);
-            var own = new OwnerRecord(members.Self.BootId);
-            table.Records.Add(members.Self.Name, own);
+            byName.Add(network, table);
+            OwnerRecord own = table.Open(members.Self.Name, members.Self.BootId);
             if (settled)
             {
                 own.Table.SettleFromStart();
@@ -314,10 +323,10 @@ internal sealed class TableStore
     private bool IsShown(string owner, string network) =>
         (members.IsSelf(owner) || members.Find(owner) is { IsPresent: true }) && IsAttached(owner, network);
 
-    private bool IsWithinLimits(TableMessage.Delta delta, OwnerTable table)
+    private bool IsWithinLimits(TableMessage.Delta delta, OwnerTable? table)
     {
         int maxEntries = delta.Network.Length == 0 ? options.MaxNetworks : options.MaxEntriesPerOwner;
-        return table.Count + table.Tombstones + delta.Items.Count <= (2 * maxEntries) + (2 * options.MaxTombstones)
+        return (table?.Count ?? 0) + (table?.Tombstones ?? 0) + delta.Items.Count <= (2 * maxEntries) + (2 * options.MaxTombstones)
             && delta.Owner.Length <= options.MaxNameBytes
             && delta.Items.All(i => i.Key.Length <= options.MaxKeyBytes
                 && (i.Value is not { } value || value.Length <= options.MaxValueBytes));
@@ -368,7 +377,7 @@ internal sealed class TableStore
 
     private void Drop(NetworkTable table, string owner, GossipEffects e)
     {
-        if (table.Records.Remove(owner))
+        if (table.Remove(owner))
         {
             PublishAll(table, owner, e);
         }

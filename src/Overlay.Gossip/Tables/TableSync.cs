@@ -1,4 +1,3 @@
-using System.Net;
 using Overlay.Primitives;
 
 namespace Overlay.Gossip.Tables;
@@ -7,7 +6,7 @@ namespace Overlay.Gossip.Tables;
 /// Spreads own writes at once, passes on what others wrote, and compares with peers so that every copy becomes equal
 /// however much was lost: fingerprints, then versions per owner, then exactly the missing writes.
 /// </summary>
-internal sealed class TableSync(
+internal sealed partial class TableSync(
     SwimOptions options, MemberList members, TableStore store, TableSender sender, Outbox outbox, Prng prng,
     GossipCounters counters)
 {
@@ -143,123 +142,6 @@ internal sealed class TableSync(
         }
 
         return sender.State(answers.OrderBy(a => a is TableMessage.Want ? 0 : 1));
-    }
-
-    public void Receive(ReadOnlySpan<byte> payload, IPEndPoint from, Instant now, GossipEffects e)
-    {
-        if (!TableCodec.IsTablePayload(payload))
-        {
-            return;
-        }
-
-        List<TableMessage> messages = [];
-        if (!TableCodec.TryDecode(payload, out string name, messages))
-        {
-            counters.Rejected++;
-            return;
-        }
-
-        IPEndPoint back = members.Find(name)?.Address ?? from;
-        List<TableMessage> answers = [];
-        foreach (TableMessage message in messages)
-        {
-            Hear(message, name, answers, now, e);
-        }
-
-        if (answers.Count > 0 && !members.IsSelf(name))
-        {
-            sender.Send(back, answers, e);
-        }
-
-        NoticePeers(now, e);
-    }
-
-    private void Hear(TableMessage message, string from, List<TableMessage> answers, Instant now, GossipEffects e)
-    {
-        switch (message)
-        {
-            case TableMessage.Question question:
-                AnswerQuestion(question, from, answers);
-                break;
-            case TableMessage.Acknowledgement answer:
-                acknowledgements.Heard(answer.Network, from, answer.Epoch, answer.Version, now);
-                break;
-            case TableMessage.Summary summary:
-                foreach (NetworkFingerprint line in summary.Networks)
-                {
-                    Fed(line.Network);
-                    if (store.Find(line.Network) is { Subscribed: true } table && table.Fingerprint != line.Fingerprint)
-                    {
-                        answers.AddRange(Digests(table));
-                    }
-                }
-
-                break;
-            case TableMessage.Digest digest:
-                answers.AddRange(Answer(digest));
-                break;
-            case TableMessage.Want want:
-                Fed(want.Network);
-                answers.AddRange(Answer(want));
-                break;
-            case TableMessage.Delta delta:
-                Fed(delta.Network);
-                Take(delta, answers, now, e);
-                break;
-            default:
-                break;
-        }
-    }
-
-    private void Take(TableMessage.Delta delta, List<TableMessage> answers, Instant now, GossipEffects e)
-    {
-        switch (store.Merge(delta, now, e))
-        {
-            case TableStore.MergeOutcome.News:
-                counters.DeltasApplied++;
-                Hurry(now);
-                eager.PassOn(delta);
-                break;
-            case TableStore.MergeOutcome.Behind:
-                counters.DeltasApplied++;
-                Hurry(now);
-                AskForMissing(delta, answers, now);
-                break;
-            case TableStore.MergeOutcome.Refused:
-                counters.Refused++;
-                break;
-            case TableStore.MergeOutcome.OwnLife:
-                OutbidBootId = Math.Max(OutbidBootId, delta.Epoch);
-                break;
-            default:
-                counters.Stale++;
-                break;
-        }
-    }
-
-    private void AnswerQuestion(TableMessage.Question question, string from, List<TableMessage> answers)
-    {
-        if (store.Find(question.Network) is { Subscribed: true } table)
-        {
-            DigestLine mine = Mine(table, from);
-            answers.Add(new TableMessage.Acknowledgement(question.Network, mine.Epoch, mine.Version));
-            if (IsAhead(table, new(from, question.Epoch, question.Version)))
-            {
-                answers.Add(new TableMessage.Want(question.Network, [mine]));
-            }
-        }
-    }
-
-    private void AskForMissing(TableMessage.Delta delta, List<TableMessage> answers, Instant now)
-    {
-        OwnerRecord record = store.Find(delta.Network)!.Records[delta.Owner];
-        bool morePiecesFollow = delta.To < delta.Head;
-        if (!morePiecesFollow && now >= record.QuietUntil)
-        {
-            record.QuietUntil = now + AskAgain;
-            answers.Add(new TableMessage.Want(
-                delta.Network, [new(delta.Owner, record.Table.Epoch, record.Table.Version)]));
-        }
     }
 
     private List<TableMessage> Answer(TableMessage.Digest digest)

@@ -97,6 +97,11 @@ internal sealed class Jury(
     /// <summary>False where the answer is to none of these packets.</summary>
     public bool Acked(uint sequence, Instant now, GossipEffects e)
     {
+        if (open.Count == 0)
+        {
+            return false;
+        }
+
         foreach (Case c in open.Values)
         {
             if (c.Sequences.Contains(sequence))

@@ -1,5 +1,3 @@
-using System.Net;
-
 namespace Overlay.Gossip.Wire;
 
 /// <summary>
@@ -7,91 +5,24 @@ namespace Overlay.Gossip.Wire;
 /// </summary>
 internal static class FieldsReader
 {
-    /// <summary>All fields that any message has; each message takes its own.</summary>
-    private ref struct Fields
+    /// <summary>The body of a message whose type byte was read. False: it breaks the format.</summary>
+    public static bool TryRead(MessageType type, ReadOnlySpan<byte> body, out MessageFields fields)
     {
-        public uint SequenceNumber;
-        public string Node;
-        public string From;
-        public string SourceNode;
-        public ReadOnlySpan<byte> SourceAddress;
-        public ushort SourcePort;
-        public ReadOnlySpan<byte> Target;
-        public ushort Port;
-        public bool Nack;
-        public byte[] Payload;
-        public uint Incarnation;
-        public ReadOnlySpan<byte> Address;
-        public byte[] Meta;
-        public byte[] Versions;
-        public ulong BootId;
-        public int State;
-        public bool Join;
-        public uint Nodes;
-        public uint UserStateLength;
-        public uint Witnesses;
-        public ushort Life;
-        public string Text;
-        public ulong Digest;
-        public byte[]? Known;
+        if (type == MessageType.User)
+        {
+            fields = new() { Payload = body };
+            return true;
+        }
+
+        MsgPackReader reader = new(body);
+        fields = Read(ref reader);
+        return !reader.Failed && IsComplete(type, fields);
     }
 
-    public static GossipMessage? Ping(ref MsgPackReader reader)
+    public static GossipMessage.PushPull? PushPull(ReadOnlySpan<byte> body)
     {
-        Fields fields = Read(ref reader);
-        return TrySource(fields, out IPEndPoint? source)
-            ? new GossipMessage.Ping(fields.SequenceNumber, fields.Node, source, fields.SourceNode)
-            : null;
-    }
-
-    public static GossipMessage? IndirectPing(ref MsgPackReader reader)
-    {
-        Fields fields = Read(ref reader);
-        return TrySource(fields, out IPEndPoint? source)
-            && TryEndPoint(fields.Target, fields.Port, out IPEndPoint? target)
-            ? new GossipMessage.IndirectPing(
-                fields.SequenceNumber, target!, fields.Node, fields.Nack, source, fields.SourceNode)
-            : null;
-    }
-
-    public static GossipMessage Ack(ref MsgPackReader reader)
-    {
-        Fields fields = Read(ref reader);
-        return new GossipMessage.Ack(fields.SequenceNumber, fields.Payload, fields.Digest);
-    }
-
-    public static GossipMessage Nack(ref MsgPackReader reader) =>
-        new GossipMessage.Nack(Read(ref reader).SequenceNumber);
-
-    public static GossipMessage? Accusation(ref MsgPackReader reader, MessageType type)
-    {
-        Fields fields = Read(ref reader);
-        return fields.Node.Length == 0
-            ? null
-            : type == MessageType.Suspect
-                ? new GossipMessage.Suspect(fields.Incarnation, fields.Node, fields.From) { Life = fields.Life }
-                : new GossipMessage.Dead(fields.Incarnation, fields.Node, fields.From)
-                {
-                    Life = fields.Life,
-                    Witnesses = fields.Witnesses,
-                };
-    }
-
-    public static GossipMessage? Alive(ref MsgPackReader reader)
-    {
-        Fields fields = Read(ref reader);
-        return fields.Node.Length > 0 && TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address)
-            && fields.Versions.Length is 0 or WireLimits.VersionBytes
-            ? new GossipMessage.Alive(
-                fields.Incarnation, fields.Node, address!, fields.Meta, fields.Versions, fields.BootId)
-            : null;
-    }
-
-    public static GossipMessage Error(ref MsgPackReader reader) => new GossipMessage.Error(Read(ref reader).Text);
-
-    public static GossipMessage? PushPull(ref MsgPackReader reader)
-    {
-        Fields header = Read(ref reader);
+        MsgPackReader reader = new(body);
+        MessageFields header = Read(ref reader);
         // Each node takes well over one byte, so a false count fails here before anything is set aside for it.
         if (reader.Failed || header.Nodes > Math.Min(reader.Remaining, WireLimits.MaxPushPullNodes))
         {
@@ -101,18 +32,14 @@ internal static class FieldsReader
         List<PushPullNode> nodes = [];
         for (uint i = 0; i < header.Nodes; i++)
         {
-            Fields fields = Read(ref reader);
-            if (reader.Failed || fields.Node.Length == 0
-                || !TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address)
-                || fields.State is < 0 or > (int)MemberState.Left
-                || fields.Versions.Length is not (0 or WireLimits.VersionBytes))
+            MessageFields line = Read(ref reader);
+            if (reader.Failed || !IsComplete(MessageType.Alive, line)
+                || line.State is < 0 or > (int)MemberState.Left)
             {
                 return null;
             }
 
-            nodes.Add(new(
-                fields.Node, address!, fields.Meta, fields.Incarnation, (MemberState)fields.State, fields.Versions,
-                fields.BootId));
+            nodes.Add(line.ToLine());
         }
 
         if (header.UserStateLength > reader.Remaining)
@@ -121,21 +48,24 @@ internal static class FieldsReader
         }
 
         return new GossipMessage.PushPull(
-            header.Join, nodes, reader.Take((int)header.UserStateLength).ToArray(), header.Known);
+            header.Join, nodes, reader.Take((int)header.UserStateLength).ToArray(),
+            header.HasKnown ? header.Known.ToArray() : null);
     }
 
-    private static Fields Read(ref MsgPackReader reader)
+    private static bool IsComplete(MessageType type, in MessageFields fields) => type switch
     {
-        Fields fields = new()
-        {
-            Node = "",
-            From = "",
-            SourceNode = "",
-            Text = "",
-            Payload = [],
-            Meta = [],
-            Versions = [],
-        };
+        MessageType.Ping => fields.Source is { IsAbsent: true } or { IsUsable: true },
+        MessageType.IndirectPing => fields.Source is { IsAbsent: true } or { IsUsable: true } && fields.Target.IsUsable,
+        MessageType.Ack or MessageType.Nack or MessageType.Error => true,
+        MessageType.Suspect or MessageType.Dead => !fields.Node.IsEmpty,
+        MessageType.Alive => !fields.Node.IsEmpty && fields.EndPoint.IsUsable
+            && fields.Versions.Length is 0 or WireLimits.VersionBytes,
+        _ => false,
+    };
+
+    private static MessageFields Read(scoped ref MsgPackReader reader)
+    {
+        MessageFields fields = default;
         int count = reader.ReadMapHeader();
         for (int i = 0; i < count && !reader.Failed; i++)
         {
@@ -149,7 +79,7 @@ internal static class FieldsReader
         return fields;
     }
 
-    private static void ReadField(ref MsgPackReader reader, ReadOnlySpan<byte> key, ref Fields fields)
+    private static void ReadField(scoped ref MsgPackReader reader, ReadOnlySpan<byte> key, ref MessageFields fields)
     {
         if (key.SequenceEqual("SeqNo"u8))
         {
@@ -157,11 +87,11 @@ internal static class FieldsReader
         }
         else if (key.SequenceEqual("Node"u8) || key.SequenceEqual("Name"u8))
         {
-            fields.Node = reader.ReadString(WireLimits.MaxName);
+            fields.Node = reader.ReadRaw(WireLimits.MaxName);
         }
         else if (key.SequenceEqual("From"u8))
         {
-            fields.From = reader.ReadString(WireLimits.MaxName);
+            fields.From = reader.ReadRaw(WireLimits.MaxName);
         }
         else if (key.SequenceEqual("Incarnation"u8))
         {
@@ -177,11 +107,11 @@ internal static class FieldsReader
         }
         else if (key.SequenceEqual("Meta"u8))
         {
-            fields.Meta = reader.ReadBytes(WireLimits.MaxMeta);
+            fields.Meta = reader.ReadRaw(WireLimits.MaxMeta);
         }
         else if (key.SequenceEqual("Vsn"u8))
         {
-            fields.Versions = reader.ReadBytes(WireLimits.VersionBytes);
+            fields.Versions = reader.ReadRaw(WireLimits.VersionBytes);
         }
         else if (key.SequenceEqual("Sum"u8))
         {
@@ -189,7 +119,8 @@ internal static class FieldsReader
         }
         else if (key.SequenceEqual("Known"u8))
         {
-            fields.Known = reader.ReadBytes(WireLimits.MaxKnown);
+            fields.Known = reader.ReadRaw(WireLimits.MaxKnown);
+            fields.HasKnown = true;
         }
         else if (key.SequenceEqual("BootId"u8))
         {
@@ -201,11 +132,11 @@ internal static class FieldsReader
         }
     }
 
-    private static void ReadRareField(ref MsgPackReader reader, ReadOnlySpan<byte> key, ref Fields fields)
+    private static void ReadRareField(scoped ref MsgPackReader reader, ReadOnlySpan<byte> key, ref MessageFields fields)
     {
         if (key.SequenceEqual("Payload"u8))
         {
-            fields.Payload = reader.ReadBytes(WireLimits.MaxPayload);
+            fields.Payload = reader.ReadRaw(WireLimits.MaxPayload);
         }
         else if (key.SequenceEqual("SourceAddr"u8))
         {
@@ -217,15 +148,15 @@ internal static class FieldsReader
         }
         else if (key.SequenceEqual("SourceNode"u8))
         {
-            fields.SourceNode = reader.ReadString(WireLimits.MaxName);
+            fields.SourceNode = reader.ReadRaw(WireLimits.MaxName);
         }
         else if (key.SequenceEqual("Target"u8))
         {
-            fields.Target = reader.ReadRaw();
+            fields.TargetAddress = reader.ReadRaw();
         }
         else if (key.SequenceEqual("Nack"u8))
         {
-            fields.Nack = reader.ReadBool();
+            fields.WantsNack = reader.ReadBool();
         }
         else if (key.SequenceEqual("State"u8))
         {
@@ -253,23 +184,11 @@ internal static class FieldsReader
         }
         else if (key.SequenceEqual("Error"u8))
         {
-            fields.Text = reader.ReadString(WireLimits.MaxError);
+            fields.Text = reader.ReadRaw(WireLimits.MaxError);
         }
         else
         {
             reader.Skip();
         }
-    }
-
-    private static bool TrySource(in Fields fields, out IPEndPoint? source)
-    {
-        source = null;
-        return fields.SourceAddress.IsEmpty || TryEndPoint(fields.SourceAddress, fields.SourcePort, out source);
-    }
-
-    private static bool TryEndPoint(ReadOnlySpan<byte> address, ushort port, out IPEndPoint? endPoint)
-    {
-        endPoint = address.Length is 4 or 16 ? new(new IPAddress(address), port) : null;
-        return endPoint is not null;
     }
 }

@@ -14,13 +14,7 @@ internal static class MessageCodec
         switch (message)
         {
             case GossipMessage.Ping ping:
-                Type(output, MessageType.Ping);
-                writer.MapHeader(2 + (ping.Source is null ? 0 : 2) + (ping.SourceNode.Length == 0 ? 0 : 1));
-                writer.Key("Node"u8);
-                writer.String(ping.Node);
-                writer.Key("SeqNo"u8);
-                writer.Unsigned(ping.SequenceNumber);
-                Source(writer, ping.Source, ping.SourceNode);
+                Ping(output, ping.SequenceNumber, ping.Node, ping.Source, ping.SourceNode);
                 break;
             case GossipMessage.IndirectPing ping:
                 Type(output, MessageType.IndirectPing);
@@ -38,18 +32,7 @@ internal static class MessageCodec
                 Address(writer, ping.Target.Address);
                 break;
             case GossipMessage.Ack ack:
-                Type(output, MessageType.Ack);
-                writer.MapHeader(ack.Digest == 0 ? 2 : 3);
-                writer.Key("Payload"u8);
-                writer.Bytes(ack.Payload);
-                writer.Key("SeqNo"u8);
-                writer.Unsigned(ack.SequenceNumber);
-                if (ack.Digest != 0)
-                {
-                    writer.Key("Sum"u8);
-                    writer.Unsigned(ack.Digest);
-                }
-
+                Ack(output, ack.SequenceNumber, ack.Payload, ack.Digest);
                 break;
             case GossipMessage.Nack nack:
                 Type(output, MessageType.Nack);
@@ -70,8 +53,7 @@ internal static class MessageCodec
                 Alive(writer, alive);
                 break;
             case GossipMessage.User user:
-                Type(output, MessageType.User);
-                output.Write(user.Payload);
+                User(output, user.Payload);
                 break;
             case GossipMessage.PushPull exchange:
                 Type(output, MessageType.PushPull);
@@ -89,24 +71,46 @@ internal static class MessageCodec
         }
     }
 
-    /// <summary>The body of a message whose type byte was read. Null: it breaks the format.</summary>
-    public static GossipMessage? Decode(MessageType type, ref MsgPackReader reader)
+    public static void Ping(
+        IBufferWriter<byte> output, uint sequenceNumber, string node, IPEndPoint? source, string sourceNode)
     {
-        GossipMessage? message = type switch
-        {
-            MessageType.Ping => FieldsReader.Ping(ref reader),
-            MessageType.IndirectPing => FieldsReader.IndirectPing(ref reader),
-            MessageType.Ack => FieldsReader.Ack(ref reader),
-            MessageType.Nack => FieldsReader.Nack(ref reader),
-            MessageType.Suspect or MessageType.Dead => FieldsReader.Accusation(ref reader, type),
-            MessageType.Alive => FieldsReader.Alive(ref reader),
-            MessageType.User => new GossipMessage.User(reader.Take(reader.Remaining).ToArray()),
-            MessageType.PushPull => FieldsReader.PushPull(ref reader),
-            MessageType.Error => FieldsReader.Error(ref reader),
-            _ => null,
-        };
-        return reader.Failed ? null : message;
+        Type(output, MessageType.Ping);
+        MsgPackWriter writer = new(output);
+        writer.MapHeader(2 + (source is null ? 0 : 2) + (sourceNode.Length == 0 ? 0 : 1));
+        writer.Key("Node"u8);
+        writer.String(node);
+        writer.Key("SeqNo"u8);
+        writer.Unsigned(sequenceNumber);
+        Source(writer, source, sourceNode);
     }
+
+    public static void Ack(IBufferWriter<byte> output, uint sequenceNumber, ReadOnlySpan<byte> payload, ulong digest)
+    {
+        Type(output, MessageType.Ack);
+        MsgPackWriter writer = new(output);
+        writer.MapHeader(digest == 0 ? 2 : 3);
+        writer.Key("Payload"u8);
+        writer.Bytes(payload);
+        writer.Key("SeqNo"u8);
+        writer.Unsigned(sequenceNumber);
+        if (digest != 0)
+        {
+            writer.Key("Sum"u8);
+            writer.Unsigned(digest);
+        }
+    }
+
+    public static void User(IBufferWriter<byte> output, ReadOnlySpan<byte> payload)
+    {
+        Type(output, MessageType.User);
+        output.Write(payload);
+    }
+
+    /// <summary>The body of a message whose type byte was read. Null: it breaks the format.</summary>
+    public static GossipMessage? Decode(MessageType type, ReadOnlySpan<byte> body) =>
+        type == MessageType.PushPull ? FieldsReader.PushPull(body)
+        : FieldsReader.TryRead(type, body, out MessageFields fields) ? fields.ToMessage(type)
+        : null;
 
     public static bool IsKnown(MessageType type) => type is <= MessageType.PushPull or MessageType.User
         or MessageType.Nack or MessageType.Error;

@@ -62,19 +62,7 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
         return Take(length);
     }
 
-    public string ReadString(int maxBytes)
-    {
-        ReadOnlySpan<byte> raw = ReadRaw();
-        if (raw.Length > maxBytes)
-        {
-            Fail();
-            return "";
-        }
-
-        return Encoding.UTF8.GetString(raw);
-    }
-
-    public byte[] ReadBytes(int maxBytes)
+    public ReadOnlySpan<byte> ReadRaw(int maxBytes)
     {
         ReadOnlySpan<byte> raw = ReadRaw();
         if (raw.Length > maxBytes)
@@ -83,8 +71,12 @@ internal ref struct MsgPackReader(ReadOnlySpan<byte> bytes)
             return [];
         }
 
-        return raw.ToArray();
+        return raw;
     }
+
+    public string ReadString(int maxBytes) => Encoding.UTF8.GetString(ReadRaw(maxBytes));
+
+    public byte[] ReadBytes(int maxBytes) => ReadRaw(maxBytes).ToArray();
 
     /// <summary>Any integer form; a negative one fails.</summary>
     public ulong ReadUnsigned()

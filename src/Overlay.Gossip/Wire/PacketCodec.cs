@@ -1,13 +1,11 @@
 using System.Buffers;
-using System.Buffers.Binary;
 using Overlay.Primitives;
 
 namespace Overlay.Gossip.Wire;
 
 /// <summary>
 /// UDP datagrams of memberlist. Layers, from the inside: messages, compound where there are several, compression
-/// (accepted, never sent), CRC, encryption, label (refused). A layer is only looked for inside those that go around
-/// it, so that one packet is unpacked once: a compound of compressed parts would be a bomb of its own.
+/// (accepted, never sent), CRC, encryption, label (refused).
 /// </summary>
 public static class PacketCodec
 {
@@ -17,14 +15,19 @@ public static class PacketCodec
     /// <summary>Bytes of a compound's own header.</summary>
     public const int CompoundOverhead = 2;
     private const int CrcOverhead = 5;
-    private const int MaxParts = 255;
 
-    /// <summary>Room to encode in, used again for every packet of a thread; nothing is kept in it.</summary>
+    /// <summary>Memory that is used again for every packet of a thread; nothing is kept in it.</summary>
     [ThreadStatic]
-    private static ArrayBufferWriter<byte>? scratch;
+    private static PacketWriter? writer;
 
     [ThreadStatic]
-    private static ArrayBufferWriter<byte>? scratchOfParts;
+    private static ArrayBufferWriter<byte>? measured;
+
+    [ThreadStatic]
+    private static byte[]? outgoing;
+
+    [ThreadStatic]
+    private static byte[]? incoming;
 
     /// <summary>Bytes of messages, with their part overheads, that fit into one packet sealed with this ring.</summary>
     public static int BudgetFor(Keyring keys) =>
@@ -33,46 +36,50 @@ public static class PacketCodec
     /// <summary>Encoded size of one message, with its type byte.</summary>
     public static int Measure(GossipMessage message)
     {
-        ArrayBufferWriter<byte> output = Clear(ref scratch);
-        MessageCodec.Encode(message, output);
-        return output.WrittenCount;
+        measured ??= new(WireLimits.PacketBytes);
+        measured.ResetWrittenCount();
+        MessageCodec.Encode(message, measured);
+        return measured.WrittenCount;
     }
 
     /// <param name="messages">1 to 255 messages that belong into one datagram.</param>
     /// <param name="crc">A checksum before the packet, for receivers that speak protocol 5; idle when sealed.</param>
     public static byte[] Encode(IReadOnlyList<GossipMessage> messages, Keyring keys, Prng nonces, bool crc)
     {
-        Invariant.Holds(messages.Count is > 0 and <= MaxParts, "a datagram has 1 to 255 messages");
-        ArrayBufferWriter<byte> output = Clear(ref scratch);
-        if (crc)
+        PacketWriter packet = Begin();
+        for (int i = 0; i < messages.Count; i++)
         {
-            output.Advance(CrcOverhead);
+            packet.Add(messages[i]);
         }
 
-        if (messages.Count == 1)
-        {
-            MessageCodec.Encode(messages[0], output);
-        }
-        else
-        {
-            EncodeCompound(messages, output);
-        }
+        byte[] datagram = new byte[LengthOf(packet, keys, crc)];
+        Write(packet, keys, nonces, crc, datagram);
+        return datagram;
+    }
 
-        byte[] packet = output.WrittenSpan.ToArray();
-        if (crc)
-        {
-            packet[0] = (byte)MessageType.HasCrc;
-            BinaryPrimitives.WriteUInt32BigEndian(packet.AsSpan(1), Crc32.Of(packet.AsSpan(CrcOverhead)));
-        }
+    /// <summary>An empty packet: one for each thread, so it is to be written before the next one begins.</summary>
+    internal static PacketWriter Begin()
+    {
+        writer ??= new();
+        writer.Clear();
+        return writer;
+    }
 
+    /// <summary>Bytes of the datagram, sealed where there are keys.</summary>
+    internal static int LengthOf(PacketWriter packet, Keyring keys, bool crc) =>
+        packet.Length(crc) + (keys.IsEncrypted ? Sealing.Overhead : 0);
+
+    internal static void Write(PacketWriter packet, Keyring keys, Prng nonces, bool crc, Span<byte> datagram)
+    {
         if (!keys.IsEncrypted)
         {
-            return packet;
+            packet.CopyTo(datagram, crc);
+            return;
         }
 
-        byte[] sealedPacket = new byte[packet.Length + Sealing.Overhead];
-        Sealing.Seal(packet, keys.Keys[0], [], nonces, sealedPacket);
-        return sealedPacket;
+        Span<byte> plaintext = Room(ref outgoing, packet.Length(crc));
+        packet.CopyTo(plaintext, crc);
+        Sealing.Seal(plaintext, keys.Keys[0], [], nonces, datagram);
     }
 
     /// <summary>
@@ -80,42 +87,43 @@ public static class PacketCodec
     /// compound stay in the list, and the reason tells of the first bad one.
     /// </summary>
     public static bool TryDecode(
-        ReadOnlySpan<byte> datagram, Keyring keys, List<GossipMessage> into, out PacketRejection rejection)
+        ReadOnlySpan<byte> datagram, Keyring keys, List<GossipMessage> into, out PacketRejection rejection) =>
+        TryDecode(datagram, keys, new MessageList(into), out rejection);
+
+    /// <summary>The same without making objects of what it says.</summary>
+    internal static bool TryDecode<TSink>(
+        ReadOnlySpan<byte> datagram, Keyring keys, TSink sink, out PacketRejection rejection)
+        where TSink : struct, IMessageSink
     {
-        rejection = PacketRejection.None;
-        if (datagram.IsEmpty)
+        rejection = datagram switch
         {
-            rejection = PacketRejection.Empty;
-            return false;
-        }
-
-        if (datagram.Length > WireLimits.MaxDatagram)
+            [] => PacketRejection.Empty,
+            { Length: > WireLimits.MaxDatagram } => PacketRejection.TooLarge,
+            [(byte)MessageType.HasLabel, ..] => PacketRejection.UnsupportedLabel,
+            _ => PacketRejection.None,
+        };
+        if (rejection != PacketRejection.None)
         {
-            rejection = PacketRejection.TooLarge;
-            return false;
-        }
-
-        if (datagram[0] == (byte)MessageType.HasLabel)
-        {
-            rejection = PacketRejection.UnsupportedLabel;
             return false;
         }
 
         ReadOnlySpan<byte> packet = datagram;
         if (keys.IsEncrypted)
         {
-            if (!Sealing.TryOpen(datagram, keys, [], out byte[] opened))
+            Span<byte> opened = Room(ref incoming, Math.Max(0, datagram.Length - Sealing.Overhead));
+            if (!Sealing.TryOpen(datagram, keys, [], opened, out int length))
             {
                 rejection = PacketRejection.NotSealed;
                 return false;
             }
 
-            packet = opened;
+            packet = opened[..length];
         }
 
-        int before = into.Count;
-        bool whole = TryUnwrap(packet, into, Layer.Checksum, before + WireLimits.MaxMessagesPerPacket, ref rejection);
-        return whole || into.Count > before;
+        PacketReader<TSink> reader = new(sink);
+        bool whole = reader.Read(packet);
+        rejection = reader.Rejection;
+        return whole || reader.Taken > 0;
     }
 
     internal static bool TryDecompress(ReadOnlySpan<byte> body, int limit, out byte[] inner)
@@ -145,131 +153,18 @@ public static class PacketCodec
         return !reader.Failed && algorithm == 0 && Lzw.TryDecode(buffer, limit, out inner);
     }
 
-    private static ArrayBufferWriter<byte> Clear(ref ArrayBufferWriter<byte>? buffer)
+    private static Span<byte> Room(ref byte[]? memory, int bytes)
     {
-        buffer ??= new(WireLimits.PacketBytes);
-        buffer.ResetWrittenCount();
-        return buffer;
+        if (memory is null || memory.Length < bytes)
+        {
+            memory = new byte[Math.Max(bytes, WireLimits.PacketBytes)];
+        }
+
+        return memory.AsSpan(0, bytes);
     }
 
-    private static void EncodeCompound(IReadOnlyList<GossipMessage> messages, ArrayBufferWriter<byte> output)
+    private readonly struct MessageList(List<GossipMessage> into) : IMessageSink
     {
-        ArrayBufferWriter<byte> bodies = Clear(ref scratchOfParts);
-        Span<byte> header = output.GetSpan(CompoundOverhead + (PartOverhead * messages.Count));
-        header[0] = (byte)MessageType.Compound;
-        header[1] = (byte)messages.Count;
-        int at = CompoundOverhead;
-        foreach (GossipMessage message in messages)
-        {
-            int start = bodies.WrittenCount;
-            MessageCodec.Encode(message, bodies);
-            int length = bodies.WrittenCount - start;
-            Invariant.Holds(length <= ushort.MaxValue, "a part of a compound fits its length field");
-            BinaryPrimitives.WriteUInt16BigEndian(header[at..], (ushort)length);
-            at += PartOverhead;
-        }
-
-        output.Advance(at);
-        output.Write(bodies.WrittenSpan);
-    }
-
-    /// <summary>The outermost layer that may still come, outermost first.</summary>
-    private enum Layer
-    {
-        Checksum,
-        Compression,
-        Compound,
-        CompoundInCompound,
-        Message,
-    }
-
-    private static bool TryUnwrap(
-        ReadOnlySpan<byte> packet, List<GossipMessage> into, Layer outermost, int limit, ref PacketRejection rejection)
-    {
-        if (packet.IsEmpty)
-        {
-            return Reject(PacketRejection.Truncated, ref rejection);
-        }
-
-        ReadOnlySpan<byte> body = packet[1..];
-        switch ((MessageType)packet[0])
-        {
-            case MessageType.HasCrc:
-                if (outermost > Layer.Checksum)
-                {
-                    return Reject(PacketRejection.Malformed, ref rejection);
-                }
-
-                return body.Length >= 4 && BinaryPrimitives.ReadUInt32BigEndian(body) == Crc32.Of(body[4..])
-                    ? TryUnwrap(body[4..], into, Layer.Compression, limit, ref rejection)
-                    : Reject(PacketRejection.BadChecksum, ref rejection);
-            case MessageType.Compress:
-                return outermost <= Layer.Compression
-                    && TryDecompress(body, WireLimits.MaxDecompressedPacket, out byte[] inner)
-                    ? TryUnwrap(inner, into, Layer.Compound, limit, ref rejection)
-                    : Reject(PacketRejection.BadCompression, ref rejection);
-            case MessageType.Compound:
-                Layer inside = outermost <= Layer.Compound ? Layer.CompoundInCompound : Layer.Message;
-                return outermost <= Layer.CompoundInCompound
-                    ? TryParts(body, into, inside, limit, ref rejection)
-                    : Reject(PacketRejection.Malformed, ref rejection);
-            case MessageType.PushPull or MessageType.Encrypt or MessageType.Error:
-                return Reject(PacketRejection.UnknownType, ref rejection);
-            case var type when MessageCodec.IsKnown(type):
-                return TryMessage(type, body, into, limit, ref rejection);
-            default:
-                return Reject(PacketRejection.UnknownType, ref rejection);
-        }
-    }
-
-    private static bool TryMessage(
-        MessageType type, ReadOnlySpan<byte> body, List<GossipMessage> into, int limit, ref PacketRejection rejection)
-    {
-        if (into.Count >= limit)
-        {
-            return Reject(PacketRejection.TooLarge, ref rejection);
-        }
-
-        MsgPackReader reader = new(body);
-        if (MessageCodec.Decode(type, ref reader) is not { } message)
-        {
-            return Reject(PacketRejection.Malformed, ref rejection);
-        }
-
-        into.Add(message);
-        return true;
-    }
-
-    private static bool TryParts(
-        ReadOnlySpan<byte> body, List<GossipMessage> into, Layer outermost, int limit, ref PacketRejection rejection)
-    {
-        if (body.IsEmpty || body.Length < 1 + (PartOverhead * body[0]))
-        {
-            return Reject(PacketRejection.Truncated, ref rejection);
-        }
-
-        int count = body[0];
-        ReadOnlySpan<byte> lengths = body.Slice(1, PartOverhead * count);
-        ReadOnlySpan<byte> parts = body[(1 + (PartOverhead * count))..];
-        bool whole = true;
-        for (int i = 0; i < count; i++)
-        {
-            int length = BinaryPrimitives.ReadUInt16BigEndian(lengths[(PartOverhead * i)..]);
-            if (length > parts.Length)
-            {
-                return Reject(PacketRejection.Truncated, ref rejection);
-            }
-
-            whole &= TryUnwrap(parts[..length], into, outermost, limit, ref rejection);
-            parts = parts[length..];
-        }
-
-        return whole;
-    }
-
-    private static bool Reject(PacketRejection reason, ref PacketRejection rejection)
-    {
-        rejection = rejection == PacketRejection.None ? reason : rejection;
-        return false;
+        public void Take(MessageType type, in MessageFields message) => into.Add(message.ToMessage(type));
     }
 }

@@ -43,13 +43,23 @@ internal static class Sealing
     public static bool TryOpen(
         ReadOnlySpan<byte> sealedBytes, Keyring keys, ReadOnlySpan<byte> associated, out byte[] plaintext)
     {
-        plaintext = [];
+        plaintext = new byte[Math.Max(0, sealedBytes.Length - Overhead)];
+        bool opened = TryOpen(sealedBytes, keys, associated, plaintext, out int length);
+        plaintext = length == plaintext.Length ? plaintext : plaintext[..length];
+        return opened;
+    }
+
+    /// <summary>The same into memory that is there: as many bytes as were sealed, less the overhead.</summary>
+    /// <param name="length">Bytes that were opened; less than the room where they were padded.</param>
+    public static bool TryOpen(
+        ReadOnlySpan<byte> sealedBytes, Keyring keys, ReadOnlySpan<byte> associated, Span<byte> opened, out int length)
+    {
+        length = 0;
         if (sealedBytes.Length < Overhead || sealedBytes[0] > Plain)
         {
             return false;
         }
 
-        byte[] opened = new byte[sealedBytes.Length - Overhead];
         foreach (byte[] key in keys.Keys)
         {
             if (!TryOpenWith(sealedBytes, key, associated, opened))
@@ -59,7 +69,7 @@ internal static class Sealing
 
             if (sealedBytes[0] == Plain)
             {
-                plaintext = opened;
+                length = opened.Length;
                 return true;
             }
 
@@ -69,7 +79,7 @@ internal static class Sealing
                 return false;
             }
 
-            plaintext = opened[..^padding];
+            length = opened.Length - padding;
             return true;
         }
 
@@ -77,7 +87,7 @@ internal static class Sealing
     }
 
     private static bool TryOpenWith(
-        ReadOnlySpan<byte> sealedBytes, byte[] key, ReadOnlySpan<byte> associated, byte[] opened)
+        ReadOnlySpan<byte> sealedBytes, byte[] key, ReadOnlySpan<byte> associated, Span<byte> opened)
     {
         try
         {

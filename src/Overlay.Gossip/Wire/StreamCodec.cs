@@ -140,7 +140,7 @@ public static class StreamCodec
         }
         else if (type is MessageType.Ping or MessageType.Ack or MessageType.PushPull or MessageType.Error)
         {
-            message = MessageCodec.Decode(type, ref reader);
+            message = MessageCodec.Decode(type, plaintext[1..]);
         }
         else
         {

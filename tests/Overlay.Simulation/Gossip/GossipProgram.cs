@@ -15,6 +15,7 @@ internal static class GossipProgram
         ["heal"] = Healing.Run,
         ["idle"] = Idle.Run,
         ["lifeguard"] = Intervals.Run,
+        ["receive"] = Receive.Run,
         ["restart"] = MassRestart.Run,
         ["speed"] = Speed.Run,
         ["starve"] = Starvation.Run,

@@ -295,8 +295,9 @@ internal sealed class GossipWorld
             }
         }
 
-        foreach (Datagram datagram in e.Datagrams)
+        foreach (Datagram sent in e.Datagrams)
         {
+            Datagram datagram = sent.Copy();
             Recorder?.Invoke(node, datagram);
             Datagrams++;
             node.DatagramBytes += datagram.Payload.Length + SealBytes - (datagram.Payload.Span[0] == HasCrc ? ChecksumBytes : 0);

@@ -41,7 +41,7 @@ internal sealed class SimNetwork(SimWorld world)
         int copies = world.Simulator.Prng.Chance(loss) ? 0 : world.Simulator.Prng.Chance(world.Options.Duplication) ? 2 : 1;
         for (int i = 0; to is not null && i < copies && !cuts.Contains((from.Number, to.Number)); i++)
         {
-            ReadOnlyMemory<byte> payload = datagram.Payload;
+            ReadOnlyMemory<byte> payload = datagram.Copy().Payload;
             world.Simulator.Later(Latency(), () => to.Deliver((n, now, e) => n.ReceiveDatagram(from.Gossip, payload.Span, now, e)));
         }
     }

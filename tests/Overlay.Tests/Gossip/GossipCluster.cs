@@ -156,7 +156,7 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
     private void Flush(Node node)
     {
         GossipEffects e = node.Effects;
-        Datagram[] datagrams = [.. e.Datagrams];
+        Datagram[] datagrams = [.. e.Datagrams.Select(static d => d.Copy())];
         StreamDial[] dials = [.. e.Dials];
         StreamReply[] replies = [.. e.Replies];
         node.Events.AddRange(e.Events);

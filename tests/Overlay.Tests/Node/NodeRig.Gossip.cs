@@ -97,7 +97,7 @@ internal sealed partial class NodeRig
 
     private void Flush(Peer peer)
     {
-        Datagram[] datagrams = [.. peer.Effects.Datagrams.Where(static d => d.To.Equals(Address))];
+        Datagram[] datagrams = [.. peer.Effects.Datagrams.Where(static d => d.To.Equals(Address)).Select(static d => d.Copy())];
         StreamDial[] dials = [.. peer.Effects.Dials.Where(static d => d.To.Equals(Address))];
         peer.Effects.Clear();
         foreach (Datagram datagram in datagrams)

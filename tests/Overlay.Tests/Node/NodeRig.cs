@@ -273,7 +273,7 @@ internal sealed partial class NodeRig
         bool persist = effects.Persist;
         bool program = effects.DataplaneChanged;
         ManagerRequest[] requests = [.. effects.ManagerRequests];
-        Datagram[] datagrams = [.. effects.Gossip.Datagrams];
+        Datagram[] datagrams = [.. effects.Gossip.Datagrams.Select(static d => d.Copy())];
         StreamDial[] dials = [.. effects.Gossip.Dials];
         StreamReply[] replies = [.. effects.Gossip.Replies];
         Completions.AddRange(effects.Completions);
