@@ -33,6 +33,9 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public ulong BootId { get; set; }
 
+    /// <summary>Accusations that do not name the life they mean are of a former one below this incarnation.</summary>
+    public uint Floor { get; set; }
+
     /// <summary>What accusations of this life say of it; see <see cref="GossipMessage.Suspect.Life"/>.</summary>
     public ushort Life => MemberDigest.LifeOf(BootId);
 

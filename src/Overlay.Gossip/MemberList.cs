@@ -290,9 +290,16 @@ internal sealed partial class MemberList(
             return;
         }
 
-        // What was said of the former life must not hit the new one, which counts from one again.
-        uint incarnation = newLife ? Math.Max(news.Incarnation, member.Incarnation + 1) : news.Incarnation;
-        Adopt(member, news, Math.Max(incarnation, member.Incarnation), member.State, now, e);
+        if (newLife)
+        {
+            // What was said of the former life must not hit the new one, which counts from one again.
+            member.Floor = Math.Max(news.Incarnation, member.Incarnation + 1);
+        }
+
+        uint incarnation = !newLife ? Math.Max(news.Incarnation, member.Incarnation)
+            : options.ComparesDigests ? news.Incarnation
+            : member.Floor;
+        Adopt(member, news, incarnation, member.State, now, e);
     }
 
     private static bool IsStale(MemberEntry member, uint incarnation, ulong bootId)
@@ -441,7 +448,8 @@ internal sealed partial class MemberList(
             return null;
         }
 
-        if (incarnation < accused.Incarnation)
+        // Who names the life speaks of its incarnations, which everybody counts alike; who does not may mean a former one.
+        if (incarnation < accused.Incarnation || (life == 0 && incarnation < accused.Floor))
         {
             counters.Stale++;
             return null;

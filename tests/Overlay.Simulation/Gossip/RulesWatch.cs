@@ -144,7 +144,9 @@ internal sealed class RulesWatch
         if (last.TryGetValue(key, out Member? before))
         {
             Require(member.BootId >= before.BootId, $"{node.Name}: the boot id of {member.Name} went down");
-            Require(member.Incarnation >= before.Incarnation, $"{node.Name}: the incarnation of {member.Name} went down");
+            Require(
+                member.BootId > before.BootId || member.Incarnation >= before.Incarnation,
+                $"{node.Name}: the incarnation of {member.Name} went down");
             bool returns = member.IsLive && !before.IsLive;
             world.Counters.Add(returns ? "return from the dead" : "change");
             GossipNode subject = world.Nodes.First(n => n.Name == member.Name);

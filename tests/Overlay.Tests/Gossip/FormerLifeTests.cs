@@ -68,6 +68,17 @@ public sealed class FormerLifeTests
     }
 
     [Fact]
+    public void Who_knew_the_former_life_counts_the_new_one_like_everybody_else()
+    {
+        list.Apply(new GossipMessage.Alive(5, "z", Home, [], Versions, Former), now, effects);
+        list.Apply(new GossipMessage.Alive(1, "z", Home, [], Versions, Present), now, effects);
+        list.Apply(new GossipMessage.Suspect(5, "z", "y"), now, effects);
+        Assert.Equal(MemberState.Alive, list.Find("z")!.State);
+        list.Apply(new GossipMessage.Dead(1, "z", "y") { Life = MemberDigest.LifeOf(Present), Witnesses = 3 }, now, effects);
+        Assert.Equal(MemberState.Dead, list.Find("z")!.State);
+    }
+
+    [Fact]
     public void A_foreigner_has_no_life_that_could_be_another()
     {
         list.Apply(new GossipMessage.Alive(1, "serf", Home, [], Versions, 0), now, effects);
