@@ -151,19 +151,23 @@ internal sealed partial class MemberList
             case MemberState.Left:
                 if (!IsOldLife(line))
                 {
-                    Apply(new GossipMessage.Dead(line.Incarnation, line.Name, line.Name), now, e);
+                    Apply(new GossipMessage.Dead(line.Incarnation, line.Name, line.Name) { Life = LifeOf(line) }, now, e);
                 }
 
                 break;
             default:
                 if (!IsOldLife(line))
                 {
-                    Apply(new GossipMessage.Suspect(line.Incarnation, line.Name, accuser), now, e);
+                    Apply(new GossipMessage.Suspect(line.Incarnation, line.Name, accuser) { Life = LifeOf(line) }, now, e);
                 }
 
                 break;
         }
     }
+
+    /// <summary>Of this node's former life more must be said than that it is over: foreigners know incarnations only.</summary>
+    private ushort LifeOf(PushPullNode line) =>
+        options.ComparesDigests && !IsSelf(line.Name) ? MemberDigest.LifeOf(line.BootId) : (ushort)0;
 
     private static bool IsDoubtful(PushPullNode line, MemberEntry member, bool many) =>
         line.Incarnation <= (ulong)member.Incarnation + Protocol.MaxIncarnationStep

@@ -75,12 +75,13 @@ internal sealed class Reputation(
         rumours.Add(self.Name, self.ToAlive());
     }
 
-    public GossipMessage.Dead Leave(Instant now)
+    /// <param name="namesLife">Whether others tell lives apart: who knew a former one counts it no other way.</param>
+    public GossipMessage.Dead Leave(Instant now, bool namesLife)
     {
         HasLeft = true;
         self.State = MemberState.Left;
         self.Since = now;
-        var farewell = new GossipMessage.Dead(self.Incarnation, self.Name, self.Name);
+        var farewell = new GossipMessage.Dead(self.Incarnation, self.Name, self.Name) { Life = namesLife ? self.Life : (ushort)0 };
         rumours.Add(self.Name, farewell);
         return farewell;
     }

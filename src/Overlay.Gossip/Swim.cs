@@ -144,7 +144,7 @@ public sealed partial class Swim
             return;
         }
 
-        List<GossipMessage> farewell = [members.Own.Leave(now)];
+        List<GossipMessage> farewell = [members.Own.Leave(now, options.ComparesDigests)];
         if (serf.Farewell() is { } intent)
         {
             farewell.Insert(0, intent);

@@ -255,7 +255,7 @@ internal sealed class SerfLayer
         {
             if (member.State == MemberState.Dead)
             {
-                members.Apply(new GossipMessage.Dead(member.Incarnation, member.Name, member.Name), now, e);
+                members.Apply(members.Death(member, member.Name), now, e);
             }
 
             if (leave.Prune && !member.IsLive)

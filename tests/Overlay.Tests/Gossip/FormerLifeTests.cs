@@ -79,6 +79,18 @@ public sealed class FormerLifeTests
     }
 
     [Fact]
+    public void A_farewell_in_the_new_life_reaches_those_who_knew_the_former_one()
+    {
+        list.Apply(new GossipMessage.Alive(5, "z", Home, [], Versions, Former), now, effects);
+        list.Apply(new GossipMessage.Alive(1, "z", Home, [], Versions, Present), now, effects);
+        MemberList leaving = new(
+            new("z", Home) { Incarnation = 1, Described = 1, State = MemberState.Alive, BootId = Present },
+            new(), SwimOptions.Lan, new(1), new(8), counters);
+        list.Apply(leaving.Own.Leave(now, namesLife: true), now, effects);
+        Assert.Equal(MemberState.Left, list.Find("z")!.State);
+    }
+
+    [Fact]
     public void A_foreigner_has_no_life_that_could_be_another()
     {
         list.Apply(new GossipMessage.Alive(1, "serf", Home, [], Versions, 0), now, effects);

@@ -102,7 +102,9 @@ public sealed class MemberRulesTests
         Assert.Equal(MemberState.Alive, X.State);
         Alive(200, bootId: 7);
         Assert.Equal(Elsewhere, X.Address);
-        Suspect(X.Incarnation);
+        Suspect(1);
+        Assert.Equal(MemberState.Alive, X.State);
+        Suspect(91);
         Assert.Equal(MemberState.Suspect, X.State);
     }
 
@@ -254,7 +256,7 @@ public sealed class MemberRulesTests
         Assert.Equal(6u, list.Self.Incarnation);
         list.Apply(new GossipMessage.Dead(3, "me", "y"), now, effects);
         Assert.Equal(6u, list.Self.Incarnation);
-        list.Own.Leave(now);
+        list.Own.Leave(now, namesLife: true);
         list.Apply(new GossipMessage.Dead(6, "me", "y"), now, effects);
         Assert.Equal((6u, MemberState.Left), (list.Self.Incarnation, list.Self.State));
     }
