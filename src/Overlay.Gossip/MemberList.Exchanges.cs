@@ -136,7 +136,8 @@ internal sealed partial class MemberList
             line = line with { BootId = boot };
         }
 
-        if (IsSelf(line.Name) && line.BootId > Self.BootId && line.State >= MemberState.Dead)
+        if (IsSelf(line.Name) && line.BootId > Self.BootId && line.BootId <= Protocol.MaxBootId
+            && line.State >= MemberState.Dead)
         {
             // A former life with a later clock, at an address that may be another one.
             Own.OutbidBootId = Math.Max(Own.OutbidBootId, line.BootId);

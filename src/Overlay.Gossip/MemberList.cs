@@ -98,7 +98,8 @@ internal sealed partial class MemberList(
             news = news with { BootId = boot };
         }
 
-        if (!IsAcceptable(Encoding.UTF8.GetByteCount(news.Node), news.Address.Port, news.Meta.Length, news.Versions))
+        if (news.BootId > Protocol.MaxBootId
+            || !IsAcceptable(Encoding.UTF8.GetByteCount(news.Node), news.Address.Port, news.Meta.Length, news.Versions))
         {
             counters.Refused++;
         }
@@ -263,7 +264,8 @@ internal sealed partial class MemberList(
     {
         if (!others.TryGet(news.Node, out MemberEntry? member))
         {
-            if (others.Count >= options.MaxMembers)
+            // A name is shown to people: it shall not move their cursor.
+            if (others.Count >= options.MaxMembers || news.Node.Any(char.IsControl))
             {
                 counters.Refused++;
                 return;

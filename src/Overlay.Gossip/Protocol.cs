@@ -12,6 +12,12 @@ internal static class Protocol
     /// </summary>
     public const uint MaxIncarnationStep = 1 << 20;
 
+    /// <summary>
+    /// Nobody's boot id is higher: far above any time in milliseconds, and one that a node can take itself when it is
+    /// impersonated by it.
+    /// </summary>
+    public const ulong MaxBootId = long.MaxValue - 1;
+
     /// <summary>Whether a member can be talked to at all.</summary>
     public static bool IsUsable(ReadOnlySpan<byte> versions) =>
         versions.Length == 6 && versions[0] != 0 && versions[1] != 0 && versions[0] <= versions[1];

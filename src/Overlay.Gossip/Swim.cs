@@ -406,9 +406,10 @@ public sealed partial class Swim
         ulong taken = Math.Max(members.Own.OutbidBootId, tables.OutbidBootId);
         members.Own.OutbidBootId = 0;
         tables.OutbidBootId = 0;
-        if (taken >= members.Self.BootId && taken < long.MaxValue)
+        if (taken >= members.Self.BootId && members.Self.BootId < Protocol.MaxBootId)
         {
-            members.Self.BootId = taken + 1;
+            // At the end of the ids both have the same, and the incarnation decides.
+            members.Self.BootId = Math.Min(taken, Protocol.MaxBootId - 1) + 1;
             members.Self.Meta = Tags.WithBoot(members.Self.Meta, members.Self.BootId);
             members.Own.Redescribe();
             store.Renew(members.Self.BootId, now);

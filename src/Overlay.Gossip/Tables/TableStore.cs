@@ -228,7 +228,7 @@ internal sealed class TableStore
     /// <summary>True where this is about writes that this node did not make in this life.</summary>
     public bool IsOwnFormerLife(string network, DigestLine line)
     {
-        if (!members.IsSelf(line.Owner))
+        if (!members.IsSelf(line.Owner) || line.Epoch > Protocol.MaxBootId)
         {
             return false;
         }
@@ -250,7 +250,7 @@ internal sealed class TableStore
 
     /// <summary>Whether the owner's life of this epoch is over.</summary>
     public bool Refuses(string owner, ulong epoch) =>
-        members.Obituaries.RefusesTable(owner, epoch, members.Find(owner) is not null);
+        epoch > Protocol.MaxBootId || members.Obituaries.RefusesTable(owner, epoch, members.Find(owner) is not null);
 
     /// <summary>The newest life of the owner that wrote anything here; 0: none did.</summary>
     public ulong EpochOf(string owner) => networks.Values
