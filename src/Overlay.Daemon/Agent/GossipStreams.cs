@@ -15,6 +15,16 @@ namespace Overlay.Daemon.Agent;
 internal sealed partial class GossipStreams : IAsyncDisposable
 {
     private const int MaxConnections = 128;
+
+    /// <summary>One address cannot take all places.</summary>
+    private const int MaxConnectionsOfOne = 16;
+    private const int FirstBufferBytes = 16 * 1024;
+
+    /// <summary>Room for a few streams of the largest size at once; usual ones need a fraction.</summary>
+    private const long MaxInboundBytes = 128 << 20;
+
+    /// <summary>One stream of the largest size.</summary>
+    private const long MaxInboundBytesOfOne = 32 << 20;
     private static readonly TimeSpan StreamTimeout = TimeSpan.FromSeconds(10);
 
     private readonly Socket listener;
@@ -22,7 +32,7 @@ internal sealed partial class GossipStreams : IAsyncDisposable
     private readonly Func<Keyring> keyring;
     private readonly ILogger logger;
     private readonly CancellationTokenSource stopping = new();
-    private readonly SemaphoreSlim connections = new(MaxConnections);
+    private readonly StreamBudget budget = new(new(MaxConnections, MaxInboundBytes), new(MaxConnectionsOfOne, MaxInboundBytesOfOne));
     private readonly ConcurrentDictionary<long, TaskCompletionSource<ReadOnlyMemory<byte>>> replies = new();
     private readonly Task accepting;
     private long nextAccepted;
@@ -54,6 +64,9 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         accepting = AcceptAsync(stopping.Token);
     }
 
+    /// <summary>Where it listens.</summary>
+    public int Port => ((IPEndPoint)listener.LocalEndPoint!).Port;
+
     /// <summary>Fails when the listener does, which only a programming error or a dead socket can cause.</summary>
     public Task Completion => accepting;
 
@@ -81,7 +94,6 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         }
 
         stopping.Dispose();
-        connections.Dispose();
     }
 
     private async Task AcceptAsync(CancellationToken cancellationToken)
@@ -89,9 +101,9 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         while (!cancellationToken.IsCancellationRequested)
         {
             Socket connection = await listener.AcceptAsync(cancellationToken);
-            if (connections.Wait(0, CancellationToken.None))
+            if (SourceOf(connection) is { } source && budget.TryEnter(source.Address))
             {
-                _ = ServeGuardedAsync(connection, cancellationToken);
+                _ = ServeGuardedAsync(connection, source, cancellationToken);
             }
             else
             {
@@ -100,7 +112,23 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         }
     }
 
-    private async Task ServeGuardedAsync(Socket connection, CancellationToken cancellationToken)
+    /// <summary>An IPv4 address as such also where the listener is of IPv6; null: the peer is gone again.</summary>
+    private static IPEndPoint? SourceOf(Socket connection)
+    {
+        try
+        {
+            return connection.RemoteEndPoint is not IPEndPoint source ? null
+                : source.Address.IsIPv4MappedToIPv6 ? new(source.Address.MapToIPv4(), source.Port)
+                : source;
+        }
+        catch (SocketException)
+        {
+            // It was reset between its arrival and now.
+            return null;
+        }
+    }
+
+    private async Task ServeGuardedAsync(Socket connection, IPEndPoint source, CancellationToken cancellationToken)
     {
         long exchange = -Interlocked.Increment(ref nextAccepted);
         using CancellationTokenSource limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
@@ -109,7 +137,7 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         {
             using (connection)
             {
-                byte[]? unit = await ReadUnitAsync(connection, limit.Token);
+                byte[]? unit = await ReadUnitAsync(connection, source.Address, limit.Token);
                 if (unit is null)
                 {
                     return;
@@ -117,7 +145,7 @@ internal sealed partial class GossipStreams : IAsyncDisposable
 
                 TaskCompletionSource<ReadOnlyMemory<byte>> reply = new(TaskCreationOptions.RunContinuationsAsynchronously);
                 replies[exchange] = reply;
-                if (!post(new StreamInput(exchange, (IPEndPoint)connection.RemoteEndPoint!, unit)))
+                if (!post(new StreamInput(exchange, source, unit)))
                 {
                     return;
                 }
@@ -135,7 +163,7 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         finally
         {
             replies.TryRemove(exchange, out _);
-            connections.Release();
+            budget.Leave(source.Address);
         }
     }
 
@@ -151,7 +179,7 @@ internal sealed partial class GossipStreams : IAsyncDisposable
             await connection.ConnectAsync(dial.To, limit.Token);
             failure = StreamFailure.Unanswered;
             await SendAllAsync(connection, dial.Request, limit.Token);
-            unit = dial.ExpectsReply ? await ReadUnitAsync(connection, limit.Token) : [];
+            unit = dial.ExpectsReply ? await ReadUnitAsync(connection, null, limit.Token) : [];
         }
         catch (Exception e) when (e is SocketException or OperationCanceledException or ObjectDisposedException)
         {
@@ -166,10 +194,12 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         post(unit is null ? new StreamFailedInput(dial.ExchangeId, failure) : new StreamCompletedInput(dial.ExchangeId, unit));
     }
 
-    private async Task<byte[]?> ReadUnitAsync(Socket connection, CancellationToken cancellationToken)
+    /// <param name="stranger">To whom memory is lent; null: this node asked for the stream.</param>
+    private async Task<byte[]?> ReadUnitAsync(Socket connection, IPAddress? stranger, CancellationToken cancellationToken)
     {
-        byte[] buffer = ArrayPool<byte>.Shared.Rent(16 * 1024);
+        byte[] buffer = ArrayPool<byte>.Shared.Rent(FirstBufferBytes);
         int length = 0;
+        int lent = 0;
         try
         {
             while (true)
@@ -191,6 +221,16 @@ internal sealed partial class GossipStreams : IAsyncDisposable
 
                 if (length == buffer.Length)
                 {
+                    if (stranger is not null)
+                    {
+                        if (!budget.TryLend(stranger, buffer.Length))
+                        {
+                            return null;
+                        }
+
+                        lent += buffer.Length;
+                    }
+
                     byte[] larger = ArrayPool<byte>.Shared.Rent(buffer.Length * 2);
                     buffer.AsSpan(0, length).CopyTo(larger);
                     ArrayPool<byte>.Shared.Return(buffer);
@@ -201,6 +241,10 @@ internal sealed partial class GossipStreams : IAsyncDisposable
         finally
         {
             ArrayPool<byte>.Shared.Return(buffer);
+            if (stranger is not null)
+            {
+                budget.GiveBack(stranger, lent);
+            }
         }
     }
 

@@ -15,12 +15,18 @@ internal abstract class NodeInput
 
 internal sealed class StreamInput(long exchangeId, IPEndPoint from, byte[] unit) : NodeInput
 {
+    public long ExchangeId => exchangeId;
+
+    public IPEndPoint From => from;
+
     public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
         node.ReceiveStream(exchangeId, from, unit, now, effects);
 }
 
 internal sealed class StreamCompletedInput(long exchangeId, byte[] unit) : NodeInput
 {
+    public long ExchangeId => exchangeId;
+
     public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
         node.StreamCompleted(exchangeId, unit, now, effects);
 }

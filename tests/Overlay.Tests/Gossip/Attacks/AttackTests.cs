@@ -86,7 +86,7 @@ public sealed class AttackTests
         Assert.Empty(target.Effects.Dials);
     }
 
-    /// <summary>A sealed stream is opened before anything of it is believed.</summary>
+    /// <summary>A sealed stream is opened before anything of it is believed; GossipStreamsTests bounds what comes before.</summary>
     [Fact]
     public void A_stream_that_is_not_sealed_changes_nothing_and_is_not_answered()
     {
