@@ -25,7 +25,7 @@ verdict_suite() {
 # The smallest value that is not below the given share of all.
 quantile() { # share, name
     awk -v name="$2" '$1 == name {print $2}' "$work/verdict" | sort -n |
-        awk -v share="$1" '{v[NR] = $1} END {if (NR) {i = int(share * NR); if (i < share * NR) i++; printf "%.2f", v[i > 0 ? i : 1]}}'
+        awk -v share="$1" '{v[NR] = $1} END {if (NR) {i = int(share * NR); if (i < share * NR) i++; if (i < 1) i = 1; printf "%.2f", v[i]}}'
 }
 
 verdict_rounds() { # nodes
