@@ -17,6 +17,9 @@ public static class Limits
     public const int DefaultPools = 16;
     public const int GossipKeys = 3;
 
+    /// <summary>AES-256.</summary>
+    public const int GossipKeyBytes = 32;
+
     /// <summary>Request ids the store remembers.</summary>
     public const int RecentRequests = 1024;
 

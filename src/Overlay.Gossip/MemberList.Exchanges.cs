@@ -168,7 +168,7 @@ internal sealed partial class MemberList
 
     /// <summary>Of this node's former life more must be said than that it is over: foreigners know incarnations only.</summary>
     private ushort LifeOf(PushPullNode line) =>
-        options.ComparesDigests && !IsSelf(line.Name) ? MemberDigest.LifeOf(line.BootId) : (ushort)0;
+        options.Extends && !IsSelf(line.Name) ? MemberDigest.LifeOf(line.BootId) : (ushort)0;
 
     private static bool IsDoubtful(PushPullNode line, MemberEntry member, bool many) =>
         line.Incarnation <= (ulong)member.Incarnation + Protocol.MaxIncarnationStep

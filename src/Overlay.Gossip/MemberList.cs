@@ -299,7 +299,7 @@ internal sealed partial class MemberList(
         }
 
         uint incarnation = !newLife ? Math.Max(news.Incarnation, member.Incarnation)
-            : options.ComparesDigests ? news.Incarnation
+            : options.Extends ? news.Incarnation
             : member.Floor;
         Adopt(member, news, incarnation, member.State, now, e);
     }

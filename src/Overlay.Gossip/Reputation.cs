@@ -75,14 +75,12 @@ internal sealed class Reputation(
         rumours.Add(self.Name, self.ToAlive());
     }
 
-    /// <param name="namesLife">Whether others tell lives apart: who knew a former one counts it no other way.</param>
-    public GossipMessage.Dead Leave(Instant now, bool namesLife)
+    /// <summary>This node says of itself that it is gone.</summary>
+    public void Leave(GossipMessage.Dead farewell, Instant now)
     {
         HasLeft = true;
         self.State = MemberState.Left;
         self.Since = now;
-        var farewell = new GossipMessage.Dead(self.Incarnation, self.Name, self.Name) { Life = namesLife ? self.Life : (ushort)0 };
         rumours.Add(self.Name, farewell);
-        return farewell;
     }
 }

@@ -144,7 +144,9 @@ public sealed partial class Swim
             return;
         }
 
-        List<GossipMessage> farewell = [members.Own.Leave(now, options.ComparesDigests)];
+        GossipMessage.Dead goodbye = members.Death(members.Self, members.Self.Name);
+        members.Own.Leave(goodbye, now);
+        List<GossipMessage> farewell = [goodbye];
         if (serf.Farewell() is { } intent)
         {
             farewell.Insert(0, intent);

@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using Overlay.Cluster;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -10,7 +11,6 @@ public static class LocalStateFault
 {
     private const int LongestInterface = 15; // IFNAMSIZ, linux/if.h
     private const int MacBytes = 6;
-    private const int KeyBytes = 32;
 
     /// <summary>In words; null: there is none.</summary>
     public static string? Of(LocalState state)
@@ -24,9 +24,9 @@ public static class LocalStateFault
             }
         }
 
-        if (state.Assignment?.Cluster is { } cluster && cluster.GossipKeys.Any(static k => k.Key.Length != KeyBytes))
+        if (state.Assignment?.Cluster is { } cluster && cluster.GossipKeys.Any(static k => k.Key.Length != Limits.GossipKeyBytes))
         {
-            return $"a gossip key has not {KeyBytes} bytes";
+            return $"a gossip key has not {Limits.GossipKeyBytes} bytes";
         }
 
         foreach (LocalEndpointState endpoint in state.Endpoints)

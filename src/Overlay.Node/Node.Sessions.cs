@@ -1,4 +1,5 @@
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Node;
 
@@ -58,6 +59,13 @@ public sealed partial class Node
         }
     }
 
-    /// <summary>The member whose manager API has this address; null: none is known.</summary>
-    private string? ManagerAt(string controlAddress) => intent.Nodes.FirstOrDefault(n => n.ControlAddress == controlAddress)?.Id;
+    /// <summary>
+    /// The manager at this address, or the only one there is: it may have been dialled by a name, or by another of its
+    /// addresses. Null: it cannot be told.
+    /// </summary>
+    private string? ManagerAt(string controlAddress)
+    {
+        NodeObject[] managers = [.. intent.Nodes.Where(static n => n.Role == NodeRole.Manager)];
+        return (Array.Find(managers, n => n.ControlAddress == controlAddress) ?? (managers.Length == 1 ? managers[0] : null))?.Id;
+    }
 }

@@ -30,7 +30,7 @@ internal static class ClusterChanges
         Invariant.Holds(spec.ClusterId.Length > 0 && spec.CaCertificate.Length > 0 && spec.CaKey.Length > 0);
         Invariant.Holds(spec.WorkerSecret.Length == JoinToken.SecretBytes, "a join secret has 16 bytes");
         Invariant.Holds(spec.ManagerSecret.Length == JoinToken.SecretBytes, "a join secret has 16 bytes");
-        Invariant.Holds(spec.GossipKey.Length == GossipKeyChanges.KeyBytes, "a gossip key has 32 bytes");
+        Invariant.Holds(spec.GossipKey.Length == Limits.GossipKeyBytes, "a gossip key has 32 bytes");
         ClusterObject cluster = ObjectOf(spec, draft.UnixMs);
         if (NumberFault(cluster) is { } fault)
         {

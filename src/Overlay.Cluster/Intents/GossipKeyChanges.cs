@@ -8,12 +8,10 @@ namespace Overlay.Cluster.Intents;
 /// <summary>The keys that seal gossip, and the steps in which one takes the place of another.</summary>
 internal static class GossipKeyChanges
 {
-    public const int KeyBytes = 32;
-
     public static Outcome<Proposal<ClusterObject>> Begin(
         ClusterState state, ReadOnlySpan<byte> key, string reason, Draft draft)
     {
-        Invariant.Holds(key.Length == KeyBytes, "a gossip key has 32 bytes");
+        Invariant.Holds(key.Length == Limits.GossipKeyBytes, "a gossip key has 32 bytes");
         ClusterObject cluster = state.Cluster!.Clone();
         if (cluster.GossipRotation is { Wanted: false, Reason: var other })
         {
@@ -98,7 +96,7 @@ internal static class GossipKeyChanges
     public static Outcome<Proposal<ClusterObject>> Set(ClusterState state, IReadOnlyList<byte[]> keys, Draft draft)
     {
         Invariant.Holds(
-            keys.Count is > 0 and <= Limits.GossipKeys && keys.All(static k => k.Length == KeyBytes), "gossip keys are usable");
+            keys.Count is > 0 and <= Limits.GossipKeys && keys.All(static k => k.Length == Limits.GossipKeyBytes), "gossip keys are usable");
         ClusterObject cluster = state.Cluster!.Clone();
         GossipKey[] before = [.. cluster.GossipKeys];
         if (before.Select(static k => k.Key).SequenceEqual(keys.Select(static k => ByteString.CopyFrom(k))))

@@ -35,7 +35,7 @@ internal sealed partial class AdminService
     public override async Task<RotateGossipKeyResponse> RotateGossipKey(RotateGossipKeyRequest request, ServerCallContext context)
     {
         ManagerServer manager = RequireManager("replace the gossip key");
-        byte[] key = RandomNumberGenerator.GetBytes(32);
+        byte[] key = RandomNumberGenerator.GetBytes(Limits.GossipKeyBytes);
         ClusterObject begun = RefusalStatus.Require(await manager.Loop.ProposeAsync(
             intent => intent.BeginKeyRotation(key, "an operator asked for it"), "", context.CancellationToken));
         ulong epoch = begun.GossipRotation.Epoch;

@@ -75,7 +75,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             CaKey = ByteString.CopyFrom(authority.ExportKey()),
             WorkerSecret = ByteString.CopyFrom(workerSecret),
             ManagerSecret = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)),
-            GossipKey = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(32)),
+            GossipKey = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(Limits.GossipKeyBytes)),
             FirstManager = self,
             DefaultPools = [.. request.DefaultAddressPools],
             DefaultPoolPrefix = request.DefaultPoolPrefix,

@@ -223,7 +223,7 @@ internal sealed partial class ManagerSession(
         catch (Exception e) when (e is OperationCanceledException or RpcException
             && ended.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
         {
-            throw new RpcException(new(StatusCode.Unavailable, "the manager is dead, as several nodes found"));
+            throw new RpcException(new(StatusCode.Unavailable, "gossip found the manager dead"));
         }
         finally
         {

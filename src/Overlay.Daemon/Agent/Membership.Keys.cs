@@ -34,5 +34,5 @@ internal sealed partial class Membership
 
     private KeyKeeper KeeperOf(ManagerServer manager) => new(
         manager, loop, Gossip, new KeyRotation(services.Settings.GossipKeyRotation), services.Clock,
-        () => RandomNumberGenerator.GetBytes(32), services.Logs.CreateLogger<KeyKeeper>());
+        () => RandomNumberGenerator.GetBytes(Limits.GossipKeyBytes), services.Logs.CreateLogger<KeyKeeper>());
 }

@@ -9,8 +9,8 @@ namespace Overlay.Gossip.Verdicts;
 /// the other and gives it to the <see cref="Jury"/>; again, ever more rarely, while the silence lasts.
 /// </summary>
 /// <remarks>
-/// The pings are memberlist's, on the port of gossip: a session itself would have to be encrypted, framed and woken up
-/// for each beat, at ten times the price. What the session alone can tell, that its connection broke, ends the watch.
+/// The pings are memberlist's, on the port of gossip: a beat inside the session would have to go through TLS, HTTP/2 and
+/// a thread pool at both ends. What the session alone can tell, that its connection broke, ends the watch.
 /// A clock that is looked at late was starved itself: whatever it missed meanwhile is not the others' silence.
 /// </remarks>
 internal sealed class SessionWatch(SwimOptions options, MemberList members, Jury jury, Outbox outbox, Prng prng)

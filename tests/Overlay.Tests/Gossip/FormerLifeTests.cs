@@ -86,7 +86,7 @@ public sealed class FormerLifeTests
         MemberList leaving = new(
             new("z", Home) { Incarnation = 1, Described = 1, State = MemberState.Alive, BootId = Present },
             new(), SwimOptions.Lan, new(1), new(8), counters);
-        list.Apply(leaving.Own.Leave(now, namesLife: true), now, effects);
+        list.Apply(leaving.Death(leaving.Self, leaving.Self.Name), now, effects);
         Assert.Equal(MemberState.Left, list.Find("z")!.State);
     }
 

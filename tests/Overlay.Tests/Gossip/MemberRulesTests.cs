@@ -256,7 +256,7 @@ public sealed class MemberRulesTests
         Assert.Equal(6u, list.Self.Incarnation);
         list.Apply(new GossipMessage.Dead(3, "me", "y"), now, effects);
         Assert.Equal(6u, list.Self.Incarnation);
-        list.Own.Leave(now, namesLife: true);
+        list.Own.Leave(list.Death(list.Self, list.Self.Name), now);
         list.Apply(new GossipMessage.Dead(6, "me", "y"), now, effects);
         Assert.Equal((6u, MemberState.Left), (list.Self.Incarnation, list.Self.State));
     }

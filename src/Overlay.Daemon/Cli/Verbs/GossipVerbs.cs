@@ -1,10 +1,11 @@
 using System.CommandLine;
+using System.Globalization;
 using Google.Protobuf;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Cli.Verbs;
 
-/// <summary><c>gossip ls|join|force-leave|event|events|query|rtt|key</c>.</summary>
+/// <summary><c>gossip ls|join|force-leave|event|events|query|rtt|key|keys|rotate</c>.</summary>
 internal static class GossipVerbs
 {
     /// <summary>A query waits longer than other calls may take.</summary>
@@ -208,7 +209,7 @@ internal static class GossipVerbs
             RotateGossipKeyResponse answer = await run.CallAsync(
                 "cannot replace the gossip key", (agent, options) => agent.RotateGossipKeyAsync(request, options), RotationTime);
             run.Output.Talk(request.Detach ? $"Key {answer.Epoch} is on its way." : $"Key {answer.Epoch} seals gossip now.");
-            run.Output.Result(answer, answer.Epoch.ToString(System.Globalization.CultureInfo.InvariantCulture));
+            run.Output.Result(answer, answer.Epoch.ToString(CultureInfo.InvariantCulture));
             return 0;
         }
     }
