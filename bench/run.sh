@@ -2,11 +2,11 @@
 # Figures against peers. Standard output: name <TAB> value <TAB> unit [<TAB> peer-value <TAB> peer]; the rest on standard error.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-suites="attach gossip verdict"
+suites="attach gossip real verdict"
 usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: BENCH_ROUNDS, OVERLAYD, BENCH_PEER=0)" >&2; exit 2; }
 [ $# -gt 0 ] || usage
 for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
-if [ "$(id -u)" -ne 0 ]; then exec sudo --preserve-env=PATH,HOME,BENCH_ROUNDS,BENCH_PEER,OVERLAYD "$0" "$@"; fi
+if [ "$(id -u)" -ne 0 ]; then exec sudo --preserve-env=PATH,HOME,BENCH_ROUNDS,BENCH_PEER,BENCH_NO_BUILD,OVERLAYD,VERDICT_NODES,GOSSIP_FULL,GOSSIP_SEEDS,REAL_PARTS,REAL_NODES,REAL_ROUNDS,REAL_LOSS,REAL_BOOTSTRAP,REAL_ROTATIONS "$0" "$@"; fi
 
 rounds=${BENCH_ROUNDS:-20}
 lab=$top/deploy/lab
@@ -20,6 +20,7 @@ say() { echo "bench: $*" >&2; }
 # shellcheck disable=SC2317
 cleanup() {
     trap - EXIT INT TERM
+    [ -z "${watching:-}" ] || kill "$watching" || true
     OVERLAYD_LAB=$ours "$lab" down >&2 || true
     OVERLAYD_LAB=$theirs "$lab" down >&2 || true
     rm -rf --one-file-system "$work"
@@ -34,10 +35,12 @@ trap 'exit 143' TERM
 . "$top/bench/gossip.sh"
 # shellcheck source=bench/verdict.sh
 . "$top/bench/verdict.sh"
+# shellcheck source=bench/real.sh
+. "$top/bench/real.sh"
 
 figure() { # name, unit, value
     [ -n "$3" ] || { say "$1 is missing"; failed=1; return 0; }
-    if [ -n "${peer[$1]:-}" ]; then printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$3" "$2" "${peer[$1]}" "Docker Swarm"
+    if [ -n "${peer[$1]:-}" ]; then printf '%s\t%s\t%s\t%s\t%s\n' "$1" "$3" "$2" "${peer[$1]}" "${peer_name:-Docker Swarm}"
     else printf '%s\t%s\t%s\n' "$1" "$3" "$2"; fi
 }
 measure() { timeout 180 "$bench" "$@" || true; }
@@ -154,7 +157,10 @@ open(sys.argv[1] + "/agent.nspid", "w").write(str(p.pid))
 say "building"
 binary=${OVERLAYD:-$top/artifacts/publish/Overlay.Daemon/release_linux-x64/overlayd}
 export OVERLAYD=$binary
-[[ -n "${BENCH_NO_BUILD:-}" || " $* " != *" attach "* ]] || { "$top/deploy/build.sh" >&2; dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2; }
+if [ -z "${BENCH_NO_BUILD:-}" ]; then
+    "$top/deploy/build.sh" >&2
+    [[ " $* " != *" attach "* ]] || dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2
+fi
 bench=$top/artifacts/bin/Overlay.Bench/release/Overlay.Bench
 for suite in "$@"; do "${suite}_suite"; done
 exit $failed
