@@ -1,28 +1,57 @@
 # shellcheck shell=bash
-# Figures of the gossip core in the simulator; docs/gossip.md says what each is. All depend on their seeds alone, but for
-# gossip_sim_*, which is processor time. BENCH_ROUNDS does not count here; GOSSIP_SEEDS does, where an experiment has
-# seeds to choose, and GOSSIP_FULL=1 runs the whole grids (hours).
+# Every figure of gossip beside its anchor: the core in the simulator, then real agents (verdict.sh, real.sh).
+# docs/gossip.md says what each is. Simulated figures depend on their seeds alone, but for gossip_sim_* and receive_*, which
+# are processor time. The default takes about half an hour; GOSSIP_FULL=1 runs the whole grids (hours). GOSSIP_SEEDS counts
+# where an experiment has seeds to choose; GOSSIP_PARTS: "sim real verdict".
 
 gossip_suite() {
-    verdict_suite
-    local sim=$top/artifacts/bin/Overlay.Simulation/release/Overlay.Simulation
+    local part full=${GOSSIP_FULL:-}
+    for part in ${GOSSIP_PARTS:-sim real verdict}; do
+        case $part in
+            sim) gossip_simulated ;;
+            real)
+                : "${REAL_ROUNDS:=${full:+10}}" "${REAL_ROUNDS:=4}" "${REAL_ROTATIONS:=${full:+5}}" "${REAL_ROTATIONS:=3}"
+                real_suite ;;
+            verdict)
+                # As many cuts as there are rounds; each takes a few seconds.
+                [ -n "$full" ] || rounds=${BENCH_ROUNDS:-5}
+                verdict_suite ;;
+            *) say "there is no part '$part'"; failed=1 ;;
+        esac
+    done
+}
+
+gossip_simulated() {
+    local sim=$top/artifacts/bin/Overlay.Simulation/release/Overlay.Simulation seeds=${GOSSIP_SEEDS:-}
     [ -n "${BENCH_NO_BUILD:-}" ] || dotnet build "$top/tests/Overlay.Simulation" -c Release -v quiet --nologo >&2
-    local seeds=${GOSSIP_SEEDS:-}
-    simulated() { timeout 7200 "$sim" gossip "$@" || { say "gossip $* failed"; failed=1; }; }
-    say "speed"; simulated speed --jobs 1
-    say "what a packet costs its receiver"; simulated receive
-    say "a crash"; simulated detect --seeds "${seeds:-100}"; simulated detect --nodes 1000 --seeds "${seeds:-2}" --arm overlayd
-    say "at rest"; simulated idle
-    say "bootstrap"; simulated bootstrap
-    say "a partition of an hour"; simulated heal
-    say "all restart"; simulated restart
-    say "flaky nodes"; simulated flaky
-    say "churn"; simulated churn --seeds "${seeds:-10}"
-    if [ "${GOSSIP_FULL:-}" = 1 ]; then
-        say "Lifeguard's grid"; simulated lifeguard
-        say "starved nodes"; simulated starve --seeds 200
+    # What is said, then the experiment.
+    simulated() {
+        local said=$1 began=$SECONDS; shift
+        say "$said"
+        timeout 7200 "$sim" gossip "$@" || { say "gossip $* failed"; failed=1; }
+        say "$said took $((SECONDS - began)) s"
+    }
+    simulated "speed" speed --jobs 1
+    simulated "what a packet costs its receiver" receive
+    simulated "at rest" idle
+    simulated "bootstrap" bootstrap
+    simulated "all restart" restart
+    simulated "flaky nodes" flaky
+    simulated "churn" churn --seeds "${seeds:-4}"
+    if [ -n "$full" ]; then
+        simulated "a crash" detect --seeds "${seeds:-500}"
+        simulated "a crash among 1,000" detect --nodes 1000 --seeds "${seeds:-10}" --arm overlayd
+        simulated "a crash among 50, for the real ones" detect --nodes 50 --seeds "${seeds:-100}"
+        simulated "a partition of an hour" heal
+        simulated "Lifeguard's grid" lifeguard
+        simulated "starved nodes" starve --seeds "${seeds:-200}"
+        simulated "random faults" check --seeds "${seeds:-10000}"
     else
-        say "a share of Lifeguard's grid"; simulated lifeguard --every 6
-        say "starved nodes"; simulated starve --seeds "${seeds:-10}"
+        simulated "a crash" detect --seeds "${seeds:-40}"
+        simulated "a crash among 50, for the real ones" detect --nodes 50 --seeds "${seeds:-40}"
+        simulated "a partition of ten minutes, of 200" heal --nodes 200 --seconds 600
+        simulated "a share of Lifeguard's grid" lifeguard --every 24
+        simulated "starved nodes" starve --nodes 50 --seeds "${seeds:-5}"
+        simulated "random faults" check --seeds "${seeds:-100}"
     fi
 }

@@ -2,10 +2,10 @@
 # Real agents beside unmodified serf agents, each kind in a lab of its own, both with their defaults, sealed with AES-256,
 # in the same run: a killed agent, bytes on the wire, replacement of the key under load, and all seeing all after a start
 # from one seed. REAL_NODES of each kind (50), REAL_ROUNDS kills (10), REAL_LOSS per cent of all packets (1),
-# REAL_BOOTSTRAP agents (100), REAL_ROTATIONS (5), REAL_PARTS ("keys detect bootstrap").
+# REAL_BOOTSTRAP agents (100), REAL_ROTATIONS (5), REAL_PARTS ("keys detect bootstrap"), REAL_FORMS ("one_by_one at_once").
 
 real_suite() {
-    local part peer_name=serf
+    local part form peer_name=serf
     events=$work/events watching=""
     command -v serf >/dev/null || "$top/deploy/install-packages.sh" serf >&2 || say "Debian's serf cannot be installed"
     serf_key=$(head -c 32 /dev/urandom | base64 -w 0)
@@ -13,7 +13,7 @@ real_suite() {
         case $part in
             keys) [[ " ${REAL_PARTS:-detect} " == *" detect "* ]] || { real_cluster; real_keys; real_end; } ;;
             detect) real_cluster; [[ " ${REAL_PARTS:-keys} " != *" keys "* ]] || real_keys; real_detect; real_end ;;
-            bootstrap) real_bootstrap one_by_one; real_bootstrap at_once ;;
+            bootstrap) for form in ${REAL_FORMS:-one_by_one at_once}; do real_bootstrap "$form"; done ;;
             *) say "there is no part '$part'"; failed=1 ;;
         esac
     done
@@ -69,7 +69,8 @@ real_cluster() {
 # All agents' sum of a metric, by its name and label.
 metric_sum() {
     local host
-    for host in $(seq "${REAL_NODES:-50}"); do on "$host" curl -s http://127.0.0.1:9650/metrics; done | grep -F "$1" | awk '{n += $2} END {print n + 0}'
+    for host in $(seq "${REAL_NODES:-50}"); do on "$host" curl -s http://127.0.0.1:9650/metrics; done |
+        grep -F "$1" | awk '{n += $2} END {print n + 0}'
 }
 # Replacements of the key while endpoints come and go and names are asked for: probes that failed since before the first, and
 # packets that no key opened.
@@ -113,9 +114,9 @@ real_kill() { # ours|serf, host
 real_detect() {
     local i victim nodes=${REAL_NODES:-50} turns=${REAL_ROUNDS:-10}
     both_labs loss all "${REAL_LOSS:-1}"
-    sleep 5
+    # After the last change tables are compared at the full pace for 20 s.
     say "at rest, ${REAL_LOSS:-1} % of all packets lost"
-    count_bytes rest; sleep 40; count_bytes rest
+    sleep 25; count_bytes rest; sleep 40; count_bytes rest
     for i in $(seq "$turns"); do
         victim=$((2 + (i - 1) % (nodes - 1)))
         say "kill $i of $turns: host $victim"
@@ -168,8 +169,8 @@ real_join() { # ours|serf, host, token
 }
 # Until all see all, two minutes at most.
 real_settled() { # ours|serf, nodes
-    local tries=0
-    until [ "$(awk -v side="$1" '$2 == side && $4 == "alive" && $3 != $5 && !seen[$3 "," $5]++ {n++} END {print n + 0}' "$events")" -ge $(($2 * ($2 - 1))) ]; do
+    local tries=0 pairs='$2 == side && $4 == "alive" && $3 != $5 && !seen[$3 "," $5]++ {n++} END {print n + 0}'
+    until [ "$(awk -v side="$1" "$pairs" "$events")" -ge $(($2 * ($2 - 1))) ]; do
         tries=$((tries + 1))
         [ $tries -lt 120 ] || return 1
         sleep 1

@@ -3,10 +3,13 @@
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 suites="attach gossip real verdict"
-usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: BENCH_ROUNDS, OVERLAYD, BENCH_PEER=0)" >&2; exit 2; }
+usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: bench/README.md)" >&2; exit 2; }
 [ $# -gt 0 ] || usage
 for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
-if [ "$(id -u)" -ne 0 ]; then exec sudo --preserve-env=PATH,HOME,BENCH_ROUNDS,BENCH_PEER,BENCH_NO_BUILD,OVERLAYD,VERDICT_NODES,GOSSIP_FULL,GOSSIP_SEEDS,REAL_PARTS,REAL_NODES,REAL_ROUNDS,REAL_LOSS,REAL_BOOTSTRAP,REAL_ROTATIONS "$0" "$@"; fi
+if [ "$(id -u)" -ne 0 ]; then
+    kept=$(compgen -e | grep -E '^(BENCH|GOSSIP|REAL|VERDICT)_' | paste -sd, -)
+    exec sudo --preserve-env="PATH,HOME,OVERLAYD,$kept" "$0" "$@"
+fi
 
 rounds=${BENCH_ROUNDS:-20}
 lab=$top/deploy/lab

@@ -11,7 +11,8 @@ verdict_suite() {
         "$lab" cluster "$nodes" >&2
         verdict_rounds "$nodes" > "$work/verdict"
         "$lab" down >&2
-        local what
+        local what peer_name="Docker Swarm, measured before"
+        peer[cut_to_names_${nodes}_p50_s]="5.9-7.1" peer[cut_to_node_${nodes}_p50_s]="12.6-14.6" peer[heal_to_all_${nodes}_p50_s]="2.2-40"
         for what in names fdb node; do
             figure "cut_to_${what}_${nodes}_p50_s" s "$(quantile 0.5 "down_$what")"
             figure "cut_to_${what}_${nodes}_p99_s" s "$(quantile 0.99 "down_$what")"
