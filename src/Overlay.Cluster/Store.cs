@@ -30,24 +30,40 @@ public sealed class Store
     /// <summary>The log index of the last transaction, applied or duplicate; 0: none yet.</summary>
     public ulong Version => State.Version;
 
+    /// <summary>
+    /// A print of everything that was applied and of what each change met: stores that applied the same entries have the
+    /// same, and it goes with a snapshot. Not a secret, and no proof against malice.
+    /// </summary>
+    public ulong Hash { get; private set; }
+
     /// <param name="index">
     /// The transaction's place in the log; places rise, and may skip entries of other kinds.
     /// </param>
     /// <param name="transaction">Applied whole. One that does not fit the state is a bug of the proposer.</param>
-    public StoreChange Apply(ulong index, Transaction transaction)
+    /// <param name="checksum">Of the transaction's bytes, for <see cref="Hash"/>.</param>
+    public StoreChange Apply(ulong index, Transaction transaction, uint checksum = 0)
     {
-        Invariant.Holds(index > Version, $"entry {index} comes after {Version}");
-        if (requests.VersionOf(transaction.RequestId) is ulong earlier)
+        (ClusterState next, StoreChange change) = Compute(State, requests.VersionOf(transaction.RequestId), index, transaction);
+        Take(next, change, index, transaction.RequestId, checksum);
+        return change;
+    }
+
+    /// <summary>What a transaction makes of a state.</summary>
+    /// <param name="earlier">The version that its request id got before; null: it is new.</param>
+    internal static (ClusterState State, StoreChange Change) Compute(
+        ClusterState state, ulong? earlier, ulong index, Transaction transaction)
+    {
+        Invariant.Holds(index > state.Version, $"entry {index} comes after {state.Version}");
+        if (earlier is { } first)
         {
-            State = State.At(index);
-            return new() { Version = earlier, Duplicate = true };
+            return (state.At(index), new() { Version = first, Duplicate = true });
         }
 
         ImmutableArray<StoreAction>.Builder applied =
             ImmutableArray.CreateBuilder<StoreAction>(transaction.Actions.Count);
         ImmutableArray<StoreObject?>.Builder previous =
             ImmutableArray.CreateBuilder<StoreObject?>(transaction.Actions.Count);
-        ClusterState next = State.At(index);
+        ClusterState next = state.At(index);
         foreach (StoreAction action in transaction.Actions)
         {
             next = next.Apply(action, index, out StoreAction stamped, out StoreObject? replaced);
@@ -55,16 +71,24 @@ public sealed class Store
             previous.Add(replaced);
         }
 
+        return (next, new() { Version = index, Actions = applied.MoveToImmutable(), Previous = previous.MoveToImmutable() });
+    }
+
+    /// <summary>Takes what <see cref="Compute"/> made of this very state.</summary>
+    internal void Take(ClusterState next, StoreChange change, ulong index, string requestId, uint checksum)
+    {
         State = next;
-        requests.Add(transaction.RequestId, index);
-        StoreChange change = new()
+        Hash = Printed(Printed(Hash, index), ((ulong)checksum << 32) | (uint)change.Actions.Length);
+        foreach (StoreObject? met in change.Previous)
         {
-            Version = index,
-            Actions = applied.MoveToImmutable(),
-            Previous = previous.MoveToImmutable(),
-        };
-        history.Add(change);
-        return change;
+            Hash = Printed(Hash, met is null ? 0 : ObjectKey.VersionOf(met));
+        }
+
+        if (!change.Duplicate)
+        {
+            requests.Add(requestId, index);
+            history.Add(change);
+        }
     }
 
     /// <summary>The version that a recent request id got; null if it is not remembered.</summary>
@@ -79,7 +103,7 @@ public sealed class Store
 
     public StoreSnapshot Snapshot()
     {
-        StoreSnapshot snapshot = new() { Version = Version };
+        StoreSnapshot snapshot = new() { Version = Version, Hash = Hash };
         snapshot.Objects.AddRange(State.Objects);
         snapshot.RecentRequests.AddRange(requests.OldestFirst.Select(request => request.Clone()));
         return snapshot;
@@ -96,12 +120,21 @@ public sealed class Store
             state = state.Apply(create, ObjectKey.VersionOf(item), out _, out _);
         }
 
-        Store store = new(state);
+        Store store = new(state) { Hash = snapshot.Hash };
         foreach (RecentRequest request in snapshot.RecentRequests)
         {
             store.requests.Add(request.Id, request.Version);
         }
 
         return store;
+    }
+
+    /// <summary>One round of a 64-bit mixer (Steele, Lea and Flood's SplitMix64, 2014).</summary>
+    private static ulong Printed(ulong hash, ulong value)
+    {
+        ulong mixed = (hash ^ value) + 0x9E37_79B9_7F4A_7C15;
+        mixed = (mixed ^ (mixed >> 30)) * 0xBF58_476D_1CE4_E5B9;
+        mixed = (mixed ^ (mixed >> 27)) * 0x94D0_49BB_1331_11EB;
+        return mixed ^ (mixed >> 31);
     }
 }

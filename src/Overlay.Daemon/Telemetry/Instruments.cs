@@ -51,6 +51,11 @@ internal sealed class Instruments : IDisposable
         StoreFsyncDuration = Time("overlayd.store.fsync.duration", "Time to make the store's log durable.");
         StoreCommitDuration = Time("overlayd.store.commit.duration", "Time from proposal to acknowledged change.");
         ManagerRefusals = Count("overlayd.manager.refusals", "Peers and calls that the manager API refused, by kind.");
+        RaftPeerMessages = Count("overlayd.raft.peer.msgs", "Messages between managers, by lane and direction.");
+        RaftPeerBytes = Count("overlayd.raft.peer.bytes", "Bytes between managers, by lane and direction.", "By");
+        RaftPeerDrops = Count("overlayd.raft.peer.drops", "Messages between managers that were dropped, by reason.");
+        RaftPeerConnects = Count("overlayd.raft.peer.connects", "Connections opened to other managers, by lane.");
+        RaftSnapshotBytes = Count("overlayd.raft.snapshot.bytes", "Bytes of snapshots between managers, by direction.", "By");
         GrpcRequests = Count("overlayd.grpc.requests", "gRPC calls served, by method and status code.");
         GrpcDuration = Time("overlayd.grpc.request.duration", "Time of unary gRPC calls served.");
         GrpcClientCalls = Count("overlayd.grpc.client.calls", "Unary gRPC calls made to managers, by method and status code.");
@@ -122,6 +127,16 @@ internal sealed class Instruments : IDisposable
     public Histogram<double> StoreCommitDuration { get; }
 
     public Counter<long> ManagerRefusals { get; }                 // kind
+
+    public Counter<long> RaftPeerMessages { get; }                // lane, dir
+
+    public Counter<long> RaftPeerBytes { get; }                   // lane, dir
+
+    public Counter<long> RaftPeerDrops { get; }                   // reason
+
+    public Counter<long> RaftPeerConnects { get; }                // lane
+
+    public Counter<long> RaftSnapshotBytes { get; }               // dir
 
     public Counter<long> GrpcRequests { get; }                    // method, code
 

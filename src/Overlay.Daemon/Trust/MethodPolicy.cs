@@ -18,6 +18,8 @@ internal static class MethodPolicy
         ["/overlay.v1.Agent/ConfirmKeys"] = Access.Members,
         ["/overlay.v1.Control/ListNodes"] = Access.Managers,
         ["/overlay.v1.Control/Watch"] = Access.Managers,
+        ["/overlay.v1.Raft/Exchange"] = Access.Managers,
+        ["/overlay.v1.Raft/InstallSnapshot"] = Access.Managers,
     };
 
     public enum Access

@@ -6,25 +6,28 @@ namespace Overlay.Tests.Daemon.Trust;
 
 public sealed class MethodPolicyTests
 {
+    private static IEnumerable<ServiceDescriptor> Services =>
+        [.. ManagerReflection.Descriptor.Services, .. RaftReflection.Descriptor.Services];
+
     [Fact]
     public void Lists_exactly_the_methods_of_the_manager_api()
     {
-        IEnumerable<string> methods = ManagerReflection.Descriptor.Services.SelectMany(
+        IEnumerable<string> methods = Services.SelectMany(
             static service => service.Methods, static (service, method) => $"/{service.FullName}/{method.Name}");
         Assert.Equal(methods.Order(StringComparer.Ordinal), MethodPolicy.Listed);
         Assert.NotEmpty(MethodPolicy.Listed);
     }
 
     [Fact]
-    public void Bootstrap_is_for_anyone_agent_for_members_control_for_managers()
+    public void Bootstrap_is_for_anyone_agent_for_members_control_and_raft_for_managers()
     {
-        foreach (ServiceDescriptor service in ManagerReflection.Descriptor.Services)
+        foreach (ServiceDescriptor service in Services)
         {
             MethodPolicy.Access access = service.Name switch
             {
                 "Bootstrap" => MethodPolicy.Access.Anyone,
                 "Agent" => MethodPolicy.Access.Members,
-                "Control" => MethodPolicy.Access.Managers,
+                "Control" or "Raft" => MethodPolicy.Access.Managers,
                 _ => MethodPolicy.Access.Nobody,
             };
             Assert.All(service.Methods, m => Assert.Equal(access, MethodPolicy.Of($"/{service.FullName}/{m.Name}")));

@@ -1,0 +1,35 @@
+using Grpc.Net.Client;
+using Microsoft.Extensions.Logging;
+using Overlay.Daemon.Telemetry;
+using Overlay.Daemon.Trust;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Manager.Peers;
+
+/// <summary>What links to other managers are made of.</summary>
+internal sealed record PeerLinksOptions
+{
+    public required NodeIdentity Identity { get; init; }
+
+    public required IPeerReceiver Receiver { get; init; }
+
+    public required Func<Prng> NewPrng { get; init; }
+
+    public required TimeProvider Time { get; init; }
+
+    public required Instruments Instruments { get; init; }
+
+    public required ILogger Logger { get; init; }
+
+    /// <summary>How many bytes may wait in a lane; more than a core has on its way to one member.</summary>
+    public int OutboxBytes { get; init; } = 24 << 20;
+
+    /// <summary>A connection of its own to a peer that must present the certificate of its node, a manager's.</summary>
+    public GrpcChannel Open(PeerAddress peer) => ManagerEndpoint.OpenWith(
+        peer.Address, () => Identity.Certificate,
+        presented => ChainVerifier.Fault(presented, Identity.Root, Identity.ClusterId, NodeRole.Manager, Time.GetUtcNow())
+            ?? (PeerPrincipal.TryParse(presented!, out PeerPrincipal? principal) && principal.Node == peer.Node
+                ? null
+                : $"it is node {principal?.Node}, not {peer.Node}"));
+}
