@@ -2,7 +2,7 @@ namespace Overlay.Raft.Consensus;
 
 /// <summary>
 /// What the shell makes durable, strictly in the order of the numbers, before it calls
-/// <c>RaftCore.Completed</c>. A crash inside must leave a prefix of: <see cref="State"/>, then <see cref="Install"/>,
+/// <see cref="RaftCore.Completed"/>. A crash inside must leave a prefix of: <see cref="State"/>, then <see cref="Install"/>,
 /// then <see cref="TruncateFrom"/> with <see cref="Entries"/> in ascending order.
 /// </summary>
 /// <param name="Number">1 and up, without gaps. Completing one completes all before it.</param>

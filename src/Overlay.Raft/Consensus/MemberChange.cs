@@ -19,7 +19,7 @@ public enum ChangeMode : byte
     /// <summary>Through a joint configuration that is left by itself.</summary>
     Joint = 1,
 
-    /// <summary>Into a joint configuration that <c>RaftCore.ProposeLeaveJoint</c> leaves.</summary>
+    /// <summary>Into a joint configuration that <see cref="RaftCore.ProposeLeaveJoint"/> leaves.</summary>
     JointExplicit = 2,
 }
 

@@ -22,14 +22,14 @@ public sealed class RaftEffects
 
     /// <summary>
     /// The installed snapshot of this mark is durable: load it into the state machine, then report
-    /// <c>RaftCore.Applied</c> with its index.
+    /// <see cref="RaftCore.Applied"/> with its index.
     /// </summary>
     public SnapshotMark? Restore { get; internal set; }
 
     /// <summary>
     /// Messages of kind InstallSnapshot: stream the snapshot of that mark, or a newer one under its own mark and
     /// configuration, to the receiver, whose shell gives its core the message when it has all bytes. Report the end by
-    /// <c>RaftCore.SnapshotSent</c>.
+    /// <see cref="RaftCore.SnapshotSent"/>.
     /// </summary>
     public List<RaftMessage> SnapshotsWanted { get; } = [];
 

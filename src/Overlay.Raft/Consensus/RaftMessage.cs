@@ -46,7 +46,7 @@ public readonly record struct RaftMessage
     public bool Transfer { get; init; }
 
     /// <summary>
-    /// Heartbeat and its response: the leader's position of reads, see <c>RaftCore.Read</c>. Read and its response:
+    /// Heartbeat and its response: the leader's position of reads, see <see cref="RaftCore.Read"/>. Read and its response:
     /// the asker's number of the request.
     /// </summary>
     public ulong Context { get; init; }

@@ -1,6 +1,6 @@
 namespace Overlay.Raft.Consensus;
 
-/// <summary>Durations and limits of a <c>RaftCore</c>. All members of a cluster should have the same.</summary>
+/// <summary>Durations and limits of a <see cref="RaftCore"/>. All members of a cluster should have the same.</summary>
 public sealed record RaftOptions
 {
     /// <summary>
