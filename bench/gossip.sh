@@ -33,12 +33,14 @@ gossip_simulated() {
     }
     simulated "speed" speed --jobs 1
     simulated "what a packet costs its receiver" receive
-    simulated "at rest" idle
+    simulated "100 at rest" idle --nodes 100
+    simulated "1,000 at rest" idle --nodes 1000
     simulated "bootstrap" bootstrap
     simulated "all restart" restart
     simulated "flaky nodes" flaky
     simulated "churn" churn --seeds "${seeds:-4}"
     if [ -n "$full" ]; then
+        simulated "at rest" idle
         simulated "a crash" detect --seeds "${seeds:-500}"
         simulated "a crash among 1,000" detect --nodes 1000 --seeds "${seeds:-10}" --arm overlayd
         simulated "a crash among 50, for the real ones" detect --nodes 50 --seeds "${seeds:-100}"
