@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Google.Protobuf;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -114,6 +115,7 @@ public static class AssignmentBuilder
             CaCertificate = cluster.CaCertificate,
             VxlanPort = cluster.VxlanPort,
             QuarantineSeconds = cluster.QuarantineSeconds,
+            NextCaCertificate = cluster.CaRotation?.CaCertificate ?? ByteString.Empty,
             GossipKeysRevoked = cluster.GossipRotation is { Revoke: true } rotation && (rotation.Wanted || !rotation.Used),
         };
         view.GossipKeys.AddRange(cluster.GossipKeys.Select(key => key.Clone()));

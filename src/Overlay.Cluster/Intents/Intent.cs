@@ -44,6 +44,20 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<ClusterObject>> SetGossipKeys(IReadOnlyList<byte[]> keys) =>
         Fault() is { } fault ? fault : GossipKeyChanges.Set(state, keys, NewDraft());
 
+    /// <summary>Another root, whose key signs from now on; refused while one is on its way.</summary>
+    /// <param name="certificate">X.509 DER.</param>
+    /// <param name="key">PKCS#8.</param>
+    /// <param name="cross">X.509 DER: the new root's name and key, signed by the root in force.</param>
+    public Outcome<Proposal<ClusterObject>> BeginCaRotation(
+        ReadOnlySpan<byte> certificate, ReadOnlySpan<byte> key, ReadOnlySpan<byte> cross) =>
+        Fault() is { } fault ? fault : CaChanges.Begin(state, certificate, key, cross, NewDraft());
+
+    /// <summary>
+    /// The new root takes the old one's place, once every node has a certificate of its key. Changes nothing before.
+    /// </summary>
+    public Outcome<Proposal<ClusterObject>> FinishCaRotation() =>
+        Fault() is { } fault ? fault : CaChanges.Finish(state, NewDraft());
+
     /// <summary>Adds the node and leases it a block of every network that has plenty.</summary>
     public Outcome<Proposal<NodeObject>> AddNode(NodeObject node) =>
         Fault() is { } fault ? fault : NodeChanges.Add(state, node, NewDraft());

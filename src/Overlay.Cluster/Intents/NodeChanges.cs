@@ -54,6 +54,7 @@ internal static class NodeChanges
         changed.DataPathAddress = description.DataPathAddress;
         changed.ControlAddress = description.ControlAddress;
         changed.AgentVersion = description.AgentVersion;
+        changed.RootDigest = description.RootDigest;
         changed.Routes.Clear();
         changed.Routes.AddRange(description.Routes.Select(route => route.Clone()));
         if ((NodeRules.Fault(changed, What) ?? AddressFault(state, changed, What)) is { } fault)

@@ -26,6 +26,7 @@ internal sealed partial class ManagerSession(
 
     private volatile SessionState state = new(null, "", "the first session is not open yet");
     private volatile CancellationTokenSource? holding;
+    private volatile bool reopening;
     private ulong applied;
 
     /// <param name="Client">Null: no session is open.</param>
@@ -48,6 +49,13 @@ internal sealed partial class ManagerSession(
         }
     }
 
+    /// <summary>Ends the session, if one is open, and begins another at once: the node shows a new certificate by that.</summary>
+    public void Reopen()
+    {
+        reopening = holding is not null;
+        Abandon();
+    }
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         TimeSpan backoff = MinBackoff;
@@ -66,6 +74,14 @@ internal sealed partial class ManagerSession(
                 if (cancellationToken.IsCancellationRequested)
                 {
                     return;
+                }
+
+                if (reopening)
+                {
+                    reopening = false;
+                    turn--;
+                    state = new(null, address, "the session is being reopened with a new certificate");
+                    continue;
                 }
 
                 string reason = e is RpcException rpc ? rpc.Status.Detail : e.Message;
@@ -149,7 +165,7 @@ internal sealed partial class ManagerSession(
         "See whether a manager is reachable with `overlayd status`.");
 
     /// <summary>A new certificate for the same key; null: none can be had now.</summary>
-    public async Task<byte[]?> RenewAsync(byte[] certificateRequest, CancellationToken cancellationToken)
+    public async Task<NodeIdentity.Issued?> RenewAsync(byte[] certificateRequest, CancellationToken cancellationToken)
     {
         if (state.Client is not { } client)
         {
@@ -161,7 +177,7 @@ internal sealed partial class ManagerSession(
             RenewCertificateResponse renewed = await client.RenewCertificateAsync(
                 new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(certificateRequest) },
                 deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
-            return renewed.Certificate.ToByteArray();
+            return new(renewed.Certificate.ToByteArray(), [.. renewed.Intermediates.Select(static der => der.ToByteArray())]);
         }
         catch (RpcException)
         {

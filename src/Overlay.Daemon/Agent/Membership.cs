@@ -4,6 +4,7 @@ using System.Net;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Manager;
+using Overlay.Daemon.Storage;
 using Overlay.Daemon.Trust;
 using Overlay.Dataplane;
 using Overlay.Dns;
@@ -31,6 +32,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     private readonly GossipStreams streams;
     private readonly StateWriter writer;
     private readonly ManagerSession session;
+    private readonly CertificateRenewal renewal;
     private readonly List<Task> running = [];
     private volatile Keyring keyring;
     private volatile IReadOnlyList<string> managers;
@@ -66,6 +68,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             identity, () => managers, Describe, AssignedAsync,
             address => loop.TryPost(new ManagerSessionInput(address)), services.NewPrng(), services.Clock.Time,
             services.Instruments, services.Logs.CreateLogger<ManagerSession>());
+        renewal = new(
+            identity, session.RenewAsync, session.Reopen, services.Clock.Time, services.NewPrng(),
+            services.Logs.CreateLogger<CertificateRenewal>());
     }
 
     public MembershipRecord Record { get; }
@@ -114,9 +119,14 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             membership.loop.RunAsync(token),
             membership.streams.Completion,
             membership.session.RunAsync(token),
-            new CertificateRenewal(identity, membership.session.RenewAsync, services.Clock.Time, services.NewPrng(),
-                services.Logs.CreateLogger<CertificateRenewal>()).RunAsync(token),
-            .. manager is null ? [] : (Task[])[membership.KeeperOf(manager).RunAsync(token)],
+            membership.renewal.RunAsync(token),
+            .. manager is null
+                ? []
+                : (Task[])
+                [
+                    membership.KeeperOf(manager).RunAsync(token),
+                    new CaKeeper(manager.Loop, services.Logs.CreateLogger<CaKeeper>()).RunAsync(token),
+                ],
         ]);
         if (manager is not null)
         {
@@ -261,6 +271,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         if (assignment.Cluster is { } cluster)
         {
             keyring = new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]);
+            Believe(cluster);
         }
 
         string[] known = [.. assignment.Upserts.Where(static o => o.Node?.ControlAddress.Length > 0).Select(static o => o.Node.ControlAddress)];
@@ -275,6 +286,22 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             _ = ConfirmKeysAsync();
         }
     }
+
+    private void Believe(ClusterView cluster)
+    {
+        try
+        {
+            Identity.Believe(cluster.CaCertificate.Span, cluster.NextCaCertificate.Span);
+            renewal.Hasten();
+        }
+        catch (Exception e) when (e is InvalidDataException or StorageWriteException)
+        {
+            LogRootNotTaken(e.Message);
+        }
+    }
+
+    [LoggerMessage(EventId = 112, Level = LogLevel.Error, Message = "The cluster's root certificates stay as they are here: {Reason}")]
+    private partial void LogRootNotTaken(string reason);
 
     private NodeDescription Describe()
     {

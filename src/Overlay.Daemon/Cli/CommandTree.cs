@@ -13,6 +13,7 @@ internal static class CommandTree
         ("join", static (maker, _, _) => ClusterVerbs.MakeJoin(maker)),
         ("leave", static (maker, _, _) => ClusterVerbs.MakeLeave(maker)),
         ("token", static (maker, _, _) => TokenVerbs.Make(maker)),
+        ("ca", static (maker, _, _) => CaVerbs.Make(maker)),
         ("node", static (maker, _, _) => NodeVerbs.Make(maker)),
         ("network", static (maker, _, _) => NetworkVerbs.Make(maker)),
         ("sandbox", static (maker, _, _) => SandboxVerbs.Make(maker)),

@@ -15,7 +15,7 @@ namespace Overlay.Daemon.Manager;
 /// a valid certificate still, and is refused by the store.
 /// </summary>
 internal sealed partial class AgentService(
-    ManagerLoop manager, CertificateAuthority authority, SessionBoard sessions, KeyConfirmations keys, TimeProvider time,
+    ManagerLoop manager, ClusterAuthority authority, SessionBoard sessions, KeyConfirmations keys, TimeProvider time,
     IHostApplicationLifetime lifetime, ILogger<AgentService> logger)
     : V1.Agent.AgentBase
 {
@@ -29,7 +29,7 @@ internal sealed partial class AgentService(
         {
             if (await requestStream.MoveNext(ended.Token))
             {
-                await ServeAsync(caller, requestStream, responseStream, ended);
+                await ServeAsync(caller, context, requestStream, responseStream, ended);
             }
         }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
@@ -43,15 +43,18 @@ internal sealed partial class AgentService(
         NodeId caller = Caller(context);
         ClusterState state = manager.State;
         NodeObject node = EnsureMember(state, caller);
-        Outcome<byte[]> signed = authority.SignNode(
-            request.CertificateRequest.ToByteArray(), caller, node.Role, state.Cluster!.Id,
-            TimeSpan.FromSeconds(state.Cluster.CertificateLifeSeconds), time.GetUtcNow());
+        ClusterObject cluster = state.Cluster!;
+        ClusterAuthority.Signer signer = authority.For(cluster);
+        Outcome<byte[]> signed = signer.Authority.SignNode(
+            request.CertificateRequest.ToByteArray(), caller, node.Role, cluster.Id,
+            TimeSpan.FromSeconds(cluster.CertificateLifeSeconds), time.GetUtcNow());
         return signed.Refusal is { } refusal
             ? throw RefusalStatus.ToException(refusal)
             : Task.FromResult(new RenewCertificateResponse
             {
                 Certificate = ByteString.CopyFrom(signed.Value),
-                CaCertificate = state.Cluster.CaCertificate,
+                CaCertificate = cluster.CaCertificate,
+                Intermediates = { signer.Intermediates },
             });
     }
 
@@ -109,13 +112,14 @@ internal sealed partial class AgentService(
     }
 
     private async Task ServeAsync(
-        NodeId caller, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses, CancellationTokenSource ended)
+        NodeId caller, ServerCallContext context, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses,
+        CancellationTokenSource ended)
     {
         SessionRequest first = requests.Current;
-        await DescribeAsync(caller, first.Description, ended.Token);
+        await DescribeAsync(caller, context, first.Description, ended.Token);
         LogSessionOpened(caller, first.Description.Hostname);
         long session = sessions.Opened(caller);
-        Task reading = ReadSessionAsync(caller, requests, ended);
+        Task reading = ReadSessionAsync(caller, context, requests, ended);
         try
         {
             ulong sent = 0;
@@ -138,7 +142,7 @@ internal sealed partial class AgentService(
     }
 
     private async Task ReadSessionAsync(
-        NodeId caller, IAsyncStreamReader<SessionRequest> requests, CancellationTokenSource ended)
+        NodeId caller, ServerCallContext context, IAsyncStreamReader<SessionRequest> requests, CancellationTokenSource ended)
     {
         try
         {
@@ -146,7 +150,7 @@ internal sealed partial class AgentService(
             {
                 if (requests.Current.Description is { } description)
                 {
-                    await DescribeAsync(caller, description, ended.Token);
+                    await DescribeAsync(caller, context, description, ended.Token);
                 }
             }
         }
@@ -159,7 +163,8 @@ internal sealed partial class AgentService(
         await ended.CancelAsync();
     }
 
-    private async Task DescribeAsync(NodeId caller, NodeDescription? description, CancellationToken cancellationToken)
+    private async Task DescribeAsync(
+        NodeId caller, ServerCallContext context, NodeDescription? description, CancellationToken cancellationToken)
     {
         EnsureMember(manager.State, caller);
         if (description is null)
@@ -167,8 +172,10 @@ internal sealed partial class AgentService(
             throw new RpcException(new(StatusCode.InvalidArgument, "A session begins with the node's description."));
         }
 
-        Outcome<NodeObject> updated = await manager.ProposeAsync(
-            intent => intent.UpdateNode(NodeDescriptions.ToNode(caller, description)), "", cancellationToken);
+        NodeObject told = NodeDescriptions.ToNode(caller, description);
+        told.RootDigest = ClusterAuthority.RootDigestOf(
+            context.GetHttpContext().Connection.ClientCertificate!, manager.State.Cluster!);
+        Outcome<NodeObject> updated = await manager.ProposeAsync(intent => intent.UpdateNode(told), "", cancellationToken);
         RefusalStatus.Require(updated);
     }
 

@@ -85,6 +85,11 @@ internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifeti
         StoreAction redacted = action.Clone();
         ClusterObject cluster = (redacted.Create ?? redacted.Update).Cluster;
         cluster.CaKey = Google.Protobuf.ByteString.Empty;
+        if (cluster.CaRotation is { } rotation)
+        {
+            rotation.CaKey = Google.Protobuf.ByteString.Empty;
+        }
+
         cluster.WorkerSecret = Google.Protobuf.ByteString.Empty;
         cluster.ManagerSecret = Google.Protobuf.ByteString.Empty;
         cluster.GossipKeys.Clear();

@@ -55,17 +55,16 @@ internal sealed class ManagerServer : IAsyncDisposable
         try
         {
             ClusterState state = loop.State;
-            if (state.Cluster is not { } cluster)
+            if (state.Cluster is null)
             {
                 throw new InvalidDataException(
                     $"{Path.Combine(services.Settings.StateFolder, LogFolder)} holds no cluster. Restore it from a backup, "
                     + "or begin anew with `overlayd leave --force` and `overlayd init`.");
             }
 
-            CertificateAuthority authority = CertificateAuthority.Load(cluster.CaCertificate.ToByteArray(), cluster.CaKey.ToByteArray());
             SessionBoard sessions = new();
             KeyConfirmations keys = new();
-            WebApplication application = Build(record, identity, services, loop, authority, sessions, keys);
+            WebApplication application = Build(record, identity, services, loop, sessions, keys);
             await application.StartAsync(cancellationToken);
             return new(application, loop, sessions, keys, services.Clock.Time);
         }
@@ -133,8 +132,8 @@ internal sealed class ManagerServer : IAsyncDisposable
     }
 
     private static WebApplication Build(
-        MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, CertificateAuthority authority,
-        SessionBoard sessions, KeyConfirmations keys)
+        MembershipRecord record, NodeIdentity identity, AgentServices services, ManagerLoop loop, SessionBoard sessions,
+        KeyConfirmations keys)
     {
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
         builder.Services.AddSingleton<RefusalLog>();
@@ -162,7 +161,7 @@ internal sealed class ManagerServer : IAsyncDisposable
             options.MaxSendMessageSize = MaxMessage;
         });
         builder.Services.AddSingleton(loop);
-        builder.Services.AddSingleton(authority);
+        builder.Services.AddSingleton<ClusterAuthority>();
         builder.Services.AddSingleton(services.Clock.Time);
         builder.Services.AddSingleton<BootstrapChallenges>();
         builder.Services.AddSingleton<INodeAdmission, NodeAdmission>();

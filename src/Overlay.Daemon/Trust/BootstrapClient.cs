@@ -56,10 +56,12 @@ internal static class BootstrapClient
         try
         {
             byte[]? presented = null;
+            X509Certificate2Collection along = [];
             GetRootCertificateResponse offered;
-            using (GrpcChannel unverified = ManagerEndpoint.OpenWith(manager, null, peer =>
+            using (GrpcChannel unverified = ManagerEndpoint.OpenWith(manager, null, (peer, others) =>
             {
                 presented = peer?.RawData;
+                along = [.. (others ?? []).Select(static c => X509CertificateLoader.LoadCertificate(c.RawData))];
                 return null;
             }))
             {
@@ -74,7 +76,7 @@ internal static class BootstrapClient
 
             using X509Certificate2 root = X509CertificateLoader.LoadCertificate(offered.CaCertificate.Span);
             using X509Certificate2? server = presented is null ? null : X509CertificateLoader.LoadCertificate(presented);
-            if (ChainVerifier.Fault(server, root, clusterId: null, NodeRole.Manager, time.GetUtcNow()) is { } fault)
+            if (ChainVerifier.Fault(server, along, [root], clusterId: null, NodeRole.Manager, time.GetUtcNow()) is { } fault)
             {
                 return Distrust(manager, $"its certificate does not come from the cluster's root ({fault})");
             }
@@ -107,7 +109,7 @@ internal static class BootstrapClient
         byte[] request = NodeIdentity.RequestFor(key);
         byte[] proof = JoinProof.Compute(token.Secret, offered.Challenge.Span, request);
         using GrpcChannel pinned = ManagerEndpoint.OpenWith(
-            manager, null, peer => ChainVerifier.Fault(peer, root, null, NodeRole.Manager, time.GetUtcNow()));
+            manager, null, (peer, along) => ChainVerifier.Fault(peer, along, [root], null, NodeRole.Manager, time.GetUtcNow()));
         IssueCertificateResponse issued = await new Bootstrap.BootstrapClient(pinned).IssueCertificateAsync(
             new()
             {
@@ -118,12 +120,13 @@ internal static class BootstrapClient
             },
             deadline: Deadline(time), cancellationToken: cancellationToken);
         using X509Certificate2 own = X509CertificateLoader.LoadCertificate(issued.Certificate.Span);
+        byte[][] intermediates = [.. issued.Intermediates.Select(static der => der.ToByteArray())];
         string? fault = NodeIdentity.IsOf(key, own)
-            ? ChainVerifier.Fault(own, root, issued.ClusterId, needed: null, time.GetUtcNow())
+            ? ChainVerifier.Fault(own, NodeIdentity.Read(intermediates), [root], issued.ClusterId, needed: null, time.GetUtcNow())
             : "it is of another key";
         return fault is not null
             ? Distrust(manager, $"the certificate it issued is not valid ({fault})")
-            : NodeIdentity.Store(stateFolder, key, issued.Certificate.ToByteArray(), root.RawData);
+            : NodeIdentity.Store(stateFolder, key, new(issued.Certificate.ToByteArray(), intermediates), root.RawData);
     }
 
     private static DateTime Deadline(TimeProvider time) => time.GetUtcNow().UtcDateTime + CallTimeout;

@@ -18,7 +18,7 @@ internal interface INodeAdmission
 
 /// <summary>The two calls that need no certificate: the root for everybody, a signature for who proves a token.</summary>
 internal sealed class BootstrapService(
-    INodeAdmission admission, CertificateAuthority authority, BootstrapChallenges challenges, RefusalLog refusals,
+    INodeAdmission admission, ClusterAuthority authority, BootstrapChallenges challenges, RefusalLog refusals,
     TimeProvider time) : Bootstrap.BootstrapBase
 {
     private static readonly Refusal UsedBefore = new(
@@ -80,7 +80,8 @@ internal sealed class BootstrapService(
 
         ClusterObject cluster = admission.Cluster;
         NodeId node = NodeId.Parse(admitted.Value.Id);
-        Outcome<byte[]> signed = authority.SignNode(
+        ClusterAuthority.Signer signer = authority.For(cluster);
+        Outcome<byte[]> signed = signer.Authority.SignNode(
             request.CertificateRequest.ToByteArray(), node, role, cluster.Id,
             TimeSpan.FromSeconds(cluster.CertificateLifeSeconds), time.GetUtcNow());
         return signed.Refusal is { } unsigned
@@ -92,6 +93,7 @@ internal sealed class BootstrapService(
                 NodeId = admitted.Value.Id,
                 ClusterId = cluster.Id,
                 Role = role,
+                Intermediates = { signer.Intermediates },
             };
     }
 

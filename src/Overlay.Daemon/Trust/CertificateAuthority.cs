@@ -42,6 +42,24 @@ internal sealed class CertificateAuthority : IDisposable
         return new(request.CreateSelfSigned(now - LongestBackdate, now.AddYears(RootYears)));
     }
 
+    /// <summary>
+    /// Signs the name and key of a root that is to follow this one, so that who knows only this one believes what that one
+    /// signs. Both have the same name: such a certificate does not count towards the length of a path (RFC 5280, 6.1).
+    /// </summary>
+    public byte[] CrossSign(CertificateAuthority next)
+    {
+        CertificateRequest request = new(next.root.SubjectName, next.root.PublicKey, HashAlgorithmName.SHA256);
+        request.CertificateExtensions.Add(new X509BasicConstraintsExtension(true, true, 0, true));
+        request.CertificateExtensions.Add(new X509KeyUsageExtension(X509KeyUsageFlags.KeyCertSign, true));
+        request.CertificateExtensions.Add(new X509SubjectKeyIdentifierExtension(request.PublicKey, false));
+        request.CertificateExtensions.Add(
+            X509AuthorityKeyIdentifierExtension.CreateFromCertificate(root, includeKeyIdentifier: true, includeIssuerAndSerial: false));
+        DateTime from = next.root.NotBefore > root.NotBefore ? next.root.NotBefore : root.NotBefore;
+        DateTime until = next.root.NotAfter < root.NotAfter ? next.root.NotAfter : root.NotAfter;
+        using X509Certificate2 signed = request.Create(root, from, until, RandomNumberGenerator.GetBytes(16));
+        return signed.RawData;
+    }
+
     /// <param name="certificate">X.509 DER.</param>
     /// <param name="key">PKCS#8.</param>
     public static CertificateAuthority Load(ReadOnlySpan<byte> certificate, ReadOnlySpan<byte> key)

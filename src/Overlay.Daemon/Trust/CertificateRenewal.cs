@@ -4,9 +4,14 @@ using Overlay.Primitives;
 
 namespace Overlay.Daemon.Trust;
 
-/// <summary>Renews this node's certificate at a random point between 50 and 80 % of its life, so that nodes do not crowd.</summary>
+/// <summary>
+/// Renews this node's certificate at a random point between 50 and 80 % of its life, so that nodes do not crowd; within two
+/// seconds when the cluster has a newer root than the one that signed it.
+/// </summary>
+/// <param name="renew">A new certificate for a PKCS#10 request; null: none can be had now.</param>
+/// <param name="renewed">Called after each renewal.</param>
 internal sealed partial class CertificateRenewal(
-    NodeIdentity identity, Func<byte[], CancellationToken, Task<byte[]?>> renew, TimeProvider time, Prng prng,
+    NodeIdentity identity, Func<byte[], CancellationToken, Task<NodeIdentity.Issued?>> renew, Action renewed, TimeProvider time, Prng prng,
     ILogger<CertificateRenewal> logger)
 {
     private const double Earliest = 0.5;
@@ -15,6 +20,12 @@ internal sealed partial class CertificateRenewal(
     /// <summary>A delay is cut to whole milliseconds; rounded up, the wait is over when it ends.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
+    private static readonly TimeSpan HasteSpread = TimeSpan.FromSeconds(2);
+
+    private volatile TaskCompletionSource hastened = NewSignal();
+
+    /// <summary>The roots changed: looks at once whether another certificate is wanted.</summary>
+    public void Hasten() => hastened.TrySetResult();
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -25,7 +36,12 @@ internal sealed partial class CertificateRenewal(
             if (wait > TimeSpan.Zero)
             {
                 // In pieces: the clock may be set, and a timer's range is bounded.
-                await Task.Delay(wait < LongestSleep ? wait + Tick : LongestSleep, time, cancellationToken);
+                if (await HastenedWithinAsync(wait < LongestSleep ? wait + Tick : LongestSleep, cancellationToken)
+                    && !identity.IsOfNewestRoot && time.GetUtcNow() + (HasteSpread * prng.NextDouble()) is var soon && soon < due)
+                {
+                    due = soon;
+                }
+
                 continue;
             }
 
@@ -35,6 +51,7 @@ internal sealed partial class CertificateRenewal(
             if (fault is null)
             {
                 LogRenewed(identity.NotAfter);
+                renewed();
                 // A clock far ahead of the managers' would see every certificate as old.
                 due = Next() is { } next && next > soonest ? next : soonest;
             }
@@ -62,17 +79,33 @@ internal sealed partial class CertificateRenewal(
         }
     }
 
+    private static TaskCompletionSource NewSignal() => new(TaskCreationOptions.RunContinuationsAsynchronously);
+
+    private async Task<bool> HastenedWithinAsync(TimeSpan span, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await hastened.Task.WaitAsync(span, time, cancellationToken);
+            hastened = NewSignal();
+            return true;
+        }
+        catch (TimeoutException)
+        {
+            return false;
+        }
+    }
+
     /// <summary>Null: renewed. Else why not; the old certificate stays in use.</summary>
     private async Task<string?> RenewAsync(CancellationToken cancellationToken)
     {
         try
         {
-            if (await renew(identity.CreateRequest(), cancellationToken) is not { } certificate)
+            if (await renew(identity.CreateRequest(), cancellationToken) is not { } issued)
             {
                 return "no manager renewed it";
             }
 
-            identity.Renew(certificate, time.GetUtcNow());
+            identity.Renew(issued, time.GetUtcNow());
             return null;
         }
         catch (Exception e) when (e is InvalidDataException or StorageWriteException)

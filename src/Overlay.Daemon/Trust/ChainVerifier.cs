@@ -3,15 +3,20 @@ using Overlay.V1;
 
 namespace Overlay.Daemon.Trust;
 
-/// <summary>Believes certificates of one cluster's root, and no others: not the system's store, not by name alone.</summary>
+/// <summary>Believes certificates of one cluster's roots, and no others: not the system's store, not by name alone.</summary>
 internal static class ChainVerifier
 {
+    private const int MaxIntermediates = 4;
+
     /// <summary>Null: the certificate is of this cluster and valid now. Else why not.</summary>
     /// <param name="peer">What the peer presented.</param>
-    /// <param name="root">The cluster's root.</param>
+    /// <param name="intermediates">What it presented along with it: at most the cross certificate of a new root counts.</param>
+    /// <param name="roots">The cluster's: one, or two while the root is being replaced.</param>
     /// <param name="clusterId">What O must say; null: whatever the root's own O says.</param>
     /// <param name="needed">The role the peer must have; null: any.</param>
-    public static string? Fault(X509Certificate2? peer, X509Certificate2 root, string? clusterId, NodeRole? needed, DateTimeOffset now)
+    public static string? Fault(
+        X509Certificate2? peer, X509Certificate2Collection? intermediates, IReadOnlyList<X509Certificate2> roots, string? clusterId,
+        NodeRole? needed, DateTimeOffset now)
     {
         if (peer is null)
         {
@@ -20,7 +25,12 @@ internal static class ChainVerifier
 
         using X509Chain chain = new();
         chain.ChainPolicy.TrustMode = X509ChainTrustMode.CustomRootTrust;
-        chain.ChainPolicy.CustomTrustStore.Add(root);
+        chain.ChainPolicy.CustomTrustStore.AddRange(roots.ToArray());
+        if (intermediates is { Count: <= MaxIntermediates })
+        {
+            chain.ChainPolicy.ExtraStore.AddRange(intermediates);
+        }
+
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.DisableCertificateDownloads = true;
         chain.ChainPolicy.VerificationTime = now.LocalDateTime;
@@ -30,7 +40,10 @@ internal static class ChainVerifier
             return faults.Length == 0 ? "its chain cannot be built" : string.Join(", ", faults);
         }
 
-        if (chain.ChainElements.Count != 2)
+        X509Certificate2 root = chain.ChainElements[^1].Certificate;
+        bool crossed = chain.ChainElements.Count == 3
+            && chain.ChainElements[1].Certificate.SubjectName.RawData.AsSpan().SequenceEqual(root.SubjectName.RawData);
+        if (chain.ChainElements.Count != 2 && !crossed)
         {
             return "the certificate is not signed by the root itself";
         }

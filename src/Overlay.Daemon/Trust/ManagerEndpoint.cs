@@ -21,14 +21,14 @@ internal static class ManagerEndpoint
         {
             OnConnection = context => ValueTask.FromResult(new SslServerAuthenticationOptions
             {
-                ServerCertificate = identity.Certificate,
+                ServerCertificateContext = identity.Presented,
                 ClientCertificateRequired = true,
                 EnabledSslProtocols = SslProtocols.Tls13,
                 // Every connection proves its certificate anew.
                 AllowTlsResume = false,
                 CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
                 ApplicationProtocols = [SslApplicationProtocol.Http2],
-                RemoteCertificateValidationCallback = (_, presented, _, _) =>
+                RemoteCertificateValidationCallback = (_, presented, chain, _) =>
                 {
                     if (presented is null)
                     {
@@ -36,7 +36,8 @@ internal static class ManagerEndpoint
                     }
 
                     using X509Certificate2 peer = X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
-                    string? fault = ChainVerifier.Fault(peer, identity.Root, identity.ClusterId, needed: null, time.GetUtcNow());
+                    string? fault = ChainVerifier.Fault(
+                        peer, chain?.ChainPolicy.ExtraStore, identity.Roots, identity.ClusterId, needed: null, time.GetUtcNow());
                     if (fault is not null)
                     {
                         refusals.HandshakeRefused(context.Connection.RemoteEndPoint, fault);
@@ -51,13 +52,14 @@ internal static class ManagerEndpoint
     /// <summary>A channel to a manager that must present a manager's certificate of this cluster.</summary>
     public static GrpcChannel Open(string address, NodeIdentity identity, TimeProvider time) =>
         OpenWith(
-            address, () => identity.Certificate,
-            presented => ChainVerifier.Fault(presented, identity.Root, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()));
+            address, identity.Presented,
+            (peer, along) => ChainVerifier.Fault(peer, along, identity.Roots, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()));
 
     /// <summary>A channel that presents a certificate, or none, to a server that the callback believes.</summary>
-    /// <param name="own">Asked at every handshake.</param>
-    /// <param name="fault">Why the server is not believed; null: it is.</param>
-    public static GrpcChannel OpenWith(string address, Func<X509Certificate2>? own, Func<X509Certificate2?, string?> fault)
+    /// <param name="own">With what it is presented along with.</param>
+    /// <param name="fault">Why the server, which presented this along with its certificate, is not believed; null: it is.</param>
+    public static GrpcChannel OpenWith(
+        string address, SslStreamCertificateContext? own, Func<X509Certificate2?, X509Certificate2Collection?, string?> fault)
     {
         SocketsHttpHandler handler = new()
         {
@@ -74,13 +76,13 @@ internal static class ManagerEndpoint
                 TargetHost = CertificateAuthority.ManagerName,
                 EnabledSslProtocols = SslProtocols.Tls13,
                 CertificateRevocationCheckMode = X509RevocationMode.NoCheck,
-                LocalCertificateSelectionCallback = own is null ? null : (_, _, _, _, _) => own(),
-                RemoteCertificateValidationCallback = (_, presented, _, _) =>
+                ClientCertificateContext = own,
+                RemoteCertificateValidationCallback = (_, presented, chain, _) =>
                 {
                     using X509Certificate2? peer =
                         presented is null ? null : X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
                     // Thrown, and not only false: so the reason reaches whoever made the call.
-                    return fault(peer) is { } why
+                    return fault(peer, chain?.ChainPolicy.ExtraStore) is { } why
                         ? throw new AuthenticationException($"{address} is not trusted: {why}")
                         : true;
                 },

@@ -141,8 +141,8 @@ public sealed class CertificateAuthorityTests : IDisposable
         byte[] der = authority.SignNode(NodeIdentity.RequestFor(key), Node, NodeRole.Worker, "another", TimeSpan.FromDays(1), Now).Value;
         using X509Certificate2 signed = X509CertificateLoader.LoadCertificate(der);
         using X509Certificate2 root = X509CertificateLoader.LoadCertificate(authority.CertificateDer);
-        Assert.Equal("it is of cluster another", ChainVerifier.Fault(signed, root, null, null, Now));
-        Assert.Null(ChainVerifier.Fault(signed, root, "another", null, Now));
+        Assert.Equal("it is of cluster another", ChainVerifier.Fault(signed, null, [root], null, null, Now));
+        Assert.Null(ChainVerifier.Fault(signed, null, [root], "another", null, Now));
     }
 
     [Theory]
@@ -154,7 +154,7 @@ public sealed class CertificateAuthorityTests : IDisposable
     {
         using X509Certificate2 signed = Sign(NodeIdentity.RequestFor(key), NodeRole.Worker);
         using X509Certificate2 root = X509CertificateLoader.LoadCertificate(authority.CertificateDer);
-        string? fault = ChainVerifier.Fault(signed, root, ClusterId, null, Now.AddHours(hours));
+        string? fault = ChainVerifier.Fault(signed, null, [root], ClusterId, null, Now.AddHours(hours));
         Assert.Equal(valid, fault is null);
     }
 
@@ -164,6 +164,6 @@ public sealed class CertificateAuthorityTests : IDisposable
     private string? Fault(X509Certificate2? peer, NodeRole? needed)
     {
         using X509Certificate2 root = X509CertificateLoader.LoadCertificate(authority.CertificateDer);
-        return ChainVerifier.Fault(peer, root, ClusterId, needed, Now);
+        return ChainVerifier.Fault(peer, null, [root], ClusterId, needed, Now);
     }
 }

@@ -15,6 +15,7 @@ public sealed class CertificateRenewalTests : IDisposable
     private readonly CertificateAuthority authority = CertificateAuthority.Create(ClusterId, Start.AddDays(-1));
     private readonly ManualTime time = new(Start);
     private readonly CapturedLogs logs = new();
+    private int renewals;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -96,8 +97,39 @@ public sealed class CertificateRenewalTests : IDisposable
         Assert.All(asked.Zip(asked.Skip(1)), pair => Assert.True(pair.Second - pair.First >= TimeSpan.FromSeconds(30)));
     }
 
+    [Fact]
+    public async Task A_newer_root_hastens_it()
+    {
+        NodeIdentity identity = Make(TimeSpan.FromDays(90));
+        using CertificateAuthority next = CertificateAuthority.Create(ClusterId, Start);
+        byte[] cross = authority.CrossSign(next);
+        CertificateRenewal renewal = new(
+            identity,
+            (request, _) => Task.FromResult<NodeIdentity.Issued?>(new(
+                next.SignNode(request, new(7), NodeRole.Worker, ClusterId, TimeSpan.FromDays(90), time.GetUtcNow()).Value, [cross])),
+            () => renewals++, time, new Prng(1), new Logger<CertificateRenewal>(logs.Factory));
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        renewal.Hasten();
+        Task running = Task.Run(() => renewal.RunAsync(stop.Token), Cancelled);
+        Assert.True(identity.IsOfNewestRoot);
+        identity.Believe(authority.CertificateDer, next.CertificateDer);
+        Assert.False(identity.IsOfNewestRoot);
+        renewal.Hasten();
+        while (!identity.IsOfNewestRoot && !running.IsFaulted)
+        {
+            await time.PassToNextTimerAsync(Cancelled);
+        }
+
+        Assert.Equal(1, renewals);
+        Assert.InRange(time.GetUtcNow() - Start, TimeSpan.Zero, TimeSpan.FromDays(1));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
     private CertificateRenewal Renewal(NodeIdentity identity, Func<byte[], byte[]?> renew, ulong seed = 1) => new(
-        identity, (request, _) => Task.FromResult(renew(request)), time, new Prng(seed), new Logger<CertificateRenewal>(logs.Factory));
+        identity,
+        (request, _) => Task.FromResult(renew(request) is { } signed ? new NodeIdentity.Issued(signed, []) : null),
+        () => renewals++, time, new Prng(seed), new Logger<CertificateRenewal>(logs.Factory));
 
     private async Task RunUntilAsync(NodeIdentity identity, Func<byte[], byte[]?> renew, Func<bool> enough)
     {

@@ -32,7 +32,7 @@ public sealed class JoinTests : IAsyncLifetime
             await OpenSessionAsync(channel);
             RenewCertificateResponse renewed = await new V1.Agent.AgentClient(channel).RenewCertificateAsync(
                 new() { CertificateRequest = ByteString.CopyFrom(worker.CreateRequest()) }, cancellationToken: Cancelled);
-            worker.Renew(renewed.Certificate.ToByteArray(), DateTimeOffset.UtcNow);
+            worker.Renew(new(renewed.Certificate.ToByteArray(), []), DateTimeOffset.UtcNow);
         }
 
         Assert.NotEqual(first, worker.Certificate.RawData);

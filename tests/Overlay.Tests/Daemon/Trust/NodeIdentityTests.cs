@@ -28,7 +28,7 @@ public sealed class NodeIdentityTests : IDisposable
         NodeIdentity loaded = NodeIdentity.Load(folder.Path);
         Assert.Equal((made.Node, made.Role, made.ClusterId), (loaded.Node, loaded.Role, loaded.ClusterId));
         Assert.Equal(made.Certificate.RawData, loaded.Certificate.RawData);
-        Assert.Equal(authority.CertificateDer, loaded.Root.RawData);
+        Assert.Equal(authority.CertificateDer, loaded.Roots.Single().RawData);
         Assert.True(loaded.Certificate.HasPrivateKey);
         Assert.Equal((made.NotBefore, made.NotAfter), (loaded.NotBefore, loaded.NotAfter));
         Assert.Equal(Now.AddDays(1), loaded.NotAfter);
@@ -92,7 +92,7 @@ public sealed class NodeIdentityTests : IDisposable
     {
         NodeIdentity identity = Make();
         byte[] key = File.ReadAllBytes(Path.Combine(folder.Path, "certificates", "node.key"));
-        identity.Renew(Sign(authority, identity.CreateRequest(), Node, Now.AddHours(12)), Now.AddHours(12));
+        identity.Renew(new(Sign(authority, identity.CreateRequest(), Node, Now.AddHours(12)), []), Now.AddHours(12));
         Assert.Equal(Now.AddHours(36), identity.NotAfter);
         Assert.Equal(identity.Certificate.RawData, NodeIdentity.Load(folder.Path).Certificate.RawData);
         Assert.Equal(key, File.ReadAllBytes(Path.Combine(folder.Path, "certificates", "node.key")));
@@ -114,7 +114,7 @@ public sealed class NodeIdentityTests : IDisposable
             Sign(twin, identity.CreateRequest(), Node, Now),
             Sign(authority, identity.CreateRequest(), Node, Now.AddDays(5)),
         ];
-        Assert.All(wrong, der => Assert.Throws<InvalidDataException>(() => identity.Renew(der, Now)));
+        Assert.All(wrong, der => Assert.Throws<InvalidDataException>(() => identity.Renew(new(der, []), Now)));
         Assert.Equal(before, identity.Certificate.RawData);
         Assert.Equal(before, NodeIdentity.Load(folder.Path).Certificate.RawData);
     }

@@ -102,8 +102,8 @@ internal sealed class TrustCluster : IAsyncDisposable
 
     /// <summary>A caller that believes this cluster's manager and presents whatever it is given.</summary>
     public GrpcChannel Call(NodeIdentity? own) => ManagerEndpoint.OpenWith(
-        Address, own is null ? null : () => own.Certificate,
-        peer => ChainVerifier.Fault(peer, Manager.Root, ClusterId, NodeRole.Manager, DateTimeOffset.UtcNow));
+        Address, own?.Presented,
+        (peer, along) => ChainVerifier.Fault(peer, along, Manager.Roots, ClusterId, NodeRole.Manager, DateTimeOffset.UtcNow));
 
     public Task<Outcome<NodeIdentity>> JoinAsync(
         string token, CancellationToken cancellationToken, string? through = null, int number = 7) =>
