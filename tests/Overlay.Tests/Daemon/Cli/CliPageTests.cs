@@ -78,6 +78,8 @@ public sealed partial class CliPageTests
     [InlineData("GossipEventView")]
     [InlineData("QueryGossipResponse")]
     [InlineData("GossipKeyView")]
+    [InlineData("CaView")]
+    [InlineData("CaRotationView")]
     [InlineData("RotateGossipKeyResponse")]
     [InlineData("RoundTripResponse")]
     public void Every_field_is_explained(string type)

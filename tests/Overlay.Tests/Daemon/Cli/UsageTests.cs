@@ -170,7 +170,7 @@ public sealed class UsageTests
     [Fact]
     public void The_verbs_are_those_promised() => Assert.Equal(
         [
-            "attach", "completion", "detach", "endpoint inspect", "endpoint ls",
+            "attach", "ca rotate", "ca show", "completion", "detach", "endpoint inspect", "endpoint ls",
             "gossip event", "gossip events", "gossip force-leave", "gossip join", "gossip key", "gossip keys", "gossip ls",
             "gossip query", "gossip rotate", "gossip rtt", "init", "join", "leave",
             "network create", "network inspect", "network ls", "network rm", "node inspect", "node ls", "node rm",
