@@ -27,8 +27,8 @@ internal sealed record PeerLinksOptions
 
     /// <summary>A connection of its own to a peer that must present the certificate of its node, a manager's.</summary>
     public GrpcChannel Open(PeerAddress peer) => ManagerEndpoint.OpenWith(
-        peer.Address, () => Identity.Certificate,
-        presented => ChainVerifier.Fault(presented, Identity.Root, Identity.ClusterId, NodeRole.Manager, Time.GetUtcNow())
+        peer.Address, Identity.Presented,
+        (presented, along) => ChainVerifier.Fault(presented, along, Identity.Roots, Identity.ClusterId, NodeRole.Manager, Time.GetUtcNow())
             ?? (PeerPrincipal.TryParse(presented!, out PeerPrincipal? principal) && principal.Node == peer.Node
                 ? null
                 : $"it is node {principal?.Node}, not {peer.Node}"));

@@ -77,8 +77,8 @@ internal sealed class PeerHost : IAsyncDisposable
 
     /// <summary>A caller of its own that presents any identity, or none.</summary>
     public GrpcChannel Call(NodeIdentity? own) => ManagerEndpoint.OpenWith(
-        Address, own is null ? null : () => own.Certificate,
-        peer => ChainVerifier.Fault(peer, Identity.Root, ClusterId, NodeRole.Manager, DateTimeOffset.UtcNow));
+        Address, own?.Presented,
+        (peer, along) => ChainVerifier.Fault(peer, along, Identity.Roots, ClusterId, NodeRole.Manager, DateTimeOffset.UtcNow));
 
     /// <summary>A message that carries a number, and as many bytes of an entry.</summary>
     public RaftMessage Message(PeerHost to, ulong number, int length = 0) => new()
