@@ -184,8 +184,8 @@ internal sealed class SessionWatch(SwimOptions options, MemberList members, Jury
         watch.PingAt = now + (now - watch.AskedAt < options.SessionGrace ? options.SessionPingRetry : Interval);
         if (members.Find(watch.Name) is { } member)
         {
-            outbox.Send(e, member.Address, new GossipMessage.Ping(
-                watch.Sequence, watch.Name, members.Self.Address, members.Self.Name));
+            // Both ends of a session are ours: the answer goes where the ping comes from.
+            outbox.Send(e, member.Address, new GossipMessage.Ping(watch.Sequence, watch.Name, null, members.Self.Name));
         }
     }
 
