@@ -31,7 +31,7 @@ internal sealed class RaftLog
         Invariant.Holds(
             found.Applied >= Snapshot.Index && found.Applied <= Last, "what was applied is in the snapshot or in the log");
         Applied = found.Applied;
-        Commit = found.Applied;
+        Commit = KnownCommitted();
     }
 
     public SnapshotMark Snapshot { get; private set; }
@@ -261,6 +261,27 @@ internal sealed class RaftLog
         }
 
         Invariant.Holds(Matches(Snapshot.Index, Snapshot.Term), "the log agrees with the snapshot");
+    }
+
+    /// <summary>
+    /// A change of members is proposed only after the one before was applied: so whatever is before the last change in the
+    /// log, up to the change before it, is committed, though the commit index was forgotten. Without that, a member could
+    /// campaign with the voters of two changes ago, whose majority need not meet the present one's.
+    /// </summary>
+    private ulong KnownCommitted()
+    {
+        ulong known = Applied;
+        ulong last = 0;
+        for (ulong index = Math.Max(Applied + 1, First); index <= Last; index++)
+        {
+            if (At(index).Kind == EntryKind.Configuration)
+            {
+                known = last == 0 ? known : last;
+                last = index;
+            }
+        }
+
+        return known;
     }
 
     private static int RingFor(int count)
