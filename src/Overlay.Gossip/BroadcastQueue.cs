@@ -41,9 +41,13 @@ internal sealed class BroadcastQueue
         }
     }
 
+    public void Take(List<GossipMessage> into, ref int budget, int transmitLimit) =>
+        Take(into, ref budget, transmitLimit, transmitLimit);
+
     /// <summary>Takes what fits, counts it as told once more, and forgets what was told often enough.</summary>
     /// <param name="budget">Bytes left in the packet; lowered by what is taken.</param>
-    public void Take(List<GossipMessage> into, ref int budget, int transmitLimit)
+    /// <param name="accusationLimit">How often an accusation is told; all else as often as the limit before it says.</param>
+    public void Take(List<GossipMessage> into, ref int budget, int transmitLimit, int accusationLimit)
     {
         if (order.Count == 0)
         {
@@ -70,7 +74,7 @@ internal sealed class BroadcastQueue
         foreach (Rumour rumour in taken)
         {
             Remove(rumour.Subject);
-            if (rumour.Transmits + 1 < transmitLimit)
+            if (rumour.Transmits + 1 < (rumour.Message is GossipMessage.Suspect or GossipMessage.Dead ? accusationLimit : transmitLimit))
             {
                 Rumour again = rumour with { Transmits = rumour.Transmits + 1 };
                 bySubject.Add(again.Subject, again);

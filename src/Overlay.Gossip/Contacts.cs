@@ -25,7 +25,7 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
 
     public Instant NextDeadline => AnyDead ? next : Instant.Never;
 
-    private bool AnyDead => options.ContactInterval > TimeSpan.Zero && members.LiveCount <= members.Others.Count && !members.Own.HasLeft;
+    private bool AnyDead => options.ContactInterval > TimeSpan.Zero && members.DeadCount > 0 && !members.Own.HasLeft;
 
     public void Advance(Instant now, GossipEffects e)
     {
@@ -36,14 +36,20 @@ internal sealed class Contacts(SwimOptions options, MemberList members, Outbox o
 
         next = now + (options.ContactInterval * (0.75 + (0.5 * prng.NextDouble())));
         turn++;
-        int count = members.Others.Count(static m => m.State == MemberState.Dead);
+        int count = members.DeadCount;
         // Fewer than before: this node was cut off, or they were, and the rest may be there too.
         double share = count * Math.Min(1, (double)ContactsToOne / members.LiveCount);
         double wanted = Math.Min(share, count < deadBefore ? AllAtOnce : 1);
         int contacted = (int)wanted + (prng.Chance(wanted - Math.Floor(wanted)) ? 1 : 0);
+        bool toAll = turn % Rarely == 0;
         deadBefore = count;
+        if (contacted == 0 || (!toAll && now - members.LastDeathAt >= Recent))
+        {
+            return;
+        }
+
         foreach (MemberEntry member in members.Ring.Pick(
-            contacted, m => m.State == MemberState.Dead && (turn % Rarely == 0 || now - m.Since < Recent)))
+            contacted, m => m.State == MemberState.Dead && (toAll || now - m.Since < Recent)))
         {
             Contact(member, e);
         }

@@ -40,6 +40,9 @@ public sealed class GossipCounters
     /// <summary>Members declared dead by the evidence of several observers.</summary>
     public long FusedVerdicts { get; internal set; }
 
+    /// <summary>This node's own words that a member cannot be reached steadily.</summary>
+    public long AlertsRaised { get; internal set; }
+
     /// <summary>Times that this node objected to what others said of it.</summary>
     public long Refutations { get; internal set; }
 

@@ -64,6 +64,7 @@ public static class GossipProfiles
         WatchEvery = 0,
         ConfirmingProbes = 0,
         RetransmitMultiplier = 4,
+        AccusationMultiplier = 4,
         SuspicionInterval = TimeSpan.FromSeconds(1),
         SuspicionConfirmations = 2,
         ObjectionTime = TimeSpan.Zero,
@@ -81,6 +82,7 @@ public static class GossipProfiles
         ContactInterval = TimeSpan.Zero,
         CutWindow = TimeSpan.Zero,
         FlapQuiet = TimeSpan.Zero,
+        TrialObservers = 0,
     };
 
     /// <summary>

@@ -8,7 +8,7 @@ namespace Overlay.Gossip;
 /// Tells waiting rumours to a few random members in every gossip interval. What serf's layer passes on has a third of a
 /// packet for itself while it has anything, so that news of members never starves it.
 /// </summary>
-internal sealed class GossipRounds(SwimOptions options, MemberList members, SerfQueue others, Outbox outbox)
+internal sealed class GossipRounds(SwimOptions options, MemberList members, SerfQueue others, BroadcastQueue alerts, Outbox outbox)
 {
     private const int ShareOfOthers = 3;
 
@@ -19,7 +19,7 @@ internal sealed class GossipRounds(SwimOptions options, MemberList members, Serf
 
     /// <summary>Without urgent rounds there is a round in every interval, at its time, as memberlist has it.</summary>
     public Instant NextDeadline =>
-        members.LiveCount > 1 && (members.Rumours.Count + others.Count > 0 || options.UrgentRounds == 0)
+        members.LiveCount > 1 && (members.Rumours.Count + others.Count + alerts.Count > 0 || options.UrgentRounds == 0)
             ? last + Pace
             : Instant.Never;
 
@@ -46,9 +46,14 @@ internal sealed class GossipRounds(SwimOptions options, MemberList members, Serf
             List<GossipMessage> packet = [];
             int reserved = others.Count > 0 ? outbox.Budget / ShareOfOthers : 0;
             int room = outbox.Budget - reserved;
-            members.Rumours.Take(packet, ref room, members.TransmitLimit);
+            members.Rumours.Take(packet, ref room, members.TransmitLimit, members.AccusationLimit);
             room += reserved;
             others.Take(packet, ref room, members.TransmitLimit);
+            if (target.IsOurs)
+            {
+                alerts.Take(packet, ref room, members.TransmitLimit);
+            }
+
             if (packet.Count > 0)
             {
                 outbox.Send(e, target.Address, packet);

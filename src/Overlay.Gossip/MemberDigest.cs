@@ -17,21 +17,8 @@ internal static class MemberDigest
 
     public static int CountOf(ulong digest) => (int)(digest >> SumBits);
 
-    public static ulong Of(MemberEntry self, IReadOnlyList<MemberEntry> others)
-    {
-        ulong sum = self.IsLive ? PrintOf(self) : 0;
-        ulong live = self.IsLive ? 1UL : 0;
-        for (int i = 0; i < others.Count; i++)
-        {
-            if (others[i].IsLive)
-            {
-                sum += PrintOf(others[i]);
-                live++;
-            }
-        }
-
-        return (live << SumBits) | (sum & ((1UL << SumBits) - 1));
-    }
+    /// <param name="prints">The sum of <see cref="PrintOf"/> of all live members.</param>
+    public static ulong Of(ulong prints, int live) => ((ulong)live << SumBits) | (prints & ((1UL << SumBits) - 1));
 
     /// <summary>Which member, in four bytes.</summary>
     public static uint KeyOf(MemberEntry member) => (uint)(member.NameHash >> 32);
@@ -91,7 +78,7 @@ internal static class MemberDigest
     }
 
     /// <summary>Of a live member its life and last description count; of another one that it is dead or has left.</summary>
-    private static ulong PrintOf(MemberEntry member) => Mix(
+    public static ulong PrintOf(MemberEntry member) => Mix(
         member.NameHash ^ Mix(member.BootId) ^ ((ulong)(member.IsLive ? member.Described : 0) << 8)
         ^ (ulong)(member.IsLive ? MemberState.Alive : member.State));
 

@@ -60,6 +60,14 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
     /// <summary>Its losses and returns as the layers above are told of them.</summary>
     public Cuts.Standing Standing { get; } = new();
 
+    /// <summary>What it adds to the digest of the members; 0: nothing.</summary>
+    public ulong Print { get; set; }
+
+    public bool IsCountedDead { get; set; }
+
+    /// <summary>Which alerts of this observer were counted; null: none yet.</summary>
+    public Steadiness.ReplayWindow? AlertNumbers { get; set; }
+
     public bool IsLive => State is MemberState.Alive or MemberState.Suspect;
 
     /// <summary>What it says of itself is visible.</summary>

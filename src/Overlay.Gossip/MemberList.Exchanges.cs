@@ -11,9 +11,8 @@ internal sealed partial class MemberList
     private const int FewDisagreements = 2;
     private const int MaxDoubtful = 1024;
 
-    private bool digestIsOld = true;
-    private (ulong BootId, uint Described, MemberState State) digestOfSelf;
-    private ulong digest;
+    private ulong prints;
+    private int printed;
     private bool successorIsOld = true;
     private MemberEntry? successor;
 
@@ -24,20 +23,14 @@ internal sealed partial class MemberList
     public List<MemberEntry> Doubtful { get; } = [];
 
     /// <summary>Equal on nodes that agree who lives and what the living said last; see <see cref="MemberDigest"/>.</summary>
-    public ulong Digest
-    {
-        get
-        {
-            if (digestIsOld || digestOfSelf != (Self.BootId, Self.Described, Self.State))
-            {
-                digestIsOld = false;
-                digestOfSelf = (Self.BootId, Self.Described, Self.State);
-                digest = MemberDigest.Of(Self, Others);
-            }
+    public ulong Digest => Self.IsLive
+        ? MemberDigest.Of(prints + MemberDigest.PrintOf(Self), printed + 1)
+        : MemberDigest.Of(prints, printed);
 
-            return digest;
-        }
-    }
+    /// <summary>Members that are dead, not counting those that left.</summary>
+    public int DeadCount { get; private set; }
+
+    public Instant LastDeathAt { get; private set; }
 
     /// <summary>The next live member after this one in the order of the names' hashes, around the end.</summary>
     public MemberEntry? Successor
@@ -64,8 +57,26 @@ internal sealed partial class MemberList
         }
     }
 
-    /// <summary>Something that the digest is made of changed.</summary>
-    public void Touch() => digestIsOld = successorIsOld = true;
+    /// <summary>Something of the member changed that the digest, the count of the dead or the successor is made of.</summary>
+    /// <param name="isMember">False: it is none any more.</param>
+    private void Touch(MemberEntry member, bool isMember = true)
+    {
+        prints -= member.Print;
+        printed -= member.Print == 0 ? 0 : 1;
+        member.Print = isMember && member.IsLive ? MemberDigest.PrintOf(member) : 0;
+        prints += member.Print;
+        printed += member.Print == 0 ? 0 : 1;
+        bool isDead = isMember && member.State == MemberState.Dead;
+        DeadCount += isDead == member.IsCountedDead ? 0 : isDead ? 1 : -1;
+        member.IsCountedDead = isDead;
+        if (member.Print != 0 && !successorIsOld
+            && (successor is null || member.NameHash - Self.NameHash < successor.NameHash - Self.NameHash))
+        {
+            successor = member;
+        }
+
+        successorIsOld |= member.Print == 0 && ReferenceEquals(successor, member);
+    }
 
     /// <summary>Adds members without telling anybody.</summary>
     public void Acquaint(IEnumerable<PushPullNode> lines, Instant now)
@@ -90,9 +101,8 @@ internal sealed partial class MemberList
             others.Add(member);
             Ring.Insert(member);
             LiveCount += member.IsLive ? 1 : 0;
+            Touch(member);
         }
-
-        Touch();
     }
 
     /// <summary>

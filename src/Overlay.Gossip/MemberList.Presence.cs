@@ -25,6 +25,8 @@ internal sealed partial class MemberList
         MemberEntry member = new(name, address) { Since = now, BootId = 1, HeldUntil = now + options.AgentDownHold };
         others.Add(member);
         Ring.Insert(member);
+        LastDeathAt = now;
+        Touch(member);
         Watch(member, new());
     }
 
@@ -39,6 +41,14 @@ internal sealed partial class MemberList
             Changed.Add(member.Name);
             e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
         }
+    }
+
+    /// <summary>The member lives, and counts for nothing before then.</summary>
+    public void HoldDown(MemberEntry member, Instant until, GossipEffects e)
+    {
+        Cuts.Hold(member, until);
+        Changed.Add(member.Name);
+        e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), member.State));
     }
 
     /// <summary>What is released of losses and returns that waited.</summary>

@@ -26,8 +26,8 @@ internal sealed partial class MemberList(
     private readonly MemberIndex others = new();
     private readonly SortedDictionary<string, MemberEntry> suspects = new(StringComparer.Ordinal);
 
-    private bool verdictIsOld = true;
-    private Instant nextVerdict;
+    /// <summary>When suspicions end; a line that its suspicion outdated is dropped when it comes first.</summary>
+    private readonly PriorityQueue<MemberEntry, long> verdicts = new();
 
     /// <summary>This node and its answers to what is said of it.</summary>
     public Reputation Own { get; } = new(self, rumours, awareness, counters);
@@ -43,6 +43,9 @@ internal sealed partial class MemberList(
     /// <summary>Names whose liveness or boot changed since the reader last looked; it clears them.</summary>
     public List<string> Changed { get; } = [];
 
+    /// <summary>Those that objected to an accusation since the reader last looked; it clears them.</summary>
+    public List<MemberEntry> Objected { get; } = [];
+
     /// <summary>When the last readable packet came.</summary>
     public Instant HeardAt { get; set; }
 
@@ -53,32 +56,26 @@ internal sealed partial class MemberList(
     public int LiveCount { get; private set; } = 1;
 
     /// <summary>How often a rumour is told: less often where so many wait that exchanges are the quicker way.</summary>
-    public int TransmitLimit
-    {
-        get
-        {
-            int limit = BroadcastQueue.TransmitLimit(options.RetransmitMultiplier, LiveCount);
-            return options.ComparesDigests && rumours.Count > Crowded
-                ? Math.Max(options.GossipNodes, limit * Crowded / rumours.Count)
-                : limit;
-        }
-    }
+    public int TransmitLimit => LimitOf(options.RetransmitMultiplier);
+
+    /// <summary>How often an accusation is told. It must reach the accused, who is asked too; an objection all.</summary>
+    public int AccusationLimit => LimitOf(options.AccusationMultiplier);
 
     public Instant NextDeadline
     {
         get
         {
-            if (verdictIsOld)
+            while (verdicts.TryPeek(out MemberEntry? suspect, out long at))
             {
-                verdictIsOld = false;
-                nextVerdict = Instant.Never;
-                foreach (MemberEntry suspect in suspects.Values)
+                if (suspect.Suspicion?.Deadline.Nanoseconds == at)
                 {
-                    nextVerdict = Instant.Min(nextVerdict, suspect.Suspicion!.Deadline);
+                    return Instant.Min(new(at), Cuts.NextDeadline);
                 }
+
+                verdicts.Dequeue();
             }
 
-            return Instant.Min(nextVerdict, Cuts.NextDeadline);
+            return Cuts.NextDeadline;
         }
     }
 
@@ -154,7 +151,7 @@ internal sealed partial class MemberList(
         }
         else if (member.Suspicion.Confirm(from, now))
         {
-            verdictIsOld = true;
+            verdicts.Enqueue(member, member.Suspicion.Deadline.Nanoseconds);
             Rumours.Add(member.Name, new GossipMessage.Suspect(incarnation, member.Name, from) { Life = LifeOf(member) });
         }
         else
@@ -226,7 +223,7 @@ internal sealed partial class MemberList(
         {
             if (isDeaf && member.Suspicion!.PutOff(now + (options.ProbeInterval * 0.25)))
             {
-                verdictIsOld = true;
+                verdicts.Enqueue(member, member.Suspicion.Deadline.Nanoseconds);
                 continue;
             }
 
@@ -245,9 +242,8 @@ internal sealed partial class MemberList(
         }
 
         suspects.Remove(name);
-        verdictIsOld = true;
         Watch(member, null);
-        Touch();
+        Touch(member, isMember: false);
         Cuts.Dropped(member);
         LiveCount -= member.IsLive ? 1 : 0;
         member.State = MemberState.Dead;
@@ -348,11 +344,9 @@ internal sealed partial class MemberList(
         member.Incarnation = incarnation;
         member.Suspicion = null;
         suspects.Remove(member.Name);
-        verdictIsOld = true;
         Watch(member, null);
         member.HeldUntil = null;
         member.IsDegraded &= !reborn;
-        Touch();
         if (!merging)
         {
             Rumours.Add(member.Name, news);
@@ -362,6 +356,13 @@ internal sealed partial class MemberList(
         {
             member.State = MemberState.Alive;
             member.Since = now;
+        }
+
+        Touch(member);
+
+        if (previous == MemberState.Suspect && !reborn)
+        {
+            Objected.Add(member);
         }
 
         if (!wasLive)
@@ -386,7 +387,7 @@ internal sealed partial class MemberList(
         member.Incarnation = incarnation;
         member.Suspicion = new(options, LiveCount, from, now);
         suspects[member.Name] = member;
-        verdictIsOld = true;
+        verdicts.Enqueue(member, member.Suspicion.Deadline.Nanoseconds);
         Watch(member, IsHoldable(member) ? new() : null);
         Rumours.Add(member.Name, new GossipMessage.Suspect(incarnation, member.Name, from) { Life = LifeOf(member) });
         if (member.State != MemberState.Suspect)
@@ -408,12 +409,12 @@ internal sealed partial class MemberList(
         bool wasPresent = member.IsPresent;
         member.State = state;
         member.Since = now;
-        Touch();
+        LastDeathAt = state == MemberState.Dead ? now : LastDeathAt;
+        Touch(member);
         if (state != MemberState.Suspect)
         {
             member.Suspicion = null;
             suspects.Remove(member.Name);
-            verdictIsOld = true;
         }
 
         HoldOrRelease(member, now);
@@ -424,6 +425,14 @@ internal sealed partial class MemberList(
         }
 
         e.Events.Add(new GossipEvent.MemberChanged(member.ToMember(), previous));
+    }
+
+    private int LimitOf(int multiplier)
+    {
+        int limit = BroadcastQueue.TransmitLimit(multiplier, LiveCount);
+        return options.ComparesDigests && rumours.Count > Crowded
+            ? Math.Max(options.GossipNodes, limit * Crowded / rumours.Count)
+            : limit;
     }
 
     private ushort LifeOf(MemberEntry member) => options.Extends ? member.Life : (ushort)0;

@@ -166,7 +166,7 @@ internal sealed class Prober(
         {
             List<GossipMessage> rumours = [];
             int room = outbox.Budget - packet.Cost;
-            members.Rumours.Take(rumours, ref room, members.TransmitLimit);
+            members.Rumours.Take(rumours, ref room, members.TransmitLimit, members.AccusationLimit);
             rumours.ForEach(packet.Add);
         }
 

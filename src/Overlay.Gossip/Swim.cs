@@ -1,6 +1,7 @@
 using System.Net;
 using Overlay.Gossip.Coordinates;
 using Overlay.Gossip.Serf;
+using Overlay.Gossip.Steadiness;
 using Overlay.Gossip.Tables;
 using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
@@ -27,6 +28,8 @@ public sealed partial class Swim
     private readonly HostChecks hosts;
     private readonly Jury jury;
     private readonly SessionWatch sessions;
+    private readonly Alerts alerts;
+    private readonly Trials trials;
     private readonly Contacts contacts;
     private readonly GossipRounds rounds;
     private readonly PushPullExchange exchanges;
@@ -73,9 +76,11 @@ public sealed partial class Swim
         hosts = new(options, members, outbox, prng, Counters);
         jury = new(options, members, awareness, outbox, prng, Counters);
         sessions = new(options, members, jury, outbox, prng);
+        alerts = new(options, members, Counters);
+        trials = new(options, members, alerts, awareness, outbox, prng);
         contacts = new(options, members, outbox, prng);
         serf = new(options, members, outbox, prng, Counters);
-        rounds = new(options, members, serf.Queue, outbox);
+        rounds = new(options, members, serf.Queue, alerts.Queue, outbox);
         store = new(options, members);
         tables = new(options, members, store, new(options, members, outbox), outbox, prng, Counters);
         differences = new(options, members, serf, outbox, prng, Counters);
@@ -105,6 +110,7 @@ public sealed partial class Swim
             next = Instant.Min(next, Instant.Min(hosts.NextDeadline, differences.NextDeadline));
             next = Instant.Min(next, Instant.Min(jury.NextDeadline, contacts.NextDeadline));
             next = Instant.Min(next, Instant.Min(sessions.NextDeadline, serf.NextDeadline));
+            next = Instant.Min(next, Instant.Min(trials.NextDeadline, alerts.NextDeadline));
             return gone ? Instant.Never : Instant.Min(next, Instant.Min(exchanges.NextDeadline, tables.NextDeadline));
         }
     }
@@ -291,6 +297,8 @@ public sealed partial class Swim
         hosts.Advance(now, e);
         sessions.Advance(now, e);
         jury.Advance(now, e);
+        trials.Advance(now, e);
+        alerts.Advance(now, e);
         contacts.Advance(now, e);
         exchanges.Advance(now, e);
         differences.Advance(now, e);
@@ -321,20 +329,6 @@ public sealed partial class Swim
         members.Own.Redescribe();
     }
 
-    /// <summary>
-    /// Removes the member and all its entries for good; what is gossiped of the life that was removed is refused.
-    /// </summary>
-    public void Forget(string name, Instant now, GossipEffects e)
-    {
-        if (members.IsSelf(name))
-        {
-            return;
-        }
-
-        Bury(name, isFinal: true, e);
-        FollowUp(now, e);
-    }
-
     private void Hear(MessageType type, in MessageFields message, IPEndPoint from, Instant now, GossipEffects e)
     {
         switch (type)
@@ -343,14 +337,21 @@ public sealed partial class Swim
                 if (members.Find(message.SourceNode) is { } asker)
                 {
                     sessions.Pinged(asker.Name, now);
+                    HearFrom(asker, now);
                 }
 
                 prober.HearPing(message, from, e);
                 break;
             case MessageType.IndirectPing:
+                if (members.Find(message.SourceNode) is { } seeker)
+                {
+                    HearFrom(seeker, now);
+                }
+
                 prober.HearIndirectPing(message, from, now, e);
                 break;
-            case MessageType.Ack when sessions.Acked(message.SequenceNumber, now) || jury.Acked(message.SequenceNumber, now, e):
+            case MessageType.Ack when sessions.Acked(message.SequenceNumber, now) || jury.Acked(message.SequenceNumber, now, e)
+                || trials.Acked(message.SequenceNumber):
                 break;
             case MessageType.Ack:
                 if (prober.HearAck(message, from, now, e) is { } target)
@@ -372,7 +373,7 @@ public sealed partial class Swim
             case MessageType.Dead:
                 members.HearDead(message, now, e);
                 break;
-            case MessageType.User when jury.Receive(message.Payload, now, e):
+            case MessageType.User when jury.Receive(message.Payload, now, e) || alerts.Receive(message.Payload, now):
                 break;
             case MessageType.User:
                 HearUser(message.Payload, from, now, e);
@@ -383,12 +384,31 @@ public sealed partial class Swim
         }
     }
 
+    /// <summary>A packet of its own came from this member.</summary>
+    private void HearFrom(MemberEntry member, Instant now)
+    {
+        if (member.State is MemberState.Suspect or MemberState.Dead)
+        {
+            trials.HeardAccused(member, now);
+        }
+    }
+
     /// <summary>Lets the tables follow what the members' part learnt, and answers a claim on our boot id.</summary>
     private void FollowUp(Instant now, GossipEffects e)
     {
         if (members.Doubtful.Count > 0)
         {
             prober.AskDoubtful(now, e);
+        }
+
+        if (members.Objected.Count > 0)
+        {
+            foreach (MemberEntry member in members.Objected)
+            {
+                trials.Objected(member, now);
+            }
+
+            members.Objected.Clear();
         }
 
         if (members.Changed.Count > 0)
@@ -445,40 +465,6 @@ public sealed partial class Swim
             ViewEpoch++;
             e.Events.Add(new GossipEvent.ViewChanged(ViewEpoch, lost, gained));
         }
-    }
-
-    /// <summary>Removes members that are dead for long, and entries of owners that never were members here.</summary>
-    private void Reap(Instant now, GossipEffects e)
-    {
-        reapAt = now + TimeSpan.FromMinutes(1);
-        List<string> old = [.. members.Others
-            .Where(m => !m.IsLive && now - m.Since >= options.DeadRetention).Select(m => m.Name)];
-        SortedSet<string> unknown = new(store.Strangers, StringComparer.Ordinal);
-        foreach (string name in strangers.Keys.Where(s => !unknown.Contains(s)).ToList())
-        {
-            strangers.Remove(name);
-        }
-
-        foreach (string name in unknown)
-        {
-            strangers.TryAdd(name, now);
-        }
-
-        old.AddRange(strangers.Where(s => now - s.Value >= options.DeadRetention).Select(s => s.Key));
-        foreach (string name in old)
-        {
-            Bury(name, isFinal: false, e);
-        }
-    }
-
-    private void Bury(string name, bool isFinal, GossipEffects e)
-    {
-        MemberEntry? member = members.Find(name);
-        ulong life = Math.Max(member?.BootId ?? 0, store.EpochOf(name));
-        members.Obituaries.Add(name, life, member?.Incarnation ?? 0, isFinal);
-        members.Remove(name, e);
-        store.Forget(name, e);
-        strangers.Remove(name);
     }
 
     private void EndIfTold(Instant now, GossipEffects e)

@@ -34,7 +34,12 @@ public sealed record SwimOptions
     public int IndirectChecks { get; init; } = 3;
 
     /// <summary>A rumour is sent RetransmitMultiplier × ⌈log10(n+1)⌉ times.</summary>
-    public int RetransmitMultiplier { get; init; } = 5;
+    public int RetransmitMultiplier { get; init; } = 6;
+
+    /// <summary>
+    /// The same for accusations, which are most of the bytes of a crash: the accused hears of them from whoever asks it, too.
+    /// </summary>
+    public int AccusationMultiplier { get; init; } = 4;
 
     /// <summary>The shortest suspicion is SuspicionMultiplier × max(1, log10 n) × SuspicionInterval.</summary>
     public int SuspicionMultiplier { get; init; } = 4;
@@ -170,6 +175,18 @@ public sealed record SwimOptions
     public TimeSpan FlapQuiet { get; init; } = TimeSpan.FromSeconds(30);
 
     public TimeSpan MaxFlapQuiet { get; init; } = TimeSpan.FromMinutes(10);
+
+    /// <summary>
+    /// Members that put one to trial which is accused and objects: three in five of them call it unsteady or it is not.
+    /// 0: nobody is ever unsteady.
+    /// </summary>
+    public int TrialObservers { get; init; } = 8;
+
+    /// <summary>An unsteady member waits at most this long for others, to be held down together.</summary>
+    public TimeSpan UnsteadyWindow { get; init; } = TimeSpan.FromSeconds(12);
+
+    /// <summary>An unsteady member counts for nothing until this long after the last alert about it.</summary>
+    public TimeSpan UnsteadyQuiet { get; init; } = TimeSpan.FromSeconds(60);
 
     public int MaxMembers { get; init; } = 16384;
 

@@ -191,12 +191,21 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
                 + $"{GossipConstants.ProbeInterval.Setting.Name}, {DurationText.Format(options.ProbeInterval)}: use less"));
         }
 
-        if (options.MaxCutWindow < options.CutWindow)
+        CheckOrder(GossipConstants.CutWindow, options.CutWindow, GossipConstants.MaxCutWindow, options.MaxCutWindow);
+        CheckOrder(GossipConstants.FlapQuiet, options.FlapQuiet, GossipConstants.MaxFlapQuiet, options.MaxFlapQuiet);
+        CheckOrder(GossipConstants.MinProbeTimeout, options.MinProbeTimeout, GossipConstants.ProbeTimeout, options.ProbeTimeout);
+        CheckOrder(GossipConstants.HostCheckTimeout, options.HostCheckTimeout, GossipConstants.HostCheckLead, options.HostCheckLead);
+        // A ping that was lost must be repeated before its silence counts.
+        CheckOrder(GossipConstants.SessionPingRetry, options.SessionPingRetry, GossipConstants.SessionGrace, options.SessionGrace);
+    }
+
+    private void CheckOrder(GossipConstant least, TimeSpan leastValue, GossipConstant most, TimeSpan mostValue)
+    {
+        if (mostValue < leastValue)
         {
             problems.Add(new(
-                Place(GossipConstants.MaxCutWindow.Setting),
-                $"is {DurationText.Format(options.MaxCutWindow)}, below {GossipConstants.CutWindow.Setting.Name}, "
-                + $"{DurationText.Format(options.CutWindow)}: use as much at least"));
+                Place(most.Setting),
+                $"is {DurationText.Format(mostValue)}, below {least.Setting.Name}, {DurationText.Format(leastValue)}: use as much at least"));
         }
     }
 

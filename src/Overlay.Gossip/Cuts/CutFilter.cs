@@ -62,10 +62,20 @@ internal sealed class CutFilter(SwimOptions options)
             if (standing.Flaps > 0 && options.FlapQuiet > TimeSpan.Zero)
             {
                 double doubled = options.FlapQuiet.TotalSeconds * Math.Pow(2, standing.Flaps - 1);
-                standing.QuietUntil = now + TimeSpan.FromSeconds(Math.Min(doubled, options.MaxFlapQuiet.TotalSeconds));
-                quiet[member.Name] = member;
+                Hold(member, now + TimeSpan.FromSeconds(Math.Min(doubled, options.MaxFlapQuiet.TotalSeconds)));
+            }
+            else if (standing.UnsteadyUntil > now)
+            {
+                Hold(member, standing.UnsteadyUntil.Value);
             }
         }
+    }
+
+    /// <summary>The member counts for nothing before then, though it lives.</summary>
+    public void Hold(MemberEntry member, Instant until)
+    {
+        member.Standing.QuietUntil = until;
+        quiet[member.Name] = member;
     }
 
     /// <summary>The member is dead or gone while its return did not count yet, or it left by itself.</summary>

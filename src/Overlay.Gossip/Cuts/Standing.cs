@@ -18,4 +18,10 @@ internal sealed class Standing
     public Instant? ReturnedAt { get; set; }
 
     public bool WasLost { get; set; }
+
+    /// <summary>Several observers could not reach it steadily; until then it counts for nothing; null: it is steady.</summary>
+    public Instant? UnsteadyUntil { get; set; }
+
+    /// <summary>This node puts it to no trial before this.</summary>
+    public Instant TrialAt { get; set; }
 }

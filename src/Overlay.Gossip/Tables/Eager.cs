@@ -7,6 +7,9 @@ namespace Overlay.Gossip.Tables;
 internal sealed class Eager(
     SwimOptions options, MemberList members, TableStore store, TableSender sender, Outbox outbox)
 {
+    /// <summary>From so many waiting writes on, comparing tables is the cheaper way: it sends each write once.</summary>
+    private const int MaxQueued = 64;
+
     private readonly SortedDictionary<string, BroadcastQueue> queues = new(StringComparer.Ordinal);
     private Instant nextTick;
 
@@ -32,7 +35,8 @@ internal sealed class Eager(
                 sender.Send(peer.Address, messages, e);
             }
 
-            foreach (TableMessage.Delta write in network)
+            bool many = network.Skip(MaxQueued).Any();
+            foreach (TableMessage.Delta write in network.TakeWhile(_ => !many))
             {
                 Queue(write);
             }
@@ -94,6 +98,10 @@ internal sealed class Eager(
         }
 
         string key = write.Items.Count > 0 ? write.Items[0].Key : "";
-        queue.Add($"{write.Owner}\0{key}", sender.Wrap(write));
+        string subject = $"{write.Owner}\0{key}";
+        if (queue.Count < MaxQueued || queue.Contains(subject))
+        {
+            queue.Add(subject, sender.Wrap(write));
+        }
     }
 }

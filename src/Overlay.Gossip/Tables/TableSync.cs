@@ -261,7 +261,6 @@ internal sealed partial class TableSync(
 
     private void Ask(string network, Instant now, GossipEffects e)
     {
-        const int PeersAsked = 2;
         const int MaxTries = 10;
         List<MemberEntry> audience = store.Audience(network);
         int tries = hungry[network].Tries;
@@ -280,7 +279,9 @@ internal sealed partial class TableSync(
 
         hungry[network] = (now + AskAgain, tries + 1);
         TableMessage.Delta attachment = store.AttachmentOf(network);
-        for (int i = 0; i < PeersAsked && audience.Count > 0; i++)
+        // Each sends all that is missing, so a second one only where the first said nothing.
+        int asked = tries == 0 ? 1 : 2;
+        for (int i = 0; i < asked && audience.Count > 0; i++)
         {
             int chosen = prng.Next(audience.Count);
             sender.Send(audience[chosen].Address, [attachment, .. Digests(store.Find(network)!)], e);

@@ -27,6 +27,13 @@ internal static class Sealing
     [ThreadStatic]
     private static List<(byte[] Key, AesGcm Cipher)>? ciphers;
 
+    /// <summary>
+    /// The key that opened the last unit: while keys are replaced it is likelier to open the next than the first of the
+    /// ring, and a key that does not fit costs an exception.
+    /// </summary>
+    [ThreadStatic]
+    private static byte[]? lastFit;
+
     public static void Seal(
         ReadOnlySpan<byte> plaintext, byte[] key, ReadOnlySpan<byte> associated, Prng nonces, Span<byte> sealedBytes)
     {
@@ -60,30 +67,40 @@ internal static class Sealing
             return false;
         }
 
+        byte[]? likely = null;
         foreach (byte[] key in keys.Keys)
         {
-            if (!TryOpenWith(sealedBytes, key, associated, opened))
-            {
-                continue;
-            }
+            likely = ReferenceEquals(key, lastFit) ? key : likely;
+        }
 
-            if (sealedBytes[0] == Plain)
-            {
-                length = opened.Length;
-                return true;
-            }
+        if (likely is not null && TryOpenWith(sealedBytes, likely, associated, opened))
+        {
+            return TryLength(sealedBytes[0], opened, out length);
+        }
 
-            int padding = opened.Length == 0 ? 0 : opened[^1];
-            if (padding is 0 or > Block || padding > opened.Length)
+        foreach (byte[] key in keys.Keys)
+        {
+            if (!ReferenceEquals(key, likely) && TryOpenWith(sealedBytes, key, associated, opened))
             {
-                return false;
+                lastFit = key;
+                return TryLength(sealedBytes[0], opened, out length);
             }
-
-            length = opened.Length - padding;
-            return true;
         }
 
         return false;
+    }
+
+    private static bool TryLength(byte version, ReadOnlySpan<byte> opened, out int length)
+    {
+        length = opened.Length;
+        if (version == Plain)
+        {
+            return true;
+        }
+
+        int padding = opened.Length == 0 ? 0 : opened[^1];
+        length = padding is 0 or > Block || padding > opened.Length ? 0 : opened.Length - padding;
+        return length > 0 || (padding is > 0 and <= Block && padding == opened.Length);
     }
 
     private static bool TryOpenWith(

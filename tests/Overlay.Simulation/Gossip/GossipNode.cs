@@ -60,6 +60,9 @@ internal sealed class GossipNode(int index, IPEndPoint address)
 
     public long StreamBytes { get; set; }
 
+    /// <summary>Of both kinds.</summary>
+    public long ReceivedBytes { get; set; }
+
     public ulong BootId { get; set; }
 
     public Instant StartedAt { get; set; }

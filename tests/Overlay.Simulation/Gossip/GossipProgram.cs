@@ -19,6 +19,7 @@ internal static class GossipProgram
         ["restart"] = MassRestart.Run,
         ["speed"] = Speed.Run,
         ["starve"] = Starvation.Run,
+        ["tables"] = LargeTables.Run,
     };
 
     public static int Run(string[] args)

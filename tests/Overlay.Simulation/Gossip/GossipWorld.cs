@@ -256,6 +256,7 @@ internal sealed class GossipWorld
 
     private void Read(GossipNode node, in Event due)
     {
+        node.ReceivedBytes += due.Payload.Length == 0 ? 0 : due.Payload.Length + (due.Kind == EventKind.Arrives ? SealBytes : StreamSealBytes);
         switch (due.Kind)
         {
             case EventKind.Arrives:

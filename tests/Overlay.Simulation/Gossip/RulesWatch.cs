@@ -12,7 +12,8 @@ internal sealed class RulesWatch
     /// <summary>What must have happened in many runs; a watch that sees nothing proves nothing.</summary>
     public static readonly string[] Expected =
         ["crash", "restart", "paused", "blocked", "starved", "partition", "one-way block", "lossy node", "meta changed", "leave",
-         "suspicion", "death", "left", "return from the dead", "refutation", "table write", "entry shown", "converged", "packet replayed"];
+         "suspicion", "death", "left", "return from the dead", "refutation", "table write", "entry shown", "converged", "packet replayed",
+         "held down"];
 
     private const string Network = "net";
 
@@ -147,6 +148,7 @@ internal sealed class RulesWatch
             Require(
                 member.BootId > before.BootId || member.Incarnation >= before.Incarnation,
                 $"{node.Name}: the incarnation of {member.Name} went down");
+            world.Counters.Add(member.Presence == Presence.HeldDown ? "held down" : "not held down");
             bool returns = member.IsLive && !before.IsLive;
             world.Counters.Add(returns ? "return from the dead" : "change");
             GossipNode subject = world.Nodes.First(n => n.Name == member.Name);

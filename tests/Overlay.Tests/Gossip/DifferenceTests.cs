@@ -1,6 +1,7 @@
 using System.Net;
 using Overlay.Gossip;
 using Overlay.Gossip.Wire;
+using Overlay.Primitives;
 
 namespace Overlay.Tests.Gossip;
 
@@ -86,17 +87,64 @@ public sealed class DifferenceTests
     {
         MemberEntry self = Entry("a", MemberState.Alive);
         MemberEntry other = Entry("b", MemberState.Alive);
-        ulong both = MemberDigest.Of(self, [other]);
+        ulong both = DigestOf(self, other);
         Assert.Equal(2, MemberDigest.CountOf(both));
-        Assert.Equal(both, MemberDigest.Of(other, [self]));
+        Assert.Equal(both, DigestOf(other, self));
         other.State = MemberState.Suspect;
-        Assert.Equal(both, MemberDigest.Of(self, [other]));
+        Assert.Equal(both, DigestOf(self, other));
         other.Incarnation = 9;
-        Assert.Equal(both, MemberDigest.Of(self, [other]));
+        Assert.Equal(both, DigestOf(self, other));
         other.Described = 9;
-        Assert.NotEqual(both, MemberDigest.Of(self, [other]));
+        Assert.NotEqual(both, DigestOf(self, other));
         other.State = MemberState.Dead;
-        Assert.Equal(MemberDigest.Of(self, []), MemberDigest.Of(self, [other]));
+        Assert.Equal(DigestOf(self), DigestOf(self, other));
+    }
+
+    /// <summary>They are kept up to date change by change; counted anew they are the same.</summary>
+    [Fact]
+    public void What_is_kept_of_all_members_is_what_they_are()
+    {
+        Prng prng = new(4);
+        MemberList list = new(Entry("me", MemberState.Alive), new(), SwimOptions.Lan, prng, new(8), new());
+        GossipEffects e = new();
+        Instant now = new(1);
+        for (int step = 0; step < 4000; step++)
+        {
+            now += TimeSpan.FromMilliseconds(200);
+            string name = $"n{prng.Next(12)}";
+            uint incarnation = (uint)(step / 50) + (uint)prng.Next(3);
+            switch (prng.Next(6))
+            {
+                case 0 or 1:
+                    list.Apply(new GossipMessage.Alive(
+                        incarnation, name, new(IPAddress.Loopback, 7946), [], [1, 5, 2, 2, 5, 5], 5 + (ulong)(step / 900)), now, e);
+                    break;
+                case 2:
+                    list.Apply(new GossipMessage.Suspect(incarnation, name, "n1"), now, e);
+                    break;
+                case 3:
+                    list.Apply(new GossipMessage.Dead(incarnation, name, prng.Chance(0.3) ? name : "n1"), now, e);
+                    break;
+                case 4 when prng.Chance(0.1):
+                    list.Remove(name, e);
+                    break;
+                default:
+                    list.Advance(now, e);
+                    break;
+            }
+
+            MemberEntry[] all = [.. list.Others, list.Self];
+            Assert.Equal(DigestOf(all), list.Digest);
+            Assert.Equal(all.Count(static m => m.State == MemberState.Dead), list.DeadCount);
+            Assert.Equal(all.Count(static m => m.IsLive), list.LiveCount);
+            Assert.Same(list.Others.Where(static m => m.IsLive).MinBy(m => m.NameHash - list.Self.NameHash), list.Successor);
+        }
+    }
+
+    private static ulong DigestOf(params MemberEntry[] all)
+    {
+        MemberEntry[] live = [.. all.Where(static m => m.IsLive)];
+        return MemberDigest.Of(live.Aggregate(0UL, static (sum, m) => sum + MemberDigest.PrintOf(m)), live.Length);
     }
 
     [Fact]

@@ -18,6 +18,7 @@ public sealed class FaithfulArmTests
         "MaxFlapQuiet", "MaxMembers", "MaxNameBytes", "SettleTime", "TombstoneRetention", "MaxTombstones", "MaxValueBytes",
         "MaxKeyBytes", "MaxEntriesPerOwner", "MaxNetworks", "DirectFanout", "MaxDeltaPackets", "MaxStreamBytes",
         "TableSyncInterval", "SessionPingInterval", "SessionPingRetry", "SessionGrace",
+        "UnsteadyWindow", "UnsteadyQuiet",
     ];
 
     /// <summary>memberlist's DefaultLANConfig; what is ours alone is 0 or false.</summary>
@@ -27,6 +28,7 @@ public sealed class FaithfulArmTests
         ["ProbeTimeout"] = "0.5",
         ["IndirectChecks"] = "3",
         ["RetransmitMultiplier"] = "4",
+        ["AccusationMultiplier"] = "4",
         ["SuspicionMultiplier"] = "4",
         ["SuspicionInterval"] = "1",
         ["SuspicionConfirmations"] = "2",
@@ -55,6 +57,7 @@ public sealed class FaithfulArmTests
         ["ContactInterval"] = "0",
         ["CutWindow"] = "0",
         ["FlapQuiet"] = "0",
+        ["TrialObservers"] = "0",
     };
 
     /// <summary>A new option has to be put in one of the two lists.</summary>

@@ -14,6 +14,7 @@ internal static class Starvation
         string arm = settings.Arm ?? "overlayd";
         string name = $"starve_{arm.Replace('-', '_')}";
         int bad = 0;
+        int hidden = 0;
         int runs = 0;
         List<double> delays = [];
         foreach (int nodes in settings.Nodes is { } n ? [n] : (int[])[50, 200])
@@ -24,6 +25,7 @@ internal static class Starvation
                 {
                     Outcome[] cell = settings.ForEachSeed(200, seed => Once(seed, arm, nodes, starved, loss));
                     bad += cell.Count(c => c.FalseDeaths > 0);
+                    hidden += cell.Count(c => c.Hidden > 0);
                     runs += cell.Length;
                     delays.AddRange(cell.SelectMany(c => c.Delays));
                     Console.Error.WriteLine(
@@ -36,6 +38,7 @@ internal static class Starvation
 
         Figure.Print($"{name}_runs", runs, "count", "3600", "kinship, Lifeguard");
         Figure.Print($"{name}_runs_with_false_death", bad, "count", $"{108.0 * runs / 3600:0.0}", "kinship, Lifeguard: 108 of 3600");
+        Figure.Print($"{name}_runs_with_a_live_one_out_of_a_view", hidden, "count");
         Figure.Print($"{name}_crash_p50", Figure.Percentile(delays, 0.5), "s");
         Figure.Print($"{name}_crash_p99", Figure.Percentile(delays, 0.99), "s");
         return 0;
@@ -55,10 +58,15 @@ internal static class Starvation
         GossipNode victim = world.Nodes[order[^1]];
         int wrong = 0;
         int suspicions = 0;
+        int hidden = 0;
         List<double> delays = [];
         world.Observer = (_, change) =>
         {
-            if (change is GossipEvent.MemberChanged { Member: var member })
+            if (change is GossipEvent.ViewChanged { Lost: var lost })
+            {
+                hidden += lost.Count(n => n != victim.Name);
+            }
+            else if (change is GossipEvent.MemberChanged { Member: var member })
             {
                 suspicions += member.State == MemberState.Suspect ? 1 : 0;
                 if (member.State == MemberState.Dead && member.Name == victim.Name && victim.CrashedAt is { } crash)
@@ -74,8 +82,8 @@ internal static class Starvation
         world.Run(TimeSpan.FromSeconds(60));
         world.Crash(victim);
         world.Run(TimeSpan.FromSeconds(60));
-        return new(wrong, suspicions, delays, world.Bytes / 120.0 / nodes);
+        return new(wrong, hidden, suspicions, delays, world.Bytes / 120.0 / nodes);
     }
 
-    private sealed record Outcome(int FalseDeaths, int Suspicions, List<double> Delays, double BytesPerSecond);
+    private sealed record Outcome(int FalseDeaths, int Hidden, int Suspicions, List<double> Delays, double BytesPerSecond);
 }
