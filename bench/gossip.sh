@@ -38,6 +38,7 @@ gossip_simulated() {
     simulated "bootstrap" bootstrap
     simulated "all restart" restart
     simulated "flaky nodes" flaky
+    simulated "100,000 entries on 25" tables
     simulated "churn" churn --seeds "${seeds:-4}"
     if [ -n "$full" ]; then
         simulated "at rest" idle

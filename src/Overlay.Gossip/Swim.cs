@@ -264,7 +264,7 @@ public sealed partial class Swim
         }
 
         if (!hosts.Completed(exchangeId, now, e) && !jury.Completed(exchangeId, now, e)
-            && !differences.Completed(exchangeId, message, now, e) && !exchanges.Completed(exchangeId, message, now, e))
+            && !trials.Completed(exchangeId) && !differences.Completed(exchangeId, message, now, e) && !exchanges.Completed(exchangeId, message, now, e))
         {
             Counters.Stale++;
         }
@@ -277,7 +277,7 @@ public sealed partial class Swim
     public void StreamFailed(long exchangeId, StreamFailure failure, Instant now, GossipEffects e)
     {
         if (!gone && !hosts.Failed(exchangeId, failure, now, e) && !jury.Failed(exchangeId, failure, now, e)
-            && !differences.Failed(exchangeId) && !exchanges.Failed(exchangeId, e))
+            && !trials.Failed(exchangeId) && !differences.Failed(exchangeId) && !exchanges.Failed(exchangeId, e))
         {
             Counters.StreamsFailed++;
         }

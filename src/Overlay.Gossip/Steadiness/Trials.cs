@@ -88,6 +88,24 @@ internal sealed class Trials(
         return false;
     }
 
+    /// <summary>A stream was answered; false where it is none of these.</summary>
+    public bool Completed(long exchangeId)
+    {
+        foreach (Trial trial in open)
+        {
+            if (trial.ExchangeId == exchangeId)
+            {
+                trial.AnsweredByStream = true;
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    /// <summary>A stream failed; false where it is none of these.</summary>
+    public bool Failed(long exchangeId) => open.Exists(t => t.ExchangeId == exchangeId);
+
     public void Advance(Instant now, GossipEffects e)
     {
         for (int i = open.Count - 1; i >= 0; i--)
@@ -121,7 +139,7 @@ internal sealed class Trials(
             return true;
         }
 
-        if (trial.Answers >= EnoughAnswers)
+        if (trial.Answers >= EnoughAnswers || trial.AnsweredByStream)
         {
             trial.Subject.Standing.TrialAt = now + AgainWhereFine;
             return true;
@@ -137,6 +155,15 @@ internal sealed class Trials(
         if (trial.Sent < Pings)
         {
             uint sequence = (uint)prng.NextUInt64();
+            if (trial.Sent == 0 && trial.Subject.AnswersStreamPings)
+            {
+                // Where only datagrams are kept out the member works: a prompt answer by stream says so.
+                trial.ExchangeId = outbox.Dial(
+                    e, trial.Subject.Address,
+                    new GossipMessage.Ping(sequence, trial.Subject.Name, members.Self.Address, members.Self.Name),
+                    options.ProbeTimeout, expectsReply: true);
+            }
+
             trial.Asked(sequence, now, options.ProbeInterval * 0.4);
             outbox.Send(e, trial.Subject.Address, new GossipMessage.Ping(
                 sequence, trial.Subject.Name, members.Self.Address, members.Self.Name));
@@ -181,6 +208,11 @@ internal sealed class Trials(
         public MemberEntry Subject => subject;
 
         public Instant NextDeadline { get; private set; } = now;
+
+        /// <summary>The stream that asks, too; −1: none was tried.</summary>
+        public long ExchangeId { get; set; } = -1;
+
+        public bool AnsweredByStream { get; set; }
 
         public int Sent { get; private set; }
 

@@ -1,6 +1,4 @@
 using System.Text;
-using Overlay.Gossip;
-using Overlay.Primitives;
 
 namespace Overlay.Simulation.Gossip.Experiments;
 
