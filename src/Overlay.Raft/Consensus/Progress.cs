@@ -51,6 +51,7 @@ internal sealed class Progress(MemberId member, RaftOptions options)
     public void Own(ulong durable)
     {
         Match = durable;
+        Next = durable + 1;
         State = ProgressState.Replicate;
         IsRecentlyActive = true;
         ReadPosition = ulong.MaxValue;

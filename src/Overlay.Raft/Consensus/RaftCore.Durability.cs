@@ -21,7 +21,7 @@ public sealed partial class RaftCore
     private bool IsApplyOpen => batchCount > 0 || restoreOpen is not null;
 
     private bool IsApplyDue =>
-        !IsApplyOpen && (restoring is not null || Math.Min(log.Commit, log.Durable) > handedOut);
+        !IsApplyOpen && (restoring is not null || ApplyLimit() > handedOut);
 
     /// <summary>
     /// The state machine has applied everything up to the entry. Best called for each entry: the more indexes have a hash,
@@ -62,6 +62,27 @@ public sealed partial class RaftCore
         }
 
         ReportApplied(index, stateHash);
+        NoteChanges();
+    }
+
+    /// <summary>What is committed and durable, but no change of members before it is durable that it is committed.</summary>
+    private ulong ApplyLimit()
+    {
+        ulong limit = Math.Min(log.Commit, log.Durable);
+        if (durableState.Committed >= state.Committed)
+        {
+            return limit;
+        }
+
+        for (ulong index = Math.Max(handedOut + 1, log.First); index <= limit; index++)
+        {
+            if (index > durableState.Committed && log.At(index).Kind == EntryKind.Configuration)
+            {
+                return index - 1;
+            }
+        }
+
+        return limit;
     }
 
     private void ReportApplied(ulong index, ulong stateHash)
@@ -112,8 +133,7 @@ public sealed partial class RaftCore
             return;
         }
 
-        ulong to = Math.Min(log.Commit, log.Durable);
-        batchCount = log.Count(handedOut + 1, to, options.MaxApplyBytes, options.MaxApplyEntries, out _);
+        batchCount = log.Count(handedOut + 1, ApplyLimit(), options.MaxApplyBytes, options.MaxApplyEntries, out _);
         if (batch.Length < batchCount)
         {
             batch = new LogEntry[Math.Max(64, 2 * batchCount)];

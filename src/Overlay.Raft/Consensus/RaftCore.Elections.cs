@@ -153,7 +153,8 @@ public sealed partial class RaftCore
     /// <summary>The vote for itself counts when the disk has it, like everybody's.</summary>
     private void CountOwnVote()
     {
-        if (role == RaftRole.Candidate && durableState == state && members.Self?.Vote is null)
+        if (role == RaftRole.Candidate && durableState.Term == state.Term && durableState.Vote == self
+            && members.Self?.Vote is null)
         {
             CountVote(self, true);
         }

@@ -11,6 +11,9 @@ public sealed partial class RaftCore
     /// <summary>Configurations behind the newest snapshot, by the entry that brought them.</summary>
     private readonly List<(ulong Index, Configuration Configuration)> history = [];
 
+    /// <summary>Up to here changes of members that are committed are in <see cref="state"/>.</summary>
+    private ulong changesNoted;
+
     /// <summary>No other change before this entry is applied.</summary>
     private ulong changePending;
 
@@ -76,6 +79,24 @@ public sealed partial class RaftCore
             Invariant.Holds(next is not null, "a joint configuration can be left");
             ProposeChange(next);
         }
+    }
+
+    /// <summary>
+    /// Only of entries that are durable: the hard state is written before the entries of the same write, and must not claim
+    /// what a crash in between would leave out.
+    /// </summary>
+    private void NoteChanges()
+    {
+        ulong limit = Math.Min(log.Commit, log.Durable);
+        for (ulong index = Math.Max(changesNoted + 1, log.First); index <= limit; index++)
+        {
+            if (index > state.Committed && log.At(index).Kind == EntryKind.Configuration)
+            {
+                state = state with { Committed = index };
+            }
+        }
+
+        changesNoted = Math.Max(changesNoted, limit);
     }
 
     private void ApplyConfiguration(in LogEntry entry)

@@ -137,7 +137,7 @@ public sealed partial class RaftCore
         Invariant.Holds(term >= state.Term, "terms never go back");
         if (term != state.Term)
         {
-            state = new(term, MemberId.None);
+            state = state with { Term = term, Vote = MemberId.None };
         }
 
         StopLeading();

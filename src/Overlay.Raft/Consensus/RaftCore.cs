@@ -51,6 +51,7 @@ public sealed partial class RaftCore
         told = (RaftRole.Follower, state.Term, MemberId.None);
         readNumber = prng.NextUInt64();
         handedOut = log.Applied;
+        changesNoted = log.Applied;
         RecoverConfiguration(found);
         ResetElectionTimer();
     }
@@ -124,6 +125,7 @@ public sealed partial class RaftCore
         if (message.To == self && message.From != self && !message.From.IsNone && Admit(message))
         {
             Handle(message);
+            NoteChanges();
         }
     }
 
@@ -137,6 +139,7 @@ public sealed partial class RaftCore
             CompleteOldest();
         }
 
+        NoteChanges();
         while (writes.TryRelease(out RaftMessage message))
         {
             // What was said in an earlier term helps nobody any more.
@@ -164,6 +167,7 @@ public sealed partial class RaftCore
             Elect(isTransfer: false, options.PreVote);
         }
 
+        NoteChanges();
         LeaveIfDue();
         StartRound();
         SendAppends();

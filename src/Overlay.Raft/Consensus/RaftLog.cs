@@ -31,7 +31,8 @@ internal sealed class RaftLog
         Invariant.Holds(
             found.Applied >= Snapshot.Index && found.Applied <= Last, "what was applied is in the snapshot or in the log");
         Applied = found.Applied;
-        Commit = KnownCommitted();
+        Invariant.Holds(found.State.Committed <= Last, "a change of members that is known to be committed is in the log");
+        Commit = Math.Max(KnownCommitted(), found.State.Committed);
     }
 
     public SnapshotMark Snapshot { get; private set; }

@@ -11,8 +11,7 @@ internal sealed class RaftFake
     private readonly RaftRig rig;
     private readonly RaftEffects effects = new();
     private readonly SortedDictionary<ulong, (SnapshotMark Mark, Configuration Configuration, string[] State)> snapshots = [];
-    private (SnapshotMark Mark, Configuration Configuration, string[] State)? offered;
-    private RaftMessage heldSnapshot;
+    private readonly Dictionary<SnapshotMark, (SnapshotMark Mark, Configuration Configuration, string[] State)> received = [];
 
     public RaftFake(RaftRig rig, MemberId id, RaftRecovered found, RaftOptions options)
     {
@@ -68,8 +67,7 @@ internal sealed class RaftFake
     {
         if (message.Kind == MessageKind.InstallSnapshot && Core.WantsSnapshot(message.Snapshot))
         {
-            offered = rig.Bytes(message);
-            heldSnapshot = message;
+            received[message.Snapshot] = rig.Bytes(message);
         }
 
         Core.Receive(message, rig.Now, effects);
@@ -170,6 +168,9 @@ internal sealed class RaftFake
         Disk = [.. Disk.Where(entry => entry.Index >= keepFrom)];
     }
 
+    /// <summary>As a disk would be that did not keep which change of members is committed.</summary>
+    public void ForgetChange() => DiskState = DiskState with { Committed = 0 };
+
     /// <summary>Everything that was not completed is gone.</summary>
     public void Restart()
     {
@@ -257,8 +258,7 @@ internal sealed class RaftFake
         DiskState = write.State ?? DiskState;
         if (write.Install is { } mark)
         {
-            Assert.Equal(heldSnapshot.Snapshot, mark);
-            snapshots[mark.Index] = offered!.Value;
+            snapshots[mark.Index] = received[mark];
             DiskSnapshot = mark;
             Disk.Clear();
         }

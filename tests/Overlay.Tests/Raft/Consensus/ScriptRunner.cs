@@ -342,7 +342,7 @@ internal sealed class ScriptRunner
 
         foreach (LogWrite write in effects.Writes)
         {
-            string state = write.State is { } s ? $" term {s.Term} vote {s.Vote}" : "";
+            string state = write.State is { } s ? $" term {s.Term} vote {s.Vote}" + (s.Committed == 0 ? "" : $" change {s.Committed}") : "";
             string cut = write.TruncateFrom == 0 ? "" : $" void from {write.TruncateFrom}";
             string install = write.Install is { } mark ? $" snapshot {mark.Index}/{mark.Term}" : "";
             Line($"{id}: write {write.Number}{state}{install}{cut}{Text(write.Entries)}");
