@@ -32,9 +32,9 @@ internal sealed partial class CaKeeper(ManagerLoop loop, ILogger<CaKeeper> logge
         }
     }
 
-    [LoggerMessage(EventId = 730, Level = LogLevel.Information, Message = "The new root certificate is at {Done} of {Nodes} nodes; {Missing}")]
+    [LoggerMessage(EventId = 760, Level = LogLevel.Information, Message = "The new root certificate is at {Done} of {Nodes} nodes; {Missing}")]
     private partial void LogProgress(int done, int nodes, string missing);
 
-    [LoggerMessage(EventId = 731, Level = LogLevel.Information, Message = "The new root certificate is in force, with all {Nodes} nodes")]
+    [LoggerMessage(EventId = 761, Level = LogLevel.Information, Message = "The new root certificate is in force, with all {Nodes} nodes")]
     private partial void LogInForce(int nodes);
 }
