@@ -9,10 +9,12 @@ namespace Overlay.Raft;
 /// durable. So an entry that does not validate but has an identifier was once whole: corruption. One without an
 /// identifier and with nothing of a later batch behind it is a write that never finished: a torn tail.
 /// A segment that has a successor is sealed with its last index, so that the successor cannot vanish unnoticed.
+/// A successor may begin before the last entry of the one before: its entries are those that count, and nothing that
+/// is durable is ever written over.
 /// </summary>
 public static class SegmentFormat
 {
-    public const int HeaderBytes = 48;
+    public const int HeaderBytes = 72;
 
     /// <summary>Half a page behind the header: a sector of its own.</summary>
     public const int SealOffset = 2048;
@@ -20,6 +22,9 @@ public static class SegmentFormat
     public const int IdentifiersOffset = 4096;
     public const int IdentifierBytes = 32;
     public const int MaxEntries = 16384;
+
+    /// <summary>The header a second time, between identifiers and entries.</summary>
+    public const int HeaderCopyOffset = EntriesOffset - 4096;
 
     /// <summary>A mebibyte into the file: no sector or stripe holds both an entry and its identifier.</summary>
     public const int EntriesOffset = 1 << 20;
@@ -32,15 +37,27 @@ public static class SegmentFormat
     /// <summary>The longest file that is read: full to the last byte, and then one batch of a single entry.</summary>
     public const int MaxFileBytes = FullBytes + RecordHeaderBytes + MaxEntryBytes + 8;
     private const ulong Magic = 0x31474F4C_44564F; // "OVDLOG1" read as little-endian text
-    private const uint Version = 2;
+    private const uint Version = 3;
+
+    /// <summary>One manager's log: term 1, no kinds of entries, one copy of a shorter header. Read, never written.</summary>
+    private const uint SingleVersion = 2;
+    private const int SingleChecksumOffset = 44;
     private const ulong SealMagic = 0x4C414553_44564F; // "OVDSEAL"
 
     /// <summary>Identity of a segment.</summary>
     /// <param name="Salt">Random; part of every checksum, so that a recycled block never validates.</param>
-    public readonly record struct Header(ulong Id, ulong FirstIndex, ulong Salt);
+    /// <param name="PreviousTerm">Of the entry before the first; 0: there is none, or it is not known.</param>
+    /// <param name="Member">Whose log it is; none: one manager's alone.</param>
+    /// <param name="Key">Number of the data key; 0: the entries are in the clear.</param>
+    /// <param name="IsSingle">Of the version that one manager alone wrote.</param>
+    public readonly record struct Header(
+        ulong Id, ulong FirstIndex, ulong Salt, ulong PreviousTerm = 0, MemberId Member = default, ulong Key = 0, bool IsSingle = false);
 
-    public readonly record struct Identifier(ulong Index, ulong Term, uint Offset, uint Length);
+    public readonly record struct Identifier(ulong Index, ulong Term, uint Offset, uint Length, EntryKind Kind);
 
+    /// <summary>
+    /// magic 8, version 4, id 8, first index 8, salt 8, term of the entry before 8, member 8, data key 8, 8 zero, CRC-32C 4.
+    /// </summary>
     public static void WriteHeader(Span<byte> bytes, Header header)
     {
         bytes[..HeaderBytes].Clear();
@@ -49,15 +66,30 @@ public static class SegmentFormat
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[12..], header.Id);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[20..], header.FirstIndex);
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[28..], header.Salt);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[44..], Crc32C.Of(bytes[..44]));
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[36..], header.PreviousTerm);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[44..], header.Member.Value);
+        BinaryPrimitives.WriteUInt64LittleEndian(bytes[52..], header.Key);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[68..], Crc32C.Of(bytes[..68]));
     }
 
-    public static bool TryReadHeader(ReadOnlySpan<byte> bytes, out Header header)
+    /// <summary>The header at the start of the file, or its copy.</summary>
+    public static bool TryReadHeader(ReadOnlySpan<byte> file, out Header header) =>
+        TryReadHeaderCopy(file, out header)
+        || (file.Length > HeaderCopyOffset && TryReadHeaderCopy(file[HeaderCopyOffset..], out header));
+
+    /// <summary>The header that these bytes begin with.</summary>
+    public static bool TryReadHeaderCopy(ReadOnlySpan<byte> bytes, out Header header)
     {
         header = default;
-        if (bytes.Length < HeaderBytes || BinaryPrimitives.ReadUInt64LittleEndian(bytes) != Magic
-            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]) != Version
-            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[44..]) != Crc32C.Of(bytes[..44]))
+        if (bytes.Length < HeaderBytes || BinaryPrimitives.ReadUInt64LittleEndian(bytes) != Magic)
+        {
+            return false;
+        }
+
+        uint version = BinaryPrimitives.ReadUInt32LittleEndian(bytes[8..]);
+        int end = version == SingleVersion ? SingleChecksumOffset : HeaderBytes - sizeof(uint);
+        if (version is not (Version or SingleVersion)
+            || BinaryPrimitives.ReadUInt32LittleEndian(bytes[end..]) != Crc32C.Of(bytes[..end]))
         {
             return false;
         }
@@ -65,6 +97,14 @@ public static class SegmentFormat
         header = new(
             BinaryPrimitives.ReadUInt64LittleEndian(bytes[12..]), BinaryPrimitives.ReadUInt64LittleEndian(bytes[20..]),
             BinaryPrimitives.ReadUInt64LittleEndian(bytes[28..]));
+        header = version == SingleVersion
+            ? header with { IsSingle = true }
+            : header with
+            {
+                PreviousTerm = BinaryPrimitives.ReadUInt64LittleEndian(bytes[36..]),
+                Member = new(BinaryPrimitives.ReadUInt64LittleEndian(bytes[44..])),
+                Key = BinaryPrimitives.ReadUInt64LittleEndian(bytes[52..]),
+            };
         return header.FirstIndex > 0;
     }
 
@@ -89,7 +129,7 @@ public static class SegmentFormat
     public static int RecordBytes(int dataLength) => (RecordHeaderBytes + dataLength + 7) & ~7;
 
     /// <summary>
-    /// index 8, term 8, length 4, place in its batch 4, 4 zero, CRC-32C 4 over these, the data and the salt.
+    /// index 8, term 8, length 4, place in its batch 4, kind 1, 3 zero, CRC-32C 4 over these, the data and the salt.
     /// </summary>
     /// <param name="place">0 and up among the entries that one sync makes durable.</param>
     public static int WriteRecord(Span<byte> bytes, in LogEntry entry, int place, ulong salt)
@@ -101,12 +141,16 @@ public static class SegmentFormat
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], entry.Term);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], (uint)entry.Data.Length);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], (uint)place);
+        bytes[24] = (byte)entry.Kind;
         entry.Data.Span.CopyTo(bytes[RecordHeaderBytes..]);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[28..], Checksum(bytes, entry.Data.Length, salt));
         return length;
     }
 
-    /// <summary>The record at the start of the bytes, if it is whole and has the index.</summary>
+    /// <summary>
+    /// The record at the start of the bytes, if it is whole and has the index. In a segment of one manager alone the
+    /// kind says nothing.
+    /// </summary>
     public static bool TryReadRecord(ReadOnlyMemory<byte> bytes, ulong index, ulong salt, out LogEntry entry)
     {
         entry = default;
@@ -123,7 +167,8 @@ public static class SegmentFormat
             return false;
         }
 
-        entry = new(index, BinaryPrimitives.ReadUInt64LittleEndian(span[8..]), bytes.Slice(RecordHeaderBytes, (int)length));
+        entry = new(
+            index, BinaryPrimitives.ReadUInt64LittleEndian(span[8..]), (EntryKind)span[24], bytes.Slice(RecordHeaderBytes, (int)length));
         return true;
     }
 
@@ -141,7 +186,7 @@ public static class SegmentFormat
         BinaryPrimitives.WriteUInt64LittleEndian(bytes[8..], identifier.Term);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[16..], identifier.Offset);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[20..], identifier.Length);
-        BinaryPrimitives.WriteUInt32LittleEndian(bytes[24..], 0);
+        BinaryPrimitives.WriteUInt32LittleEndian(bytes[24..], (uint)identifier.Kind);
         BinaryPrimitives.WriteUInt32LittleEndian(bytes[28..], Crc32C.Of(bytes[..28], salt));
     }
 
@@ -156,7 +201,7 @@ public static class SegmentFormat
 
         identifier = new(
             index, BinaryPrimitives.ReadUInt64LittleEndian(bytes[8..]), BinaryPrimitives.ReadUInt32LittleEndian(bytes[16..]),
-            BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]));
+            BinaryPrimitives.ReadUInt32LittleEndian(bytes[20..]), (EntryKind)bytes[24]);
         return true;
     }
 

@@ -1,23 +1,8 @@
 namespace Overlay.Raft;
 
-public enum ScanVerdict
-{
-    /// <summary>Every byte that was ever acknowledged is there.</summary>
-    Whole,
-
-    /// <summary>The last write did not finish; nothing acknowledged is missing. The file ends at <see cref="SegmentScan.End"/>.</summary>
-    Torn,
-
-    /// <summary>Something that was acknowledged does not validate; see <see cref="SegmentScan.Fault"/>.</summary>
-    Corrupt,
-}
-
 /// <summary>What a segment's bytes hold.</summary>
 public sealed class SegmentScan
 {
-    /// <summary>How often a search behind a bad record compares a checksum: a bound for bytes of any origin.</summary>
-    private const int MaxProbes = 1024;
-
     private readonly ReadOnlyMemory<byte> file;
 
     private SegmentScan(SegmentFormat.Header header, ReadOnlyMemory<byte> file)
@@ -29,12 +14,25 @@ public sealed class SegmentScan
 
     public SegmentFormat.Header Header { get; }
 
+    /// <summary>False: what it held is not known, not even how much; there are no <see cref="Entries"/>.</summary>
+    public bool HasHeader { get; private init; }
+
+    /// <summary>One of the header's two copies does not validate.</summary>
+    public bool IsHeaderDamaged { get; private init; }
+
+    /// <summary>
+    /// Every one that was durable, from the first index on without gaps, as the bytes are in the file. Of a damaged one the
+    /// data is empty, and the term is 0 if its identifier is damaged too.
+    /// </summary>
     public IReadOnlyList<LogEntry> Entries { get; private init; } = [];
 
-    /// <summary>Where each of <see cref="Entries"/> begins.</summary>
+    /// <summary>Where each of <see cref="Entries"/> begins; 0: damaged, and not known.</summary>
     public IReadOnlyList<int> Offsets { get; private init; } = [];
 
-    /// <summary>Where the next record goes.</summary>
+    /// <summary>Positions in <see cref="Entries"/> that do not validate.</summary>
+    public IReadOnlyList<int> Damaged { get; private init; } = [];
+
+    /// <summary>Where the next record goes; of a segment with damage nothing may be written there.</summary>
     public int End { get; private init; }
 
     /// <summary>The last entry, or the one before the first.</summary>
@@ -58,45 +56,32 @@ public sealed class SegmentScan
     {
         if (file.Length > SegmentFormat.MaxFileBytes)
         {
-            return Corrupt(
-                default, $"offset {SegmentFormat.MaxFileBytes}: the file goes on to {file.Length}, more than a segment can have");
+            return Unknown($"offset {SegmentFormat.MaxFileBytes}: the file goes on to {file.Length}, more than a segment can have");
         }
 
         if (!SegmentFormat.TryReadHeader(file.Span, out SegmentFormat.Header header))
         {
-            return Corrupt(default, "offset 0: the header does not validate");
+            return Unknown("offset 0: the header does not validate");
         }
 
         if (file.Length < SegmentFormat.EntriesOffset)
         {
-            return Corrupt(
-                header, $"offset {file.Length}: the file ends there, but a segment has {SegmentFormat.EntriesOffset} bytes before its first entry");
+            return Unknown(
+                $"offset {file.Length}: the file ends there, but a segment has {SegmentFormat.EntriesOffset} bytes before its first entry");
         }
 
-        List<LogEntry> entries = [];
-        List<int> offsets = [];
-        int end = SegmentFormat.EntriesOffset;
-        while (end < file.Length && entries.Count < SegmentFormat.MaxEntries
-            && SegmentFormat.TryReadRecord(file[end..], header.FirstIndex + (ulong)entries.Count, header.Salt, out LogEntry entry))
-        {
-            entries.Add(entry);
-            offsets.Add(end);
-            end += SegmentFormat.RecordBytes(entry.Data.Length);
-        }
-
-        string contradiction = CheckIdentifiers(file.Span, header, entries, offsets, end, out List<int> unidentified);
-        bool isSealed = SegmentFormat.TryReadSeal(
-            file.Span.Slice(SegmentFormat.SealOffset, SegmentFormat.SealBytes), header.Salt, out ulong sealedAt);
-        (ScanVerdict verdict, string fault) = contradiction.Length > 0
-            ? (ScanVerdict.Corrupt, contradiction)
-            : JudgeTail(file.Span, file, header, end, header.FirstIndex + (ulong)entries.Count, isSealed ? sealedAt : null);
+        SegmentWalk walk = new(file, header);
+        (ScanVerdict verdict, string fault) = walk.Run();
         return new(header, file)
         {
-            Entries = entries,
-            Offsets = offsets,
-            End = end,
-            Unidentified = unidentified,
-            IsSealed = isSealed,
+            HasHeader = true,
+            IsHeaderDamaged = !header.IsSingle && !HasBothHeaders(file.Span),
+            Entries = walk.Entries,
+            Offsets = walk.Offsets,
+            Damaged = walk.Damaged,
+            End = walk.End,
+            Unidentified = walk.Unidentified,
+            IsSealed = walk.SealedAt is not null,
             Verdict = verdict,
             Fault = fault,
         };
@@ -106,76 +91,8 @@ public sealed class SegmentScan
     public ReadOnlyMemory<byte> RecordOf(int slot) =>
         file.Slice(Offsets[slot], SegmentFormat.RecordHeaderBytes + Entries[slot].Data.Length);
 
-    private static SegmentScan Corrupt(SegmentFormat.Header header, string fault) =>
-        new(header, default) { Verdict = ScanVerdict.Corrupt, Fault = fault };
+    private static SegmentScan Unknown(string fault) => new(default, default) { Verdict = ScanVerdict.Corrupt, Fault = fault };
 
-    /// <summary>In words how an identifier that validates contradicts the entries; empty: none does.</summary>
-    private static string CheckIdentifiers(
-        ReadOnlySpan<byte> file, SegmentFormat.Header header, List<LogEntry> entries, List<int> offsets, int end,
-        out List<int> unidentified)
-    {
-        unidentified = [];
-        ulong? last = null;
-        for (int slot = 0; slot < SegmentFormat.MaxEntries; slot++)
-        {
-            int at = SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes);
-            ulong index = header.FirstIndex + (ulong)slot;
-            bool valid = SegmentFormat.TryReadIdentifier(
-                file.Slice(at, SegmentFormat.IdentifierBytes), index, header.Salt, out SegmentFormat.Identifier found);
-            if (slot >= entries.Count)
-            {
-                last = valid ? index : last;
-            }
-            else if (!valid)
-            {
-                unidentified.Add(slot);
-            }
-            else if (found != new SegmentFormat.Identifier(index, entries[slot].Term, (uint)offsets[slot], (uint)entries[slot].Data.Length))
-            {
-                return $"offset {at}: entry {index} is at {offsets[slot]}, but its identifier says {found.Offset}, "
-                    + $"{found.Length} bytes, term {found.Term}";
-            }
-        }
-
-        return last is null
-            ? ""
-            : $"offset {end}: entry {header.FirstIndex + (ulong)entries.Count} does not validate, though entries up to {last} were durable";
-    }
-
-    /// <summary>Behind the last record that validates: nothing, an unfinished write, or a damaged one.</summary>
-    private static (ScanVerdict Verdict, string Fault) JudgeTail(
-        ReadOnlySpan<byte> file, ReadOnlyMemory<byte> memory, SegmentFormat.Header header, int end, ulong next, ulong? sealedAt)
-    {
-        if (sealedAt is { } last && last + 1 != next)
-        {
-            return (ScanVerdict.Corrupt, $"offset {end}: it holds entries up to {next - 1}, but was closed with entry {last}");
-        }
-
-        // The padding of the last record may be missing.
-        if (!file[Math.Min(end, file.Length)..].ContainsAnyExcept((byte)0))
-        {
-            return (ScanVerdict.Whole, "");
-        }
-
-        int probes = 0;
-        for (int at = end + 8; at + SegmentFormat.RecordHeaderBytes <= file.Length && probes < MaxProbes; at += 8)
-        {
-            (ulong index, ulong batchStart) = SegmentFormat.Claim(file[at..]);
-            if (batchStart <= next || index - next > SegmentFormat.MaxEntries)
-            {
-                continue;
-            }
-
-            // A batch is written when the one before is durable: that one cannot be a write that did not finish.
-            probes++;
-            if (SegmentFormat.TryReadRecord(memory[at..], index, header.Salt, out _))
-            {
-                return (
-                    ScanVerdict.Corrupt,
-                    $"offset {end}: entry {next} does not validate, though entry {index} of a later batch does (offset {at})");
-            }
-        }
-
-        return (ScanVerdict.Torn, $"offset {end}: a write of entry {next} did not finish");
-    }
+    private static bool HasBothHeaders(ReadOnlySpan<byte> file) =>
+        SegmentFormat.TryReadHeaderCopy(file, out _) && SegmentFormat.TryReadHeaderCopy(file[SegmentFormat.HeaderCopyOffset..], out _);
 }

@@ -21,6 +21,7 @@ internal static class CommandTree
         ("detach", static (maker, _, _) => EndpointVerbs.MakeDetach(maker)),
         ("endpoint", static (maker, _, _) => EndpointVerbs.Make(maker)),
         ("gossip", static (maker, _, _) => GossipVerbs.Make(maker)),
+        ("store", static (maker, _, _) => StoreVerbs.Make(maker)),
         ("status", static (maker, _, _) => StatusVerb.Make(maker)),
         ("version", static (maker, _, _) => VersionVerb.Make(maker)),
         ("completion", static (maker, _, root) => CompletionVerbs.Make(maker, root)),

@@ -50,6 +50,28 @@ internal sealed class Output(Terminal terminal, OutputOptions options)
         }
     }
 
+    /// <summary>A table of texts that are no message of the contract, by keys that are its headings too.</summary>
+    public void Rows(IReadOnlyList<string> keys, IReadOnlyList<string[]> rows)
+    {
+        if (options.Json)
+        {
+            terminal.Out.WriteLine(Json.Rows(rows.Select(row => keys.Zip(row, static (key, value) => (key, value)).ToArray())));
+        }
+        else if (options.Quiet)
+        {
+            foreach (string[] row in rows)
+            {
+                terminal.Out.WriteLine(row[0]);
+            }
+        }
+        else
+        {
+            PlainTable.Write(
+                terminal.Out, [.. keys.Select(static key => key.ToUpperInvariant())],
+                [.. rows.Select(row => row.Select(text => Cell.Of(text, isState: false, whole: true)).ToArray())]);
+        }
+    }
+
     /// <summary>Whole objects, always as a JSON array: an inspection has no table. Nothing if none was found.</summary>
     public void Inspect(IReadOnlyList<IMessage> messages)
     {

@@ -1,69 +1,73 @@
-using System.Buffers;
-using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Overlay.Primitives;
 using Overlay.Raft;
 
 namespace Overlay.Daemon.Storage;
 
 /// <summary>
-/// The manager's log on disk: segments of <see cref="SegmentFormat"/> and snapshots of <see cref="SnapshotFormat"/>.
-/// <see cref="LogRecovery"/> decides what is in them; this does the writing, in the order that the rules rest on. An
-/// append returns when the batch is durable. Used by one thread. Any failed write makes it unusable: the process must
-/// end.
+/// A manager's log on disk: segments of <see cref="SegmentFormat"/>, snapshots of <see cref="SnapshotFormat"/>, and term
+/// and vote of <see cref="StateFormat"/>. <see cref="LogRecovery"/> decides what is in them; this does the writing, in the
+/// order that the rules rest on. An append returns when the batch is durable. Used by one thread. Any failed write makes
+/// it unusable: the process must end.
 /// </summary>
-internal sealed class LogStore : IDisposable
+internal sealed partial class LogStore : IDisposable
 {
-    private const int ZeroesAtOnce = 64 << 10;
-
     private readonly ILogFolder folder;
-    private readonly LogLimits limits;
+    private readonly LogOptions options;
+    private readonly StateFiles states;
     private readonly List<SegmentExtent> closed = [];
     private readonly List<ulong> snapshots = [];
-    private ILogFile? file;
-    private string path = "";
-    private SegmentFormat.Header header;
-    private long end;
+    private TermHistory terms = new();
+    private SegmentWriter? segment;
+    private ulong nextSegment = 1;
+    private bool mustBeginSegment;
+    private bool isDamaged;
     private string writing = "";
     private bool broken;
 
-    private LogStore(ILogFolder folder, LogLimits limits)
+    private LogStore(ILogFolder folder, LogOptions options)
     {
         this.folder = folder;
-        this.limits = limits;
+        this.options = options;
+        states = new(folder, options.Keys);
     }
 
     public string Folder => folder.Path;
 
-    public ulong LastIndex { get; private set; }
+    public ulong LastIndex => terms.LastIndex;
+
+    /// <summary>Of the last entry, or of the snapshot that ends there.</summary>
+    public ulong LastTerm => terms.LastTerm;
 
     /// <summary>Identifiers were written since the last sync.</summary>
-    public bool IsUnsettled { get; private set; }
+    public bool IsUnsettled => segment is { IsUnsettled: true };
 
     /// <summary>The newest snapshot's; 0: there is none.</summary>
     public ulong SnapshotIndex => snapshots.Count > 0 ? snapshots[0] : 0;
 
+    /// <summary>Term and vote as they are on disk. Of one manager alone: none.</summary>
+    public HardState State => states.Current?.Hard ?? default;
+
     /// <param name="found">What is in the log; the caller lets go of it when its state is built.</param>
     /// <exception cref="StorageCorruptException">Something acknowledged does not validate, or is missing.</exception>
     /// <exception cref="StorageLockedException">Another agent has it open.</exception>
-    public static LogStore Open(string folder, out LogRecovery found) => Open(new DiskFolder(folder), new(), out found);
+    public static LogStore Open(string folder, out LogRecovery found) => OpenAs(new DiskFolder(folder), new LogOptions(), out found);
 
     /// <inheritdoc cref="Open(string, out LogRecovery)"/>
-    public static LogStore Open(ILogFolder folder, LogLimits limits, out LogRecovery found)
+    public static LogStore Open(ILogFolder folder, LogLimits limits, out LogRecovery found) =>
+        OpenAs(folder, new LogOptions { Limits = limits }, out found);
+
+    /// <inheritdoc cref="Open(string, out LogRecovery)"/>
+    /// <exception cref="MemberLostException">It is not known what this member voted for or acknowledged.</exception>
+    /// <exception cref="StorageForeignException">It is another member's, or another cluster's.</exception>
+    public static LogStore OpenAs(ILogFolder folder, LogOptions options, out LogRecovery found)
     {
-        LogStore store = new(folder, limits);
+        LogStore store = new(folder, options);
         try
         {
-            found = LogRecovery.From(
-                folder.Names(),
-                name => folder.Read(name, LogNames.TryReadSnapshot(name, out _) ? SnapshotFormat.MaxFileBytes : SegmentFormat.MaxFileBytes));
-            if (found.Fault is { } fault)
-            {
-                throw new StorageCorruptException(folder.Path, fault.File, fault.Reason);
-            }
-
+            found = store.Read();
+            StateRecovery state = store.Judge(found);
             LogRecovery sound = found;
-            store.Guarded(() => store.Take(sound));
+            store.Guarded(() => store.Take(sound, state));
             return store;
         }
         catch
@@ -78,23 +82,58 @@ internal sealed class LogStore : IDisposable
     public string? Shortage(long needed = 0)
     {
         long free = folder.FreeBytes;
-        long floor = limits.FreeBytesFloor;
+        long floor = options.Limits.FreeBytesFloor;
         return free >= floor + needed
             ? null
             : $"The disk of {folder.Path} has {StorageText.Mebibytes(free)} left, and the manager's log needs {StorageText.Mebibytes(floor + needed)}.";
     }
 
-    /// <summary>Writes and syncs entries; when it returns nothing of them can be lost.</summary>
+    /// <summary>Makes term and vote durable.</summary>
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
-    public void Append(IReadOnlyList<LogEntry> entries) => Guarded(() =>
+    public void WriteState(HardState state) => Guarded(() =>
     {
-        for (int done = 0; done < entries.Count;)
+        Invariant.Holds(states.Current is not null, "one manager alone votes for nobody");
+        Invariant.Holds(state.Term >= State.Term, $"term {state.Term} is not below {State.Term}");
+        writing = StateFiles.FileNames[0];
+        states.Write(state);
+    });
+
+    /// <summary>
+    /// Writes and syncs entries; when it returns nothing of them can be lost. Entries that are there from the first one's
+    /// index on are void.
+    /// </summary>
+    /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
+    public void Append(IReadOnlyList<LogEntry> entries) => AppendAll(entries as LogEntry[] ?? [.. entries]);
+
+    private void AppendAll(ReadOnlyMemory<LogEntry> entries) => Guarded(() =>
+    {
+        Invariant.Holds(!isDamaged, "nothing is appended to a log with damage");
+        if (entries.Length > 0 && entries.Span[0].Index <= LastIndex)
         {
-            Invariant.Holds(entries[done].Index == LastIndex + 1, $"entry {entries[done].Index} follows {LastIndex}");
-            EnsureSegment(entries[done].Index);
-            done += WriteBatch(entries, done);
+            Cut(entries.Span[0].Index);
+        }
+
+        for (int done = 0; done < entries.Length;)
+        {
+            ReadOnlySpan<LogEntry> rest = entries.Span[done..];
+            Invariant.Holds(rest[0].Index == LastIndex + 1, $"entry {rest[0].Index} follows {LastIndex}");
+            EnsureSegment(rest[0].Index);
+            int written = segment!.WriteBatch(rest, options.Limits);
+            foreach (LogEntry entry in rest[..written])
+            {
+                terms.Add(entry.Index, entry.Term);
+            }
+
+            done += written;
         }
     });
+
+    /// <summary>
+    /// The entry and all behind it are void: a later leader never had them. They stay where they are; the segment that is
+    /// begun now counts in their place.
+    /// </summary>
+    /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
+    public void CutFrom(ulong index) => Guarded(() => Cut(index));
 
     /// <summary>
     /// Makes the last identifiers durable too, when nothing else is to be written: from then on damage to the last batch
@@ -103,31 +142,11 @@ internal sealed class LogStore : IDisposable
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
     public void Settle() => Guarded(() =>
     {
-        if (IsUnsettled)
+        if (segment is { IsUnsettled: true } open)
         {
-            writing = path;
-            file!.Sync();
-            IsUnsettled = false;
+            writing = open.Name;
+            open.Settle();
         }
-    });
-
-    /// <summary>Makes a snapshot durable, then deletes what is kept no longer.</summary>
-    /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
-    public void SaveSnapshot(LogSnapshot snapshot) => Guarded(() =>
-    {
-        Invariant.Holds(snapshot.Index <= LastIndex && snapshot.Index > SnapshotIndex, "a snapshot is newer, and of what the log holds");
-        string name = LogNames.Snapshot(snapshot.Index);
-        writing = name;
-        using (ILogFile made = folder.Create(name + LogNames.UnfinishedSuffix))
-        {
-            made.Write(0, SnapshotFormat.Write(snapshot));
-            made.Sync();
-        }
-
-        folder.Rename(name + LogNames.UnfinishedSuffix, name);
-        folder.Sync();
-        snapshots.Insert(0, snapshot.Index);
-        Delete(LogRetention.Obsolete(snapshots, PresentSnapshots(), closed));
     });
 
     public void Dispose()
@@ -144,182 +163,121 @@ internal sealed class LogStore : IDisposable
             // All that was acknowledged is durable already.
         }
 
-        file?.Dispose();
+        segment?.Dispose();
         folder.Dispose();
     }
 
-    /// <summary>Mends what recovery found, and goes on where the log ends.</summary>
-    private void Take(LogRecovery found)
+    private LogRecovery Read() => LogRecovery.From(
+        folder.Names(),
+        name => folder.Read(name, LogNames.TryReadSnapshot(name, out _) ? SnapshotFormat.MaxFileBytes : SegmentFormat.MaxFileBytes),
+        options.Keys);
+
+    /// <summary>Whether this may be opened at all; nothing is written yet.</summary>
+    private StateRecovery Judge(LogRecovery found)
     {
+        if (found.Fault is { } fault && (options.Identity is null || !options.AllowDamage || found.IsLost))
+        {
+            throw found.IsLost && options.Identity is not null
+                ? new MemberLostException(folder.Path, fault.File, fault.Reason)
+                : new StorageCorruptException(folder.Path, fault.File, fault.Reason);
+        }
+
+        return options.Identity is { } identity ? MemberStates.Judge(folder, identity, found, options.Keys) : new(null, [], false);
+    }
+
+    /// <summary>Mends what recovery found, and goes on where the log ends.</summary>
+    private void Take(LogRecovery found, StateRecovery state)
+    {
+        TakeState(found, state);
         closed.AddRange(found.Closed);
         snapshots.AddRange(found.ValidSnapshots);
-        LastIndex = found.LastIndex;
+        nextSegment = found.NextSegment;
+        terms = found.Terms.Copy();
+        isDamaged = found.Damaged.Count > 0;
         Delete([.. folder.Names().Where(static name => name.EndsWith(LogNames.UnfinishedSuffix, StringComparison.Ordinal)), .. found.Obsolete]);
+        foreach (SegmentFinding damaged in found.Segments.Where(static s => s.Scan is { IsHeaderDamaged: true }))
+        {
+            writing = damaged.Name;
+            SegmentWriter.MendHeader(folder, damaged.Name, damaged.Scan!.Header);
+        }
+
         if (found.ToSeal is { } unsealed)
         {
-            Seal(unsealed.Name, unsealed.Salt, unsealed.Last);
+            writing = unsealed.Name;
+            SegmentWriter.Seal(folder, unsealed.Name, unsealed.Salt, unsealed.Last);
         }
 
-        if (found is { LastSegment: { } last, LastScan: { } scan })
+        if (found is { LastSegment: { } last, LastScan: { } scan } && !isDamaged)
         {
-            path = last;
             writing = last;
-            header = scan.Header;
-            end = scan.End;
-            file = folder.Open(last);
-            Mend(file, scan);
+            segment = SegmentWriter.Mend(folder, last, scan);
+            mustBeginSegment = scan.Verdict == ScanVerdict.Corrupt || scan.Header.IsSingle || scan.Header.Member != Member
+                || scan.Header.Key != 0 || options.Keys is not null;
         }
     }
 
-    /// <summary>
-    /// Cuts off what is torn, and makes durable what has no identifier yet before it gets one. Those entries are
-    /// written again, because after a sync that failed the kernel calls pages clean that never reached the disk.
-    /// </summary>
-    private void Mend(ILogFile segment, SegmentScan scan)
+    private void TakeState(LogRecovery found, StateRecovery state)
     {
-        if (scan.Verdict == ScanVerdict.Torn)
+        if (options.Identity is not { } identity)
         {
-            segment.SetLength(end);
+            return;
         }
 
-        foreach (int slot in scan.Unidentified)
+        writing = StateFiles.FileNames[0];
+        if (state.State is null)
         {
-            // The very same bytes: if this write is torn, nothing changes.
-            segment.Write(scan.Offsets[slot], scan.RecordOf(slot).Span);
+            states.Begin(new(identity, 1, new(found.Terms.LastTerm, MemberId.None)));
         }
-
-        segment.Sync();
-        byte[] identifier = new byte[SegmentFormat.IdentifierBytes];
-        foreach (int slot in scan.Unidentified)
+        else
         {
-            LogEntry entry = scan.Entries[slot];
-            SegmentFormat.WriteIdentifier(
-                identifier, new(entry.Index, entry.Term, (uint)scan.Offsets[slot], (uint)entry.Data.Length), header.Salt);
-            segment.Write(SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes), identifier);
-        }
-
-        if (scan.Unidentified.Count > 0)
-        {
-            segment.Sync();
+            states.Take(state);
         }
     }
 
-    /// <returns>How many entries were written.</returns>
-    private int WriteBatch(IReadOnlyList<LogEntry> entries, int first)
+    private MemberId Member => options.Identity?.Member ?? MemberId.None;
+
+    private void Cut(ulong index)
     {
-        int total = SegmentFormat.RecordBytes(entries[first].Data.Length);
-        int count = 1;
-        int most = Math.Min(entries.Count - first, (int)(limits.SegmentEntries - (long)(entries[first].Index - header.FirstIndex)));
-        while (count < most && SegmentFormat.RecordBytes(entries[first + count].Data.Length) is var next && total + next <= limits.BatchBytes)
+        Invariant.Holds(index > SnapshotIndex, $"entry {index} is behind the snapshot of {SnapshotIndex}: it is not committed");
+        if (index <= LastIndex)
         {
-            total += next;
-            count++;
-        }
-
-        byte[] records = ArrayPool<byte>.Shared.Rent(total);
-        byte[] identifiers = ArrayPool<byte>.Shared.Rent(count * SegmentFormat.IdentifierBytes);
-        try
-        {
-            int at = 0;
-            for (int place = 0; place < count; place++)
-            {
-                LogEntry entry = entries[first + place];
-                int length = SegmentFormat.WriteRecord(records.AsSpan(at), entry, place, header.Salt);
-                SegmentFormat.WriteIdentifier(
-                    identifiers.AsSpan(place * SegmentFormat.IdentifierBytes),
-                    new(entry.Index, entry.Term, (uint)(end + at), (uint)entry.Data.Length), header.Salt);
-                at += length;
-            }
-
-            file!.Write(end, records.AsSpan(0, total));
-            file.Sync();
-            // Only now: an identifier says that its entry is durable. The next sync, or Settle, makes it so itself.
-            long slot = (long)(entries[first].Index - header.FirstIndex);
-            file.Write(
-                SegmentFormat.IdentifiersOffset + (slot * SegmentFormat.IdentifierBytes),
-                identifiers.AsSpan(0, count * SegmentFormat.IdentifierBytes));
-            IsUnsettled = true;
-            end += total;
-            LastIndex = entries[first + count - 1].Index;
-            return count;
-        }
-        finally
-        {
-            ArrayPool<byte>.Shared.Return(records);
-            ArrayPool<byte>.Shared.Return(identifiers);
+            terms.CutFrom(index);
+            BeginSegment(index);
         }
     }
 
     private void EnsureSegment(ulong nextIndex)
     {
-        if (file is not null && end <= limits.SegmentBytes && nextIndex - header.FirstIndex < (ulong)limits.SegmentEntries)
+        if (segment is null || mustBeginSegment || segment.IsFull(options.Limits))
         {
-            return;
+            BeginSegment(nextIndex);
         }
-
-        ulong id = file is null ? 1 : header.Id + 1;
-        SegmentFormat.Header next = new(id, nextIndex, BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8)));
-        string name = LogNames.Segment(id, nextIndex);
-        writing = name;
-        CreateSegment(name, next);
-        if (file is not null)
-        {
-            // After the successor is durable: a seal without one means that it vanished.
-            file.Dispose();
-            file = null;
-            Seal(path, header.Salt, LastIndex);
-            closed.Add(new(path, header.FirstIndex, LastIndex));
-        }
-
-        writing = name;
-        file = folder.Open(name);
-        path = name;
-        header = next;
-        end = SegmentFormat.EntriesOffset;
     }
 
-    /// <summary>Zeroes are written, not skipped: later an identifier needs no room that a full disk does not have.</summary>
-    private void CreateSegment(string name, SegmentFormat.Header next)
+    private void BeginSegment(ulong firstIndex)
     {
-        byte[] bytes = new byte[ZeroesAtOnce];
-        SegmentFormat.WriteHeader(bytes, next);
-        using (ILogFile made = folder.Create(name + LogNames.UnfinishedSuffix))
+        SegmentFormat.Header next = new(
+            nextSegment, firstIndex, NewSalt(), terms.TermOf(firstIndex - 1), Member, options.Keys?.Current.Id ?? 0);
+        writing = LogNames.Segment(next.Id, firstIndex);
+        SegmentWriter made = SegmentWriter.Create(folder, next, options.Keys?.Of(next));
+        for (int i = 0; i < closed.Count; i++)
         {
-            for (int at = 0; at < SegmentFormat.EntriesOffset; at += bytes.Length)
-            {
-                made.Write(at, bytes);
-                bytes.AsSpan(0, SegmentFormat.HeaderBytes).Clear();
-            }
-
-            made.Sync();
+            closed[i] = closed[i] with { Last = Math.Min(closed[i].Last, firstIndex - 1) };
         }
 
-        folder.Rename(name + LogNames.UnfinishedSuffix, name);
-        folder.Sync();
-    }
-
-    private void Seal(string name, ulong salt, ulong last)
-    {
-        writing = name;
-        byte[] seal = new byte[SegmentFormat.SealBytes];
-        SegmentFormat.WriteSeal(seal, last, salt);
-        using ILogFile segment = folder.Open(name);
-        segment.Write(SegmentFormat.SealOffset, seal);
-        segment.Sync();
-    }
-
-    private List<ulong> PresentSnapshots()
-    {
-        List<ulong> present = [];
-        foreach (string name in folder.Names())
+        if (segment is { } before)
         {
-            if (LogNames.TryReadSnapshot(name, out ulong index))
-            {
-                present.Add(index);
-            }
+            before.Dispose();
+            segment = null;
+            writing = before.Name;
+            SegmentWriter.Seal(folder, before.Name, before.Header.Salt, before.LastIndex);
+            closed.Add(new(before.Name, before.Header.FirstIndex, firstIndex - 1));
         }
 
-        return present;
+        writing = made.Name;
+        segment = made;
+        nextSegment = next.Id + 1;
+        mustBeginSegment = false;
     }
 
     private void Delete(IReadOnlyList<string> names)

@@ -29,3 +29,21 @@ public sealed class StorageLockedException(string folder, string? pid, string se
     : IOException(
         $"another agent uses {folder}{(pid is null ? "" : $" (pid {pid})")}: stop that one with "
         + $"`{(pid is null ? "systemctl stop overlayd" : $"kill {pid}")}`, or give this one a folder of its own with `overlayd run {setting}`");
+
+/// <summary>
+/// What this member voted for or acknowledged is not known, so it must never vote again under its id: it could elect two
+/// leaders of one term, or forget what a majority counts on.
+/// </summary>
+/// <param name="folder">The log's.</param>
+/// <param name="file">A name in it; empty: the folder itself.</param>
+/// <param name="fault">With the offset, where there is one.</param>
+public sealed class MemberLostException(string folder, string file, string fault)
+    : IOException(
+        $"{(file.Length > 0 ? Path.Combine(folder, file) : folder)} is damaged ({fault}), so this manager cannot know what it has voted for or "
+        + "acknowledged: take it out of the cluster and back in as a new one with `overlayd leave --force`, then `overlayd join`");
+
+/// <summary>The folder is another member's, or another cluster's.</summary>
+public sealed class StorageForeignException(string folder, Overlay.Raft.LogIdentity found, Overlay.Raft.LogIdentity wanted)
+    : IOException(
+        $"{folder} is the log of member {found.Member} in cluster {found.Cluster}, not of member {wanted.Member} in cluster {wanted.Cluster}: "
+        + "put the right folder in its place, or give this agent one of its own with `overlayd run --state-dir`");

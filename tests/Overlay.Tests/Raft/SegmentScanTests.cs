@@ -12,7 +12,8 @@ public sealed class SegmentScanTests
     private static byte[] Segment(bool identifyLast, params int[] batches)
     {
         byte[] bytes = new byte[SegmentFormat.EntriesOffset + 4096];
-        SegmentFormat.WriteHeader(bytes, new(7, 100, Salt));
+        SegmentFormat.WriteHeader(bytes, new(7, 100, Salt, 2, new(0xAB), 5));
+        SegmentFormat.WriteHeader(bytes.AsSpan(SegmentFormat.HeaderCopyOffset), new(7, 100, Salt, 2, new(0xAB), 5));
         (int end, ulong index) = (SegmentFormat.EntriesOffset, 100);
         for (int batch = 0; batch < batches.Length; batch++)
         {
@@ -24,7 +25,7 @@ public sealed class SegmentScanTests
                 if (identifyLast || batch < batches.Length - 1)
                 {
                     int slot = SegmentFormat.IdentifiersOffset + ((int)(index - 100) * SegmentFormat.IdentifierBytes);
-                    SegmentFormat.WriteIdentifier(bytes.AsSpan(slot), new(index, 3, (uint)end, (uint)data.Length), Salt);
+                    SegmentFormat.WriteIdentifier(bytes.AsSpan(slot), new(index, 3, (uint)end, (uint)data.Length, EntryKind.Data), Salt);
                 }
 
                 end += length;
@@ -38,15 +39,18 @@ public sealed class SegmentScanTests
     public void The_layout_does_not_change_unnoticed()
     {
         byte[] bytes = Segment(true, 2);
-        Assert.Equal("4F56444C4F4731000200000007000000000000006400000000000000F0DEBC9A7856341200000000000000000B249665", Convert.ToHexString(bytes[..48]));
+        string header = "4F56444C4F4731000300000007000000000000006400000000000000F0DEBC9A78563412"
+            + "0200000000000000AB00000000000000050000000000000000000000000000007B0D4A9A";
+        Assert.Equal(header, Convert.ToHexString(bytes[..72]));
+        Assert.Equal(header, Convert.ToHexString(bytes.AsSpan(SegmentFormat.HeaderCopyOffset, 72)));
         Assert.Equal(
-            "64000000000000000300000000000000000010000A0000000000000078E2AABB",
+            "64000000000000000300000000000000000010000A00000001000000C048EF66",
             Convert.ToHexString(bytes.AsSpan(SegmentFormat.IdentifiersOffset, 32)));
         Assert.Equal(
-            "650000000000000003000000000000000B0000000100000000000000",
+            "650000000000000003000000000000000B0000000100000001000000",
             Convert.ToHexString(bytes.AsSpan(SegmentFormat.EntriesOffset + SegmentFormat.RecordBytes(10), 28)));
         Assert.Equal(
-            "4F5644534E503100" + "0500000000000000" + "0200000000000000",
+            "4F5644534E503200" + "0500000000000000" + "0200000000000000",
             Convert.ToHexString(SnapshotFormat.Write(new(5, 2, "x"u8.ToArray()))[..24]));
     }
 
@@ -104,7 +108,7 @@ public sealed class SegmentScanTests
     public void Another_files_identifier_or_a_misplaced_one_is_noticed()
     {
         byte[] bytes = Segment(true, 2, 2);
-        SegmentFormat.WriteIdentifier(bytes.AsSpan(SegmentFormat.IdentifiersOffset), new(100, 3, 5, 10), Salt);
+        SegmentFormat.WriteIdentifier(bytes.AsSpan(SegmentFormat.IdentifiersOffset), new(100, 3, 5, 10, EntryKind.Data), Salt);
         Assert.Contains("offset 4096: entry 100 is at 1048576, but its identifier says 5", SegmentScan.Of(bytes).Fault, StringComparison.Ordinal);
     }
 

@@ -174,8 +174,8 @@ public sealed class UsageTests
             "gossip event", "gossip events", "gossip force-leave", "gossip join", "gossip key", "gossip keys", "gossip ls",
             "gossip query", "gossip rotate", "gossip rtt", "init", "join", "leave",
             "network create", "network inspect", "network ls", "network rm", "node inspect", "node ls", "node rm",
-            "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "status", "token rotate", "token show",
-            "version",
+            "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "status",
+            "store dump", "store repair", "store verify", "token rotate", "token show", "version",
         ],
         CompletionNode.OfTree(Tree()).Where(static n => n.Path.Length > 0 && n.Commands.Count == 0)
             .Select(static n => n.Path).Order(StringComparer.Ordinal));
