@@ -15,7 +15,7 @@ Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop)
   vm       the lab on Debian's kernel in QEMU
   all      every layer
 
-SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip alone). Output of each part goes to artifacts/tests/.
+SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip, 400 of Raft). Output of each part goes to artifacts/tests/.
 EOF
 }
 
@@ -96,6 +96,7 @@ if has unit; then run_xunit unit -trait- Layer=lab; fi
 if has sim; then
     run_script sim 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation --seeds "${SEEDS:-200}"
     run_script sim/gossip 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation gossip check --seeds "${SEEDS:-100}"
+    run_script sim/raft 600 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation raft check --seeds "${SEEDS:-400}"
 fi
 if has lab; then
     run_xunit kernel -trait Layer=lab

@@ -2,10 +2,16 @@ using System.Collections.Concurrent;
 using System.Globalization;
 using Overlay.Simulation;
 using Overlay.Simulation.Gossip;
+using Overlay.Simulation.Raft;
 
 if (args is ["gossip", .. string[] experiment])
 {
     return GossipProgram.Run(experiment);
+}
+
+if (args is ["raft", .. string[] verb])
+{
+    return RaftProgram.Run(verb);
 }
 
 int count = 200;
