@@ -96,7 +96,7 @@ if has unit; then run_xunit unit -trait- Layer=lab; fi
 if has sim; then
     run_script sim 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation --seeds "${SEEDS:-200}"
     run_script sim/gossip 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation gossip check --seeds "${SEEDS:-100}"
-    run_script sim/raft 600 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation raft check --seeds "${SEEDS:-400}"
+    run_script sim/raft 600 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation raft check --seeds "${SEEDS:-1000}"
 fi
 if has lab; then
     run_xunit kernel -trait Layer=lab

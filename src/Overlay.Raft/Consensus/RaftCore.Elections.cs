@@ -103,7 +103,7 @@ public sealed partial class RaftCore
         MessageKind kind = isPreVote ? MessageKind.PreVoteResponse : MessageKind.VoteResponse;
         if (!isFree || !log.IsUpToDate(message.Index, message.LogTerm))
         {
-            Send(new() { Kind = kind, To = message.From, Reject = true });
+            RefuseVote(kind, message);
             return;
         }
 
@@ -116,6 +116,25 @@ public sealed partial class RaftCore
         state = state with { Vote = message.From };
         ResetElectionTimer();
         Hold(new() { Kind = kind, To = message.From });
+    }
+
+    /// <summary>
+    /// With the refusal goes what is committed of the candidate's log. It may need this vote no more then: a leader that was
+    /// removed can have told nobody that its removal is committed, and has the longest log.
+    /// </summary>
+    private void RefuseVote(MessageKind kind, in RaftMessage message)
+    {
+        ulong committed = Math.Min(log.Commit, message.Index);
+        Send(new() { Kind = kind, To = message.From, Reject = true, Index = committed, LogTerm = TermAt(committed) });
+    }
+
+    /// <summary>An entry that is committed elsewhere and is the same here is committed here.</summary>
+    private void TakeRefusedCommit(in RaftMessage message)
+    {
+        if (message.Reject && message.LogTerm > 0 && message.Index > log.Commit && log.Matches(message.Index, message.LogTerm))
+        {
+            log.CommitTo(message.Index);
+        }
     }
 
     private void TakeVote(in RaftMessage message)

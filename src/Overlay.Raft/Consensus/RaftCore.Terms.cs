@@ -28,7 +28,11 @@ public sealed partial class RaftCore
                 || (message.Kind == MessageKind.PreVoteResponse && !message.Reject);
             if (!isAsking)
             {
+                // A candidate that does not get this member's vote must not delay this member's own candidacy (Raft, 5.2): it
+                // may be the only one that can win.
+                Instant due = role == RaftRole.Leader ? Instant.Never : electionDeadline;
                 Follow(message.Term, IsFromLeader(message.Kind) ? message.From : MemberId.None);
+                electionDeadline = message.Kind == MessageKind.Vote ? Instant.Min(due, electionDeadline) : electionDeadline;
             }
 
             return true;
@@ -39,7 +43,7 @@ public sealed partial class RaftCore
             return true;
         }
 
-        if (IsFromLeader(message.Kind) && (options.CheckQuorum || options.PreVote))
+        if (IsFromLeader(message.Kind))
         {
             // A leader of an earlier term that this member cannot follow any more, and whose voters do not hear this one
             // either: the answer's term makes it step down.
@@ -47,7 +51,7 @@ public sealed partial class RaftCore
         }
         else if (message.Kind == MessageKind.PreVote)
         {
-            Send(new() { Kind = MessageKind.PreVoteResponse, To = message.From, Reject = true });
+            RefuseVote(MessageKind.PreVoteResponse, message);
         }
 
         return false;
@@ -70,6 +74,11 @@ public sealed partial class RaftCore
 
             HearLeader(message);
             return;
+        }
+
+        if (message.Kind is MessageKind.VoteResponse or MessageKind.PreVoteResponse)
+        {
+            TakeRefusedCommit(message);
         }
 
         switch (message.Kind)

@@ -17,13 +17,14 @@ public readonly record struct RaftMessage
 
     /// <summary>
     /// Append: term of the entry before the first. Votes: of the sender's last entry. A rejecting AppendResponse: of the
-    /// entry at <see cref="RejectHint"/>, 0 if the follower does not know it.
+    /// entry at <see cref="RejectHint"/>, 0 if the follower does not know it. A refused vote: of the entry at <see cref="Index"/>.
     /// </summary>
     public ulong LogTerm { get; init; }
 
     /// <summary>
     /// Append: index of the entry before the first. AppendResponse: the last entry that is durable and equal to the
-    /// leader's, or what was rejected. Votes: the sender's last entry. ReadResponse: the index to wait for.
+    /// leader's, or what was rejected. Votes: the sender's last entry; refused: what of the candidate's log is committed.
+    /// ReadResponse: the index to wait for.
     /// </summary>
     public ulong Index { get; init; }
 

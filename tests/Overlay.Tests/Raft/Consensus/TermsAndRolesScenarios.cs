@@ -36,7 +36,10 @@ public sealed class TermsAndRolesScenarios
         rig[1].Receive(Message(MessageKind.Append, 3, 1, 4) with { Index = 0, Entries = LogOf(4, 4, 4) });
         Assert.Equal(last, rig[1].Core.LastIndex);
         Assert.Equal(new MemberId(2), rig[1].Core.Leader);
-        Assert.Empty(rig.Sent);
+
+        // Its sender learns that its term is over.
+        RaftMessage answer = Assert.Single(rig.Sent);
+        Assert.Equal((MessageKind.AppendResponse, true, 5UL), (answer.Kind, answer.Reject, answer.Term));
     }
 
     [Fact]
