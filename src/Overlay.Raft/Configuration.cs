@@ -67,6 +67,9 @@ public sealed class Configuration : IEquatable<Configuration>
     public bool IsVoter(MemberId member) =>
         Voters.BinarySearch(member) >= 0 || OutgoingVoters.BinarySearch(member) >= 0;
 
+    /// <summary>Nobody else decides along.</summary>
+    public bool IsOnlyVoter(MemberId member) => Voters is [var only] && only == member && OutgoingVoters.IsEmpty;
+
     public bool IsLearner(MemberId member) => Learners.BinarySearch(member) >= 0;
 
     /// <summary>

@@ -128,10 +128,10 @@ public sealed partial class RaftCore
         Send(new() { Kind = kind, To = message.From, Reject = true, Index = committed, LogTerm = TermAt(committed) });
     }
 
-    /// <summary>An entry that is committed elsewhere and is the same here is committed here.</summary>
+    /// <summary>An entry that is committed elsewhere and is the same here is committed here. A leader counts for itself.</summary>
     private void TakeRefusedCommit(in RaftMessage message)
     {
-        if (message.Reject && message.LogTerm > 0 && message.Index > log.Commit && log.Matches(message.Index, message.LogTerm))
+        if (role != RaftRole.Leader && message.Reject && message.LogTerm > 0 && message.Index > log.Commit && log.Matches(message.Index, message.LogTerm))
         {
             log.CommitTo(message.Index);
         }

@@ -23,7 +23,8 @@ public sealed partial class RaftCore
             Instant.Min(heartbeatDeadline, options.CheckQuorum ? quorumDeadline : Instant.Never),
             Instant.Min(DiskDeadline, transferTarget.IsNone ? Instant.Never : transferDeadline));
 
-    private Instant DiskDeadline => writes.OldestIssued + options.ElectionTimeout;
+    /// <summary>Whoever votes alone has nobody to leave the leadership to.</summary>
+    private Instant DiskDeadline => members.Configuration.IsOnlyVoter(self) ? Instant.Never : writes.OldestIssued + options.ElectionTimeout;
 
     private bool IsDiskHanging => now >= DiskDeadline;
 

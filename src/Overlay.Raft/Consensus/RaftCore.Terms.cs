@@ -49,9 +49,9 @@ public sealed partial class RaftCore
             // either: the answer's term makes it step down.
             Send(new() { Kind = MessageKind.AppendResponse, To = message.From, Index = message.Index, Reject = true });
         }
-        else if (message.Kind == MessageKind.PreVote)
+        else if (isRequest)
         {
-            RefuseVote(MessageKind.PreVoteResponse, message);
+            RefuseVote(message.Kind == MessageKind.PreVote ? MessageKind.PreVoteResponse : MessageKind.VoteResponse, message);
         }
 
         return false;

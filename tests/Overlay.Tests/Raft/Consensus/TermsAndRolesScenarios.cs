@@ -43,6 +43,29 @@ public sealed class TermsAndRolesScenarios
     }
 
     [Fact]
+    public void Scenario16_ARefusedVoteTellsTheCandidateWhatIsCommittedAndALeaderNothing()
+    {
+        RaftRig rig = Led(3);
+        rig.Cut(1, 3);
+        rig.Cut(1, 2);
+        rig[1].Propose("a");
+        ulong commit = rig[1].Core.CommitIndex;
+        ulong last = rig[1].Core.LastIndex;
+        RaftMessage refusal = Message(MessageKind.VoteResponse, 3, 1, rig[1].Core.Term) with
+        {
+            Reject = true,
+            Index = last,
+            LogTerm = rig[1].Core.Term,
+        };
+        Assert.True(last > commit);
+        rig[1].Receive(refusal);
+        Assert.Equal(commit, rig[1].Core.CommitIndex);
+        rig[1].Receive(Message(MessageKind.Heartbeat, 2, 1, rig[1].Core.Term + 1));
+        rig[1].Receive(refusal with { Term = rig[1].Core.Term });
+        Assert.Equal(last, rig[1].Core.CommitIndex);
+    }
+
+    [Fact]
     public void Scenario03_AMemberStartsAsFollower()
     {
         RaftFake member = Of(3)[1];
