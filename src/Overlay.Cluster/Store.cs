@@ -10,8 +10,8 @@ namespace Overlay.Cluster;
 /// </summary>
 public sealed class Store
 {
-    private readonly RecentRequests requests = new(Limits.RecentRequests);
-    private readonly StoreHistory history;
+    private RecentRequests requests = new(Limits.RecentRequests);
+    private StoreHistory history;
 
     public Store()
         : this(ClusterState.Empty)
@@ -101,12 +101,31 @@ public sealed class Store
     public ImmutableArray<StoreChange>? ChangesSince(ulong version) =>
         version > Version ? null : history.Since(version);
 
-    public StoreSnapshot Snapshot()
+    public StoreSnapshot Snapshot() => Capture()();
+
+    /// <summary>The store as it is now; the returned function makes the snapshot of it, on any thread.</summary>
+    public Func<StoreSnapshot> Capture()
     {
-        StoreSnapshot snapshot = new() { Version = Version, Hash = Hash };
-        snapshot.Objects.AddRange(State.Objects);
-        snapshot.RecentRequests.AddRange(requests.OldestFirst.Select(request => request.Clone()));
-        return snapshot;
+        ClusterState state = State;
+        ulong hash = Hash;
+        RecentRequest[] recent = [.. requests.OldestFirst];
+        return () =>
+        {
+            StoreSnapshot snapshot = new() { Version = state.Version, Hash = hash };
+            snapshot.Objects.AddRange(state.Objects);
+            snapshot.RecentRequests.AddRange(recent.Select(static request => request.Clone()));
+            return snapshot;
+        };
+    }
+
+    /// <summary>Another store's snapshot takes the place of everything here; watchers begin anew.</summary>
+    public void Restore(StoreSnapshot snapshot)
+    {
+        Store other = FromSnapshot(snapshot);
+        State = other.State;
+        Hash = other.Hash;
+        requests = other.requests;
+        history = other.history;
     }
 
     public static Store FromSnapshot(StoreSnapshot snapshot)

@@ -68,6 +68,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         using CertificateAuthority authority = CertificateAuthority.Create(clusterId, services.Clock.Time.GetUtcNow());
         NodeObject self = addresses.ToNode(nodeId.ToString(), NodeRole.Manager);
         self.Routes.AddRange(services.HostRoutes());
+        self.MemberId = BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
         BootstrapSpec spec = new()
         {
             ClusterId = clusterId,

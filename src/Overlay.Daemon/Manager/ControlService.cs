@@ -8,11 +8,12 @@ namespace Overlay.Daemon.Manager;
 /// <summary>The store as managers see it, over mutual TLS. Secrets stay inside.</summary>
 internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifetime lifetime) : Control.ControlBase
 {
-    public override Task<ListNodeObjectsResponse> ListNodes(ListNodeObjectsRequest request, ServerCallContext context)
+    public override async Task<ListNodeObjectsResponse> ListNodes(ListNodeObjectsRequest request, ServerCallContext context)
     {
+        ClusterState state = await manager.ReadAsync(context.CancellationToken);
         ListNodeObjectsResponse response = new();
-        response.Nodes.AddRange(manager.State.Nodes);
-        return Task.FromResult(response);
+        response.Nodes.AddRange(state.Nodes);
+        return response;
     }
 
     public override async Task Watch(WatchRequest request, IServerStreamWriter<WatchResponse> responseStream, ServerCallContext context)

@@ -1,4 +1,7 @@
+using System.Globalization;
 using Overlay.Cluster;
+using Overlay.Daemon.Manager.Peers;
+using Overlay.Daemon.Manager.Replication;
 using Overlay.Daemon.Storage;
 
 namespace Overlay.Daemon.Manager;
@@ -9,6 +12,31 @@ internal static class ManagerEnd
     public static readonly Refusal Stopped = new(
         RefusalKind.Unavailable, "The manager did not answer.", "The agent is stopping.",
         "Type the command again when `overlayd status` answers.");
+
+    public static readonly Refusal UndecidedAtStop = new(
+        RefusalKind.Unavailable, "It is not known whether the change was made.", "The agent is stopping.",
+        "Look whether the change is there when `overlayd status` answers, before you repeat it.");
+
+    /// <summary>For those whose change was in the log of a leader that is none any more.</summary>
+    public static readonly Refusal UndecidedWithoutLeader = new(
+        RefusalKind.Unavailable, "It is not known whether the change was made.",
+        "The leader was lost while the managers agreed on it.", "Look whether the change is there before you repeat it.");
+
+    /// <param name="leader">Null: its address is not known here.</param>
+    public static Refusal NotLeader(PeerAddress? leader) => new(
+        RefusalKind.Unavailable, "The change was not made.",
+        leader is { } known ? $"This manager does not lead; {known.Node} at {known.Address} does." : "This manager does not lead.",
+        leader is { } at ? $"Type the command on {at.Node}." : "Type the command again in a few seconds.");
+
+    public static Refusal NoQuorum(QuorumView quorum) => new(
+        RefusalKind.NoQuorum, "The change was not made.",
+        string.Create(CultureInfo.InvariantCulture, $"{quorum.Reachable} of {quorum.Total} managers reachable, {quorum.Needed} needed."),
+        "Start the managers that are missing, or bring the network to them back; `overlayd status` shows them.");
+
+    public static Refusal TooLong(int bytes, int limit) => new(
+        RefusalKind.Exhausted, "The change was not made.",
+        string.Create(CultureInfo.InvariantCulture, $"It has {bytes} bytes, and a change may have {limit}."),
+        "Make it in smaller steps.");
 
     /// <summary>For those whose change was being written: it may be there after a restart, or not.</summary>
     public static Refusal Undecided(Exception cause) => new(

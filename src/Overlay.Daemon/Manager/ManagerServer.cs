@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Overlay.Cluster;
 using Overlay.Daemon.Agent;
+using Overlay.Daemon.Manager.Peers;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Trust;
@@ -18,14 +19,18 @@ internal sealed class ManagerServer : IAsyncDisposable
 {
     private const string LogFolder = "log";
     private const int MaxMessage = 16 << 20;
+    private static readonly TimeSpan HandOverTime = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan SweepInterval = TimeSpan.FromMinutes(1);
 
     private readonly WebApplication application;
+    private readonly PeerLinks links;
     private readonly CancellationTokenSource stopping = new();
     private readonly Task sweeping;
 
-    private ManagerServer(WebApplication application, ManagerLoop loop, SessionBoard sessions, KeyConfirmations keys, TimeProvider time)
+    private ManagerServer(
+        WebApplication application, ManagerLoop loop, PeerLinks links, SessionBoard sessions, KeyConfirmations keys, TimeProvider time)
     {
+        this.links = links;
         Sessions = sessions;
         Keys = keys;
         this.application = application;
@@ -51,7 +56,7 @@ internal sealed class ManagerServer : IAsyncDisposable
     public static async Task<ManagerServer> StartAsync(
         MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
     {
-        ManagerLoop loop = OpenLoop(services);
+        ManagerLoop loop = OpenLoop(record, services);
         try
         {
             ClusterState state = loop.State;
@@ -66,7 +71,17 @@ internal sealed class ManagerServer : IAsyncDisposable
             KeyConfirmations keys = new();
             WebApplication application = Build(record, identity, services, loop, sessions, keys);
             await application.StartAsync(cancellationToken);
-            return new(application, loop, sessions, keys, services.Clock.Time);
+            PeerLinks links = new(new()
+            {
+                Identity = identity,
+                Receiver = loop.Engine,
+                NewPrng = services.NewPrng,
+                Time = services.Clock.Time,
+                Instruments = services.Instruments,
+                Logger = services.Logs.CreateLogger<PeerLinks>(),
+            });
+            loop.Engine.Connect(links);
+            return new(application, loop, links, sessions, keys, services.Clock.Time);
         }
         catch
         {
@@ -80,12 +95,17 @@ internal sealed class ManagerServer : IAsyncDisposable
     public static void CreateLog(string stateFolder, Proposal<V1.ClusterObject> bootstrap)
     {
         Erase(stateFolder);
-        using LogStore log = LogStore.Open(Path.Combine(stateFolder, LogFolder), out _);
+        MemberId member = new(bootstrap.Transaction.Actions
+            .Select(static a => a.Create?.Node?.MemberId ?? 0).FirstOrDefault(static id => id != 0));
+        DiskFolder folder = new(Path.Combine(stateFolder, LogFolder));
+        using LogStore log = LogStore.OpenAs(
+            folder, new LogOptions { Identity = ManagerIdentity.Of(folder, bootstrap.Result.Id, member) }, out _);
         if (log.Shortage() is { } why)
         {
             throw new IOException(why);
         }
 
+        log.WriteState(new(1, MemberId.None));
         log.Append([new(1, 1, Google.Protobuf.MessageExtensions.ToByteArray(bootstrap.Transaction))]);
     }
 
@@ -100,6 +120,11 @@ internal sealed class ManagerServer : IAsyncDisposable
 
     public async ValueTask DisposeAsync()
     {
+        using (CancellationTokenSource enough = new(HandOverTime))
+        {
+            await Loop.Engine.HandOverAsync(enough.Token);
+        }
+
         await stopping.CancelAsync();
         using CancellationTokenSource limit = new(TimeSpan.FromSeconds(2));
         await application.StopAsync(limit.Token);
@@ -114,15 +139,26 @@ internal sealed class ManagerServer : IAsyncDisposable
         }
 
         Loop.Dispose();
+        await links.DisposeAsync();
         stopping.Dispose();
     }
 
-    private static ManagerLoop OpenLoop(AgentServices services)
+    private static ManagerLoop OpenLoop(MembershipRecord record, AgentServices services)
     {
-        LogStore log = LogStore.Open(Path.Combine(services.Settings.StateFolder, LogFolder), out LogRecovery found);
+        DiskFolder folder = new(Path.Combine(services.Settings.StateFolder, LogFolder));
+        LogIdentity self = ManagerIdentity.Of(folder, record.ClusterId);
+        LogStore log = LogStore.OpenAs(folder, new LogOptions { Identity = self }, out LogRecovery found);
         try
         {
-            return new(found, log, services.Clock.Time, services.Instruments, services.Logs.CreateLogger<ManagerLoop>());
+            return new(found, log, new()
+            {
+                Self = new(record.ClusterId, self.Member, Epoch: 1),
+                IsFounder = record.Managers.Count == 0,
+                Clock = services.Clock,
+                Prng = services.NewPrng(),
+                Instruments = services.Instruments,
+                Logger = services.Logs.CreateLogger<ManagerLoop>(),
+            });
         }
         catch
         {
@@ -168,6 +204,10 @@ internal sealed class ManagerServer : IAsyncDisposable
         builder.Services.AddSingleton<BootstrapService>();
         builder.Services.AddSingleton(sessions);
         builder.Services.AddSingleton(keys);
+        builder.Services.AddSingleton<IPeerReceiver>(loop.Engine);
+        builder.Services.AddSingleton(loop.Engine.Streams);
+        builder.Services.AddSingleton<SnapshotInbox>();
+        builder.Services.AddSingleton<RaftService>();
         builder.Services.AddSingleton<AgentService>();
         builder.Services.AddSingleton<ControlService>();
         WebApplication application = builder.Build();
@@ -177,6 +217,7 @@ internal sealed class ManagerServer : IAsyncDisposable
         application.MapGrpcService<BootstrapService>();
         application.MapGrpcService<AgentService>();
         application.MapGrpcService<ControlService>();
+        application.MapGrpcService<RaftService>();
         return application;
     }
 

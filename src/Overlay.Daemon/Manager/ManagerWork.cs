@@ -5,54 +5,74 @@ using Overlay.V1;
 
 namespace Overlay.Daemon.Manager;
 
-/// <summary>Something the manager's loop does for a caller: first computed, answered when all before it is durable.</summary>
+/// <summary>Something the manager's loop does for a caller: first computed, answered when all before it is decided.</summary>
 internal interface IManagerWork
 {
+    /// <summary>Empty: it is not told from others.</summary>
+    string RequestId { get; }
+
+    /// <summary>It only reads: any manager can answer it.</summary>
+    bool IsRead { get; }
+
+    /// <summary>An answer of a manager that was deposed meanwhile would do no harm.</summary>
+    bool MayBeStale { get; }
+
+    /// <param name="speculation">With everything proposed before.</param>
     /// <param name="shortage">Why the log has no room, in a sentence; null: it has.</param>
     /// <returns>Null: nothing to write.</returns>
-    Transaction? Compute(ClusterState state, long unixMs, Func<string?> shortage);
+    Transaction? Compute(Speculation speculation, long unixMs, Func<string?> shortage);
 
-    void Answer();
+    /// <param name="store">With everything that the work was computed against, and what it proposed.</param>
+    void Answer(Store store);
 
-    /// <summary>The loop ended before it could answer.</summary>
+    /// <summary>There will be no answer.</summary>
     void Fail(Refusal refusal);
 }
 
-internal sealed class ManagerQuery<T>(Store store, Func<Store, T> read) : IManagerWork
+/// <summary>Looks at the store as this manager has it.</summary>
+internal sealed class ManagerQuery<T>(Func<Store, T> read, bool mayBeStale) : IManagerWork
 {
     private readonly TaskCompletionSource<T> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private T? value;
 
     public Task<T> Result => result.Task;
 
-    public Transaction? Compute(ClusterState state, long unixMs, Func<string?> shortage)
-    {
-        value = read(store);
-        return null;
-    }
+    public string RequestId => "";
 
-    public void Answer() => result.TrySetResult(value!);
+    public bool IsRead => true;
+
+    public bool MayBeStale => mayBeStale;
+
+    public Transaction? Compute(Speculation speculation, long unixMs, Func<string?> shortage) => null;
+
+    public void Answer(Store store) => result.TrySetResult(read(store));
 
     public void Fail(Refusal refusal) => result.TrySetException(RefusalStatus.ToException(refusal));
 }
 
-internal sealed class ManagerProposal<T>(Store store, Func<Intent, Outcome<Proposal<T>>> compute, string requestId) : IManagerWork
+internal sealed class ManagerProposal<T>(Func<Intent, Outcome<Proposal<T>>> compute, string requestId) : IManagerWork
     where T : notnull
 {
     private readonly TaskCompletionSource<Outcome<T>> result = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Outcome<T> outcome;
+    private ulong? repeated;
 
     public Task<Outcome<T>> Result => result.Task;
 
-    public Transaction? Compute(ClusterState state, long unixMs, Func<string?> shortage)
+    public string RequestId => requestId;
+
+    public bool IsRead => false;
+
+    public bool MayBeStale => false;
+
+    public Transaction? Compute(Speculation speculation, long unixMs, Func<string?> shortage)
     {
-        if (store.VersionOfRequest(requestId) is { } earlier)
+        repeated = speculation.VersionOfRequest(requestId);
+        if (repeated is not null)
         {
-            outcome = MadeAt(state, earlier) is { } made ? made : Gone(earlier);
             return null;
         }
 
-        Outcome<Proposal<T>> computed = compute(new(state, requestId, unixMs));
+        Outcome<Proposal<T>> computed = compute(new(speculation.State, requestId, unixMs));
         if (computed.Refusal is { } refusal)
         {
             outcome = refusal;
@@ -75,13 +95,22 @@ internal sealed class ManagerProposal<T>(Store store, Func<Intent, Outcome<Propo
         return computed.Value.Transaction;
     }
 
-    public void Answer() => result.TrySetResult(outcome);
+    public void Answer(Store store)
+    {
+        if (repeated is { } earlier)
+        {
+            outcome = MadeAt(store, earlier) is { } made ? made : Gone(earlier);
+        }
+
+        result.TrySetResult(outcome);
+    }
 
     public void Fail(Refusal refusal) => result.TrySetResult(refusal);
 
     /// <summary>What the request made, as it is now; null: it is gone, or was given up.</summary>
-    private T? MadeAt(ClusterState state, ulong version)
+    private static T? MadeAt(Store store, ulong version)
     {
+        ClusterState state = store.State;
         StoreChange? change = store.ChangesSince(version - 1)?.FirstOrDefault(c => c.Version == version);
         IEnumerable<StoreObject?> touched = change is null
             ? state.ChangedAt(version)

@@ -118,7 +118,8 @@ internal sealed partial class LogStore : IDisposable
             ReadOnlySpan<LogEntry> rest = entries.Span[done..];
             Invariant.Holds(rest[0].Index == LastIndex + 1, $"entry {rest[0].Index} follows {LastIndex}");
             EnsureSegment(rest[0].Index);
-            int written = segment!.WriteBatch(rest, options.Limits);
+            writing = segment!.Name;
+            int written = segment.WriteBatch(rest, options.Limits);
             foreach (LogEntry entry in rest[..written])
             {
                 terms.Add(entry.Index, entry.Term);

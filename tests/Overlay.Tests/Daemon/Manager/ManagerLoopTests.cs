@@ -58,7 +58,7 @@ public sealed class ManagerLoopTests
         CrashModel disk = new([], new(4));
         rig.Folder.Journal.ForEach(disk.Apply);
         SortedDictionary<string, ReadOnlyMemory<byte>> image = disk.AfterPowerFailure();
-        string name = Assert.Single(image.Keys);
+        string name = Assert.Single(image.Keys, static n => n.EndsWith(".segment", StringComparison.Ordinal));
         byte[] bytes = image[name].ToArray();
         bytes[^9] ^= 1;
         image[name] = bytes;
@@ -91,7 +91,8 @@ public sealed class ManagerLoopTests
         string id = outcomes[0].Value.Id;
         Assert.Equal(id, outcomes[1].Value.Id);
         Assert.Equal(id, (await rig.CreateAsync("blue", "r1")).Value.Id);
-        Assert.Equal(2ul, rig.Loop.State.Version);
+        // The first entry made the cluster, and each start begins with an entry of its own.
+        Assert.Equal(3ul, rig.Loop.State.Version);
 
         rig.Restart();
         Assert.Equal(id, (await rig.CreateAsync("blue", "r1")).Value.Id);
@@ -101,7 +102,7 @@ public sealed class ManagerLoopTests
         Assert.Contains(rig.Folder.Names(), static n => n.EndsWith(".snapshot", StringComparison.Ordinal));
         rig.Restart();
         Assert.Equal(id, (await rig.CreateAsync("blue", "r1")).Value.Id);
-        Assert.Equal(4ul, rig.Loop.State.Version);
+        Assert.Equal(6ul, rig.Loop.State.Version);
         Assert.Equal(3, rig.Loop.State.NetworkCount);
     }
 
@@ -111,11 +112,11 @@ public sealed class ManagerLoopTests
         using ManagerRig rig = new();
         await rig.CreateAsync("blue", "r1");
         await rig.RemoveAsync("blue");
-        Refusal refusal = World.Refused(await rig.CreateAsync("blue", "r1"), RefusalKind.Conflict, "version 2", "'r1'");
+        Refusal refusal = World.Refused(await rig.CreateAsync("blue", "r1"), RefusalKind.Conflict, "version 3", "'r1'");
         rig.Restart();
         Assert.Equal(refusal, World.Refused(await rig.CreateAsync("blue", "r1"), RefusalKind.Conflict));
         Assert.Equal(0, rig.Loop.State.NetworkCount);
-        Assert.Equal(3ul, rig.Loop.State.Version);
+        Assert.Equal(4ul, rig.Loop.State.Version);
         Assert.False((await rig.CreateAsync("blue", "r2")).IsRefused);
     }
 
@@ -214,7 +215,7 @@ public sealed class ManagerLoopTests
         World.Refused(await rig.CreateAsync("blue"), RefusalKind.Conflict);
         Assert.False((await rig.CreateAsync("blue", "r1")).IsRefused);
         await rig.Loop.SweepAsync(Cancelled);
-        Assert.Equal(2ul, await rig.SettleAsync());
+        Assert.Equal(3ul, await rig.SettleAsync());
         Assert.Equal(written, rig.Folder.Journal.Count);
         Assert.False(rig.Loop.Completion.IsCompleted);
 
@@ -238,10 +239,10 @@ public sealed class ManagerLoopTests
             }
         }
 
-        // Entry 1 made the cluster.
-        Assert.Equal(41ul, rig.Loop.State.Version);
+        // Entry 1 made the cluster, and each of the 14 starts began with one.
+        Assert.Equal(55ul, rig.Loop.State.Version);
         string[] snapshots = [.. rig.Folder.Names().Where(static n => n.EndsWith(".snapshot", StringComparison.Ordinal))];
-        Assert.Equal([LogNames.Snapshot(30), LogNames.Snapshot(40)], snapshots);
+        Assert.Equal([LogNames.Snapshot(40), LogNames.Snapshot(50)], snapshots);
         Assert.Equal(40, rig.Loop.State.NetworkCount);
     }
 
@@ -256,12 +257,12 @@ public sealed class ManagerLoopTests
             await rig.SettleAsync();
         }
 
-        Assert.Single(rig.Folder.Names());
+        Assert.DoesNotContain(rig.Folder.Names(), static n => n.EndsWith(".snapshot", StringComparison.Ordinal));
         Assert.Contains(rig.Logs.Warnings, static l => l.StartsWith("No snapshot was taken: The disk of /model/log", StringComparison.Ordinal));
         rig.Folder.FreeBytes = int.MaxValue;
         await rig.CreateAsync("last");
         await rig.SettleAsync();
-        Assert.Contains(LogNames.Snapshot(14), rig.Folder.Names());
+        Assert.Contains(LogNames.Snapshot(15), rig.Folder.Names());
     }
 
     [Fact]
@@ -334,12 +335,12 @@ public sealed class ManagerLoopTests
         await rig.CreateAsync("blue");
         rig.Loop.Dispose();
         SortedDictionary<string, ReadOnlyMemory<byte>> image = rig.Folder.Image();
-        string name = Assert.Single(image.Keys);
+        string name = Assert.Single(image.Keys, static n => n.EndsWith(".segment", StringComparison.Ordinal));
         image[name] = (byte[])[.. image[name].Span, 1, 2, 3];
         rig.Restart(image);
         Assert.NotNull(rig.Loop.State.NetworkNamed("blue"));
         Assert.Contains(
             rig.Logs.Warnings,
-            l => l.Contains(name, StringComparison.Ordinal) && l.Contains("a write of entry 3 did not finish", StringComparison.Ordinal));
+            l => l.Contains(name, StringComparison.Ordinal) && l.Contains("a write of entry 4 did not finish", StringComparison.Ordinal));
     }
 }

@@ -16,6 +16,7 @@ namespace Overlay.Tests.Daemon.Manager;
 /// <summary>A manager's loop over a log in memory, with a cluster of one node.</summary>
 internal sealed class ManagerRig : IDisposable
 {
+    private static readonly MemberId Member = new(77);
     private readonly Instruments instruments = new();
     private readonly LogLimits limits;
     private readonly int snapshotEvery;
@@ -25,8 +26,9 @@ internal sealed class ManagerRig : IDisposable
     {
         this.snapshotEvery = snapshotEvery;
         this.limits = limits ?? new();
-        using (LogStore log = LogStore.Open(Folder, this.limits, out _))
+        using (LogStore log = LogStore.OpenAs(Folder, Options(), out _))
         {
+            log.WriteState(new(1, MemberId.None));
             Proposal<ClusterObject> bootstrap = new Intent(ClusterState.Empty, "", 1_000_000).Bootstrap(World.Spec("10.0.0.0/8")).Value;
             log.Append([new(1, 1, bootstrap.Transaction.ToByteArray())]);
         }
@@ -56,7 +58,12 @@ internal sealed class ManagerRig : IDisposable
         Loop.ProposeAsync(intent => intent.RemoveNetwork(name), "", Cancelled);
 
     /// <summary>Returns when the loop has nothing to do: what it does after an answer is done as well.</summary>
-    public Task<ulong> SettleAsync() => Loop.QueryAsync(static store => store.Version, Cancelled);
+    public async Task<ulong> SettleAsync()
+    {
+        ulong version = await Loop.QueryAsync(static store => store.Version, Cancelled);
+        await Loop.Engine.IdleAsync().WaitAsync(Cancelled);
+        return version;
+    }
 
     /// <summary>Everything that comes until the returned action is called waits together.</summary>
     public async Task<Action> HoldAsync()
@@ -95,7 +102,20 @@ internal sealed class ManagerRig : IDisposable
 
     private ManagerLoop Open()
     {
-        LogStore log = LogStore.Open(Folder, limits, out LogRecovery found);
-        return new(found, log, Time, instruments, Logs.Factory.CreateLogger<ManagerLoop>(), snapshotEvery);
+        LogStore log = LogStore.OpenAs(Folder, Options(), out LogRecovery found);
+        ManagerLoop loop = new(found, log, new()
+        {
+            Self = new("cluster", Member, 1),
+            IsFounder = true,
+            Clock = new(Time),
+            Prng = new(1),
+            Instruments = instruments,
+            Logger = Logs.Factory.CreateLogger<ManagerLoop>(),
+            SnapshotEvery = snapshotEvery,
+        });
+        loop.Engine.IdleAsync().GetAwaiter().GetResult();
+        return loop;
     }
+
+    private LogOptions Options() => new() { Limits = limits, Identity = new("cluster", Member) };
 }

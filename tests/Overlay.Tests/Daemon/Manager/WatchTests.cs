@@ -29,7 +29,7 @@ public sealed class WatchTests
             Assert.False((await CreateAsync(cluster.Loop, id)).IsRefused);
         }
 
-        using AsyncServerStreamingCall<WatchResponse> watch = control.Watch(new() { FromVersion = 3 }, cancellationToken: Cancelled);
+        using AsyncServerStreamingCall<WatchResponse> watch = control.Watch(new() { FromVersion = 4 }, cancellationToken: Cancelled);
         for (ulong id = 3; id <= 8; id++)
         {
             if (id > 5)
@@ -38,7 +38,7 @@ public sealed class WatchTests
             }
 
             Assert.True(await watch.ResponseStream.MoveNext(Cancelled));
-            Assert.Equal((id + 1, $"net{id}"), (watch.ResponseStream.Current.Version, NameIn(watch.ResponseStream.Current)));
+            Assert.Equal((id + 2, $"net{id}"), (watch.ResponseStream.Current.Version, NameIn(watch.ResponseStream.Current)));
         }
     }
 
@@ -51,7 +51,7 @@ public sealed class WatchTests
         using AsyncServerStreamingCall<WatchResponse> watch = new Control.ControlClient(channel).Watch(new(), cancellationToken: Cancelled);
         Assert.True(await watch.ResponseStream.MoveNext(Cancelled));
         WatchResponse whole = watch.ResponseStream.Current;
-        Assert.Equal(2ul, whole.Version);
+        Assert.Equal(3ul, whole.Version);
         Assert.Equal("net1", NameIn(whole));
         ClusterObject told = whole.Actions.Select(static a => a.Create?.Cluster).OfType<ClusterObject>().Single();
         Assert.True(told.CaKey.IsEmpty && told.WorkerSecret.IsEmpty && told.ManagerSecret.IsEmpty && told.GossipKeys.Count == 0);

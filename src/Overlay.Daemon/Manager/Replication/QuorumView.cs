@@ -1,0 +1,4 @@
+namespace Overlay.Daemon.Manager.Replication;
+
+/// <summary>How many of those who decide can be reached, this manager included, and how many must be.</summary>
+internal readonly record struct QuorumView(int Reachable, int Total, int Needed);
