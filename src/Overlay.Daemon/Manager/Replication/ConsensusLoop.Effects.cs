@@ -77,7 +77,10 @@ internal sealed partial class ConsensusLoop
         if (isNews)
         {
             campaignAt = now.Leader.IsNone ? campaignAt : Instant.Never;
-            LogRole(now.Role, now.Term, now.Leader);
+            if (!now.IsAlone)
+            {
+                LogRole(now.Role, now.Term, now.Leader);
+            }
         }
     }
 
