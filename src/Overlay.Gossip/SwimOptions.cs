@@ -178,9 +178,10 @@ public sealed record SwimOptions
 
     /// <summary>
     /// Members that put one to trial which is accused and objects: three in five of them call it unsteady or it is not.
-    /// 0: nobody is ever unsteady.
+    /// 0, the default: nobody is ever unsteady. A partition that ends can leave a member held down for
+    /// <see cref="UnsteadyQuiet"/> by what was said during it.
     /// </summary>
-    public int TrialObservers { get; init; } = 8;
+    public int TrialObservers { get; init; }
 
     /// <summary>An unsteady member waits at most this long for others, to be held down together.</summary>
     public TimeSpan UnsteadyWindow { get; init; } = TimeSpan.FromSeconds(12);

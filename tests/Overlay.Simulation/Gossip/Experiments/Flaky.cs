@@ -16,7 +16,7 @@ internal static class Flaky
     public static int Run(GossipSettings settings)
     {
         int nodes = settings.Nodes ?? 1000;
-        string arm = settings.Arm ?? "overlayd";
+        string arm = settings.Arm ?? "overlayd-trials";
         foreach (string kind in (string[])["loss80", "flipflop"])
         {
             foreach (ulong seed in settings.SeedRange(1))

@@ -10,7 +10,7 @@ namespace Overlay.Tests.Gossip.Steadiness;
 public sealed class AlertTests
 {
     private const byte Subject = 20;
-    private readonly Target target = new(options: SwimOptions.Lan with { ProbeInterval = TimeSpan.FromDays(1) });
+    private readonly Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, ProbeInterval = TimeSpan.FromDays(1) });
 
     public AlertTests()
     {

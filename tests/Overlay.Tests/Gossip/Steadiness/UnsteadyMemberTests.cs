@@ -52,7 +52,7 @@ public sealed class UnsteadyMemberTests
     [InlineData(false, false, 1)]
     public void Who_answers_late_or_by_stream_passes_its_trial(bool answers, bool answersStreams, int alerts)
     {
-        Target target = new(options: SwimOptions.Lan with { ProbeInterval = TimeSpan.FromSeconds(1), WatchEvery = 0 });
+        Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, ProbeInterval = TimeSpan.FromSeconds(1), WatchEvery = 0 });
         target.Hear(Target.Alive("b", 2, 1), Target.Alive("c", 3, 1));
         target.Start();
         target.Hear(new GossipMessage.Suspect(1, "c", "b"), Target.Alive("c", 3, 2));
@@ -94,7 +94,7 @@ public sealed class UnsteadyMemberTests
     [InlineData(false)]
     public void Who_speaks_and_does_not_object_though_told_raises_an_alert(bool objects)
     {
-        Target target = new(options: SwimOptions.Lan with { WatchEvery = 0 });
+        Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, WatchEvery = 0 });
         target.Hear(Target.Alive("b", 2, 1), Target.Alive("c", 3, 1));
         target.Start();
         target.Hear(new GossipMessage.Dead(1, "c", "b"), new GossipMessage.Ping(9, "me", null, "c"));
@@ -132,7 +132,7 @@ public sealed class UnsteadyMemberTests
 
     private static GossipCluster Cluster(ulong seed)
     {
-        GossipCluster cluster = GossipCluster.Of(20, seed, SwimOptions.Lan with { AgentDownHold = TimeSpan.Zero });
+        GossipCluster cluster = GossipCluster.Of(20, seed, SwimOptions.Lan with { TrialObservers = 8, AgentDownHold = TimeSpan.Zero });
         cluster.RunUntil(TimeSpan.FromSeconds(60), cluster.AllAgree);
         cluster.Run(TimeSpan.FromSeconds(2));
         foreach (GossipCluster.Node node in cluster.Live)
