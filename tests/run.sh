@@ -5,35 +5,36 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.." || exit 1
 
 usage() {
     cat <<'EOF'
-Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop)
+Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop nemesis)
 
   unit     rooms' pure parts, wire formats, properties, the shells on loopback
   sim      seeded simulations of whole clusters in virtual time
   lab      real agents and kernel objects in network namespaces (root)
   interop  programs of others against ours (root); named, it includes Debian's serf, which the default leaves out
   serf     Debian's serf beside ours alone, watched for SERF_SECONDS (default: 300) under loss (root)
+  nemesis  three real managers under faults for NEMESIS_MINUTES (default: 1), with what clients were told (root)
   vm       the lab on Debian's kernel in QEMU
   all      every layer
 
-SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip, 400 of Raft). Output of each part goes to artifacts/tests/.
+SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip, 1,000 of Raft, 400 of whole managers). Output of each part goes to artifacts/tests/.
 EOF
 }
 
 layers=()
 for argument in "$@"; do
     case $argument in
-        unit | sim | lab | vm) layers+=("$argument") ;;
+        unit | sim | lab | nemesis | vm) layers+=("$argument") ;;
         interop) layers+=(interop serf); : "${SERF_SECONDS:=30}" ;;
         serf) layers+=(serf) ;;
-        all) layers+=(unit sim lab interop serf vm) ;;
+        all) layers+=(unit sim lab interop serf nemesis vm) ;;
         -h | --help) usage; exit 0 ;;
         *) usage >&2; exit 2 ;;
     esac
 done
-[ ${#layers[@]} -gt 0 ] || layers=(unit sim lab interop)
+[ ${#layers[@]} -gt 0 ] || layers=(unit sim lab interop nemesis)
 
 if [ "$(id -u)" -ne 0 ]; then
-    exec sudo --preserve-env=SEEDS,SERF_SECONDS,CI,PATH,HOME "$0" "${layers[@]}"
+    exec sudo --preserve-env=SEEDS,SERF_SECONDS,NEMESIS_MINUTES,NEMESIS_SEED,CI,PATH,HOME "$0" "${layers[@]}"
 fi
 
 passed=0 failed=0 skipped=0
@@ -53,7 +54,8 @@ has() { local layer; for layer in "${layers[@]}"; do [ "$layer" = "$1" ] && retu
 run_xunit() { # name, arguments
     local name=$1 log=$results/$1.log line total errors bad skip; shift
     say "$name"
-    timeout 1200 artifacts/bin/Overlay.Tests/release/Overlay.Tests -noLogo "$@" >"$log" 2>&1
+    # SIGTERM alone would not do: a server within the tests' process takes it for its own.
+    timeout --kill-after=20 900 artifacts/bin/Overlay.Tests/release/Overlay.Tests -noLogo "$@" >"$log" 2>&1
     line=$(grep -E 'Total: [0-9]+, Errors: [0-9]+, Failed: [0-9]+, Skipped: [0-9]+' "$log" | tail -n 1)
     if [ -z "$line" ]; then tail -n 40 "$log" >&2; broken "$name: no summary; see $log"; return; fi
     read -r total errors bad skip < <(sed -E 's/.*Total: ([0-9]+), Errors: ([0-9]+), Failed: ([0-9]+), Skipped: ([0-9]+).*/\1 \2 \3 \4/' <<<"$line")
@@ -80,6 +82,7 @@ run_script() { # name, seconds, command...
 command -v dotnet >/dev/null || { echo "tests/run.sh: the .NET 10 SDK is needed: https://dot.net" >&2; broken "no dotnet"; finish; }
 packages=(libnftables1 nftables iproute2 iputils-ping util-linux procps)
 if has lab; then packages+=(tcpdump iperf3 bind9-dnsutils bridge-utils python3 curl openssl); fi
+if has nemesis; then packages+=(python3 nftables); fi
 if has interop; then packages+=(python3 python3-grpcio python3-protobuf openssl curl); fi
 deploy/install-packages.sh "${packages[@]}" || { broken "packages"; finish; }
 
@@ -88,7 +91,7 @@ if ! dotnet build Overlay.sln -c Release -v quiet --nologo >"$results/build.log"
     grep -E 'error' "$results/build.log" | sort -u | head -n 40 >&2
     broken "build"; finish
 fi
-if has lab || has interop || has serf; then
+if has lab || has interop || has serf || has nemesis; then
     if ! deploy/build.sh >"$results/publish.log" 2>&1; then tail -n 40 "$results/publish.log" >&2; broken "publish"; finish; fi
 fi
 
@@ -97,6 +100,7 @@ if has sim; then
     run_script sim 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation --seeds "${SEEDS:-200}"
     run_script sim/gossip 900 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation gossip check --seeds "${SEEDS:-100}"
     run_script sim/raft 600 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation raft check --seeds "${SEEDS:-1000}"
+    run_script sim/whole 600 artifacts/bin/Overlay.Simulation/release/Overlay.Simulation raft whole --seeds "${SEEDS:-400}"
 fi
 if has lab; then
     run_xunit kernel -trait Layer=lab
@@ -110,6 +114,10 @@ if has serf; then
     for script in tests/interop/serf*/run.sh; do
         run_script "interop/$(basename "$(dirname "$script")")" $((SERF_SECONDS + 600)) "$script"
     done
+fi
+if has nemesis; then
+    minutes=${NEMESIS_MINUTES:-1}
+    run_script nemesis $((minutes * 60 + 400)) tests/nemesis.py --minutes "$minutes" --seed "${NEMESIS_SEED:-$((RANDOM + 1))}"
 fi
 if has vm; then
     echo "skip vm: the QEMU lab does not exist yet; no part of this release needs a kernel feature that the lab layer lacks" >&2

@@ -1,4 +1,5 @@
 using System.Globalization;
+using Overlay.Bench.Raft;
 
 namespace Overlay.Bench;
 
@@ -15,6 +16,8 @@ internal static class Program
           fdb COUNT ROUNDS                  FDB and neighbour entries into a namespace of its own
           time ROUNDS COMMAND...            a command line, start to end
           first-reply NETNS ADDRESS         exits with the first echo reply
+          raft-fill LAB TOOL OBJECTS        writes so many objects to a cluster of managers
+          raft LAB TOOL FOLDER WRITTEN SECONDS KILLS   managers beside etcd: every figure by its name
         LAB is the lab's folder. Each prints a median in milliseconds.
         """;
 
@@ -48,6 +51,13 @@ internal static class Program
                 case ["first-reply", string path, string address]:
                     FirstReply.Wait(path, address, TimeSpan.FromSeconds(30));
                     return 0;
+                case ["raft-fill", string lab, string tool, string objects]:
+                    await RaftSuite.FillAsync(lab, tool, (int)Number(objects));
+                    return 0;
+                case ["raft", string lab, string tool, string folder, string written, string seconds, string kills]:
+                    await new RaftSuite(lab, tool, folder, TimeSpan.FromSeconds(Number(seconds)), (int)Number(kills))
+                        .RunAsync((long)Number(written));
+                    return 0;
                 default:
                     await Console.Error.WriteLineAsync(Usage);
                     return 2;
@@ -60,6 +70,8 @@ internal static class Program
             return 1;
         }
     }
+
+    private static double Number(string text) => double.Parse(text, CultureInfo.InvariantCulture);
 
     private static void Print(Samples samples)
     {

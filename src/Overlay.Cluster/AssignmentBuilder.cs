@@ -6,7 +6,7 @@ using Overlay.V1;
 namespace Overlay.Cluster;
 
 /// <summary>
-/// What one node may know of the store: every node and network, its own leases and reservations, and of the cluster
+/// What one node may know of the store: every node, network and service, its own leases and reservations, and of the cluster
 /// neither the root's key nor the join secrets.
 /// </summary>
 public static class AssignmentBuilder
@@ -83,7 +83,7 @@ public static class AssignmentBuilder
     // What rests belongs to nobody: its owner was removed or gave it back.
     private static bool MayKnow(StoreObject item, string nodeId) => item.KindCase switch
     {
-        StoreObject.KindOneofCase.Node or StoreObject.KindOneofCase.Network => true,
+        StoreObject.KindOneofCase.Node or StoreObject.KindOneofCase.Network or StoreObject.KindOneofCase.Service => true,
         StoreObject.KindOneofCase.Lease => item.Lease.NodeId == nodeId && item.Lease.ReleasedUnixMs == 0,
         StoreObject.KindOneofCase.Reservation =>
             item.Reservation.NodeId == nodeId && item.Reservation.ReleasedUnixMs == 0,
@@ -115,6 +115,7 @@ public static class AssignmentBuilder
             CaCertificate = cluster.CaCertificate,
             VxlanPort = cluster.VxlanPort,
             QuarantineSeconds = cluster.QuarantineSeconds,
+            Epoch = Intents.Renewal.EpochOf(cluster),
             NextCaCertificate = cluster.CaRotation?.CaCertificate ?? ByteString.Empty,
             GossipKeysRevoked = cluster.GossipRotation is { Revoke: true } rotation && (rotation.Wanted || !rotation.Used),
         };

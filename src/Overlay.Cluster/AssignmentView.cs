@@ -1,4 +1,5 @@
 using Overlay.Cluster.Addresses;
+using Overlay.Cluster.Intents;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -14,6 +15,10 @@ public sealed class AssignmentView
     private readonly SortedDictionary<string, NetworkObject> networks = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, LeaseObject> leases = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, ReservationObject> reservations = new(StringComparer.Ordinal);
+    private readonly SortedDictionary<string, ServiceObject> services = new(StringComparer.Ordinal);
+
+    // Ids by name, as names are compared.
+    private readonly SortedDictionary<string, string> serviceNames = new(StringComparer.OrdinalIgnoreCase);
 
     /// <summary>The store's version it shows; 0: nothing was assigned yet.</summary>
     public ulong Version { get; private set; }
@@ -31,15 +36,26 @@ public sealed class AssignmentView
     /// <summary>This node's own.</summary>
     public IEnumerable<ReservationObject> Reservations => reservations.Values;
 
+    public IEnumerable<ServiceObject> Services => services.Values;
+
     public NodeObject? Node(string id) => nodes.GetValueOrDefault(id);
 
     public NetworkObject? Network(string id) => networks.GetValueOrDefault(id);
+
+    public ServiceObject? Service(string id) => services.GetValueOrDefault(id);
+
+    /// <summary>Names are compared without case, as DNS does.</summary>
+    public ServiceObject? ServiceNamed(string name) =>
+        serviceNames.TryGetValue(name, out string? id) ? Service(id) : null;
 
     /// <summary>By id, by host name, or by an unambiguous beginning of the id.</summary>
     public Outcome<NodeObject> FindNode(string text) => Lookup.Node(nodes, text);
 
     /// <summary>By id, by name, or by an unambiguous beginning of the id.</summary>
     public Outcome<NetworkObject> FindNetwork(string text) => Lookup.Network(networks, text);
+
+    /// <summary>By id, by name, or by an unambiguous beginning of the id.</summary>
+    public Outcome<ServiceObject> FindService(string text) => Lookup.Service(services, ServiceNamed, text);
 
     /// <summary>
     /// Takes an assignment over. A complete one replaces everything, another one adds to it. False: it is older than
@@ -62,6 +78,8 @@ public sealed class AssignmentView
             networks.Clear();
             leases.Clear();
             reservations.Clear();
+            services.Clear();
+            serviceNames.Clear();
             Cluster = null;
         }
 
@@ -100,6 +118,7 @@ public sealed class AssignmentView
         assignment.Upserts.AddRange(leases.Values.Select(lease => new StoreObject { Lease = lease.Clone() }));
         assignment.Upserts.AddRange(
             reservations.Values.Select(reservation => new StoreObject { Reservation = reservation.Clone() }));
+        assignment.Upserts.AddRange(services.Values.Select(service => new StoreObject { Service = service.Clone() }));
         return assignment;
     }
 
@@ -118,6 +137,11 @@ public sealed class AssignmentView
                 break;
             case StoreObject.KindOneofCase.Reservation:
                 reservations[item.Reservation.Id] = item.Reservation;
+                break;
+            case StoreObject.KindOneofCase.Service:
+                DeleteService(item.Service.Id);
+                services[item.Service.Id] = item.Service;
+                serviceNames[item.Service.Name] = item.Service.Id;
                 break;
             default:
                 throw new InvariantException("only usable objects are put");
@@ -140,8 +164,19 @@ public sealed class AssignmentView
             case ObjectKind.Reservation:
                 reservations.Remove(gone.Id);
                 break;
+            case ObjectKind.Service:
+                DeleteService(gone.Id);
+                break;
             default:
                 break; // A kind of a newer manager.
+        }
+    }
+
+    private void DeleteService(string id)
+    {
+        if (services.Remove(id, out ServiceObject? before) && serviceNames.GetValueOrDefault(before.Name) == id)
+        {
+            serviceNames.Remove(before.Name);
         }
     }
 
@@ -156,6 +191,9 @@ public sealed class AssignmentView
             NetworkId.TryParse(item.Lease.NetworkId, out _) && Prefix.TryParse(item.Lease.Block, out _),
         StoreObject.KindOneofCase.Reservation =>
             NetworkId.TryParse(item.Reservation.NetworkId, out _) && Address.TryParse(item.Reservation.Address, out _),
+        StoreObject.KindOneofCase.Service =>
+            ServiceId.TryParse(item.Service.Id, out _) && NetworkId.TryParse(item.Service.NetworkId, out _)
+            && ServiceSpec.IsName(item.Service.Name),
         _ => false,
     };
 

@@ -33,6 +33,13 @@ public sealed class ClusterState
         ImmutableSortedDictionary.Create<string, ImmutableSortedDictionary<string, ReservationObject>>(
             StringComparer.Ordinal);
 
+    private ImmutableSortedDictionary<string, ServiceObject> services =
+        ImmutableSortedDictionary.Create<string, ServiceObject>(StringComparer.Ordinal);
+
+    // Ids by name, as names are compared.
+    private ImmutableSortedDictionary<string, string> serviceNames =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.OrdinalIgnoreCase);
+
     private ClusterState()
     {
     }
@@ -42,13 +49,27 @@ public sealed class ClusterState
     /// <summary>Null until the cluster is bootstrapped.</summary>
     public ClusterObject? Cluster { get; private set; }
 
+    /// <summary>Of the cluster's life: it grows when the cluster is begun anew; 0: there is none yet.</summary>
+    public ulong Epoch => Cluster is null ? 0 : Intents.Renewal.EpochOf(Cluster);
+
     public IEnumerable<NodeObject> Nodes => nodes.Values;
+
+    /// <summary>No node was added, changed or removed between the two: told without looking at each.</summary>
+    public bool SharesNodesWith(ClusterState other) => ReferenceEquals(nodes, other.nodes);
 
     public int NodeCount => nodes.Count;
 
     public IEnumerable<NetworkObject> Networks => networks.Values;
 
     public int NetworkCount => networks.Count;
+
+    public IEnumerable<ServiceObject> Services => services.Values;
+
+    public int ServiceCount => services.Count;
+
+    /// <summary>Of all kinds. Takes as long as there are networks.</summary>
+    public int ObjectCount => (Cluster is null ? 0 : 1) + nodes.Count + networks.Count + services.Count
+        + leases.Values.Sum(static ofNetwork => ofNetwork.Count) + reservations.Values.Sum(static ofNetwork => ofNetwork.Count);
 
     public IEnumerable<LeaseObject> Leases => leases.Values.SelectMany(ofNetwork => ofNetwork.Values);
 
@@ -65,13 +86,16 @@ public sealed class ClusterState
                 .Concat(Nodes.Select(node => new StoreObject { Node = node }))
                 .Concat(Networks.Select(network => new StoreObject { Network = network }))
                 .Concat(Leases.Select(lease => new StoreObject { Lease = lease }))
-                .Concat(Reservations.Select(reservation => new StoreObject { Reservation = reservation }));
+                .Concat(Reservations.Select(reservation => new StoreObject { Reservation = reservation }))
+                .Concat(Services.Select(service => new StoreObject { Service = service }));
         }
     }
 
     public NodeObject? Node(string id) => ValueOf(nodes, id);
 
     public NetworkObject? Network(string id) => ValueOf(networks, id);
+
+    public ServiceObject? Service(string id) => ValueOf(services, id);
 
     public LeaseObject? Lease(string id) => ValueOf(LeasesById(NetworkOf(id)), id);
 
@@ -90,6 +114,12 @@ public sealed class ClusterState
     public NetworkObject? NetworkNamed(string name) =>
         Networks.FirstOrDefault(network => string.Equals(network.Name, name, StringComparison.Ordinal));
 
+    /// <summary>By id, by name, or by an unambiguous beginning of the id.</summary>
+    public Outcome<ServiceObject> FindService(string text) => Lookup.Service(services, ServiceNamed, text);
+
+    /// <summary>Names are compared without case, as DNS does.</summary>
+    public ServiceObject? ServiceNamed(string name) => ValueOf(serviceNames, name) is { } id ? Service(id) : null;
+
     public StoreObject? Find(ObjectKey key) => key.Kind switch
     {
         ObjectKind.Cluster when Cluster?.Id == key.Id => new() { Cluster = Cluster },
@@ -97,6 +127,7 @@ public sealed class ClusterState
         ObjectKind.Network when Network(key.Id) is { } network => new() { Network = network },
         ObjectKind.Lease when Lease(key.Id) is { } lease => new() { Lease = lease },
         ObjectKind.Reservation when Reservation(key.Id) is { } reservation => new() { Reservation = reservation },
+        ObjectKind.Service when Service(key.Id) is { } service => new() { Service = service },
         _ => null,
     };
 
@@ -145,6 +176,8 @@ public sealed class ClusterState
         networks = networks,
         leases = leases,
         reservations = reservations,
+        services = services,
+        serviceNames = serviceNames,
     };
 
     private void Put(StoreObject item)
@@ -172,6 +205,9 @@ public sealed class ClusterState
                 Invariant.Holds(NetworkOf(id) == network, "a reservation's id begins with its network");
                 reservations = reservations.SetItem(network, ReservationsById(network).SetItem(id, item.Reservation));
                 break;
+            case StoreObject.KindOneofCase.Service:
+                PutService(item.Service);
+                break;
             default:
                 throw new InvariantException("an object of the store is of a known kind");
         }
@@ -196,9 +232,25 @@ public sealed class ClusterState
                 ImmutableSortedDictionary<string, ReservationObject> less = ReservationsById(network).Remove(key.Id);
                 reservations = less.IsEmpty ? reservations.Remove(network) : reservations.SetItem(network, less);
                 break;
+            case ObjectKind.Service:
+                serviceNames = serviceNames.Remove(services[key.Id].Name);
+                services = services.Remove(key.Id);
+                break;
             default:
                 throw new InvariantException($"objects of kind {key.Kind} are not deleted");
         }
+    }
+
+    private void PutService(ServiceObject service)
+    {
+        if (Service(service.Id) is { } before)
+        {
+            serviceNames = serviceNames.Remove(before.Name);
+        }
+
+        Invariant.Holds(!serviceNames.ContainsKey(service.Name), "no two services have one name");
+        serviceNames = serviceNames.Add(service.Name, service.Id);
+        services = services.SetItem(service.Id, service);
     }
 
     private ImmutableSortedDictionary<string, LeaseObject> LeasesById(string networkId) =>

@@ -4,7 +4,15 @@ namespace Overlay.Cluster;
 public static class Limits
 {
     public const int Nodes = 10_000;
+
+    /// <summary>More make every change slower and lose no fewer than four at once.</summary>
+    public const int Managers = 9;
+
+    /// <summary>A manager that is restarted is back by then.</summary>
+    public static readonly TimeSpan ShortestReplacement = TimeSpan.FromSeconds(10);
+    public static readonly TimeSpan LongestReplacement = TimeSpan.FromDays(30);
     public const int Networks = 10_000;
+    public const int Services = 10_000;
     public const int SubnetsPerFamily = 8;
     public const int Labels = 64;
     public const int LabelKeyCharacters = 128;

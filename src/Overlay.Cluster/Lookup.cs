@@ -11,6 +11,13 @@ internal static class Lookup
     public static Outcome<NetworkObject> Network(IReadOnlyDictionary<string, NetworkObject> networks, string text) =>
         Find(networks, text, "network", network => network.Name);
 
+    /// <param name="named">Finds the one of that name, so that many services need not be looked through.</param>
+    public static Outcome<ServiceObject> Service(
+        IReadOnlyDictionary<string, ServiceObject> services, Func<string, ServiceObject?> named, string text) =>
+        !string.IsNullOrEmpty(text) && !services.ContainsKey(text) && named(text) is { } found
+            ? found
+            : Find(services, text, "service", service => service.Name);
+
     private static Outcome<T> Find<T>(
         IReadOnlyDictionary<string, T> objects, string? text, string noun, Func<T, string> nameOf)
         where T : class

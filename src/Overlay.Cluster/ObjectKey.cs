@@ -15,6 +15,7 @@ public readonly record struct ObjectKey(ObjectKind Kind, string Id) : IComparabl
         StoreObject.KindOneofCase.Network => new(ObjectKind.Network, item.Network.Id),
         StoreObject.KindOneofCase.Lease => new(ObjectKind.Lease, item.Lease.Id),
         StoreObject.KindOneofCase.Reservation => new(ObjectKind.Reservation, item.Reservation.Id),
+        StoreObject.KindOneofCase.Service => new(ObjectKind.Service, item.Service.Id),
         _ => new(ObjectKind.Unspecified, ""),
     };
 
@@ -47,6 +48,9 @@ public readonly record struct ObjectKey(ObjectKind Kind, string Id) : IComparabl
             case StoreObject.KindOneofCase.Reservation:
                 copy.Reservation.Version = version;
                 break;
+            case StoreObject.KindOneofCase.Service:
+                copy.Service.Version = version;
+                break;
             default:
                 Invariant.Holds(false, "an object of the store has a known kind");
                 break;
@@ -62,6 +66,7 @@ public readonly record struct ObjectKey(ObjectKind Kind, string Id) : IComparabl
         StoreObject.KindOneofCase.Network => item.Network.Version,
         StoreObject.KindOneofCase.Lease => item.Lease.Version,
         StoreObject.KindOneofCase.Reservation => item.Reservation.Version,
+        StoreObject.KindOneofCase.Service => item.Service.Version,
         _ => 0,
     };
 }

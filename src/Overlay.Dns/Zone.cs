@@ -22,5 +22,5 @@ public sealed record Zone
 }
 
 /// <summary>One endpoint's names.</summary>
-/// <param name="Names">Its name first, then aliases; compared without case.</param>
+/// <param name="Names">Its own first, then those that it may share: aliases, its service's. Compared without case.</param>
 public sealed record ZoneEndpoint(ImmutableArray<string> Names, IPAddress? Ipv4, IPAddress? Ipv6);

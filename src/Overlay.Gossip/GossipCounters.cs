@@ -43,6 +43,9 @@ public sealed class GossipCounters
     /// <summary>This node's own words that a member cannot be reached steadily.</summary>
     public long AlertsRaised { get; internal set; }
 
+    /// <summary>Such words that it took back, because the member passed a later trial.</summary>
+    public long AlertsTakenBack { get; internal set; }
+
     /// <summary>Times that this node objected to what others said of it.</summary>
     public long Refutations { get; internal set; }
 

@@ -31,6 +31,9 @@ internal sealed class MemberEntry(string name, IPEndPoint address)
 
     public Instant Since { get; set; }
 
+    /// <summary>When it appeared, returned from the dead, or began a new life.</summary>
+    public Instant LiveSince { get; set; }
+
     public ulong BootId { get; set; }
 
     /// <summary>Accusations that do not name the life they mean are of a former one below this incarnation.</summary>

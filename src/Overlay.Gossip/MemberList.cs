@@ -373,6 +373,7 @@ internal sealed partial class MemberList(
 
         if (!wasLive || reborn)
         {
+            member.LiveSince = now;
             Changed.Add(member.Name);
         }
 

@@ -36,6 +36,14 @@ internal sealed class Outbox(Keyring keyring, Prng prng, GossipCounters counters
         Send(e, to, packet);
     }
 
+    /// <summary>Sends a user message without making an object of it.</summary>
+    public void SendUser(GossipEffects e, IPEndPoint to, ReadOnlySpan<byte> payload)
+    {
+        PacketWriter packet = PacketCodec.Begin();
+        packet.AddUser(payload);
+        Send(e, to, packet);
+    }
+
     /// <summary>Sends in order, in as many packets as the messages need.</summary>
     public void Send(GossipEffects e, IPEndPoint to, IReadOnlyList<GossipMessage> messages)
     {

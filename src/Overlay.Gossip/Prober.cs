@@ -189,7 +189,8 @@ internal sealed class Prober(
     /// <summary>Ours answer to where the packet came from, so that need not be said.</summary>
     private IPEndPoint? ReturnTo(MemberEntry target) => target.IsOurs && options.Extends ? null : members.Self.Address;
 
-    private GossipMessage Accuse(MemberEntry accused) => accused.IsLive
+    /// <summary>What is said of the member here, for its own ears.</summary>
+    public GossipMessage Accuse(MemberEntry accused) => accused.IsLive
         ? members.Suspicion(accused, members.Self.Name)
         : members.Death(accused, members.Self.Name);
 
@@ -203,7 +204,7 @@ internal sealed class Prober(
         }
 
         counters.ProbesSent++;
-        double? estimate = target.Position is { } at ? coordinate.Coordinate.SecondsTo(at.Coordinate) : null;
+        double? estimate = target.Position is { } at ? coordinate.Here.SecondsTo(at.Place) : null;
         probe = new(++sequence, target, now, now + roundTrips.Timeout(estimate), now + awareness.Scale(options.ProbeInterval));
         // Lifeguard's buddy system: the suspect is the first who should know.
         bool accuses = target.State == MemberState.Suspect && options.TellsSuspects;
@@ -232,7 +233,7 @@ internal sealed class Prober(
         List<MemberEntry> drawn = members.Ring.Pick(
             options.IndirectChecks * (options.ChoosesRelays ? Detours.Choice : 1),
             m => m.State == MemberState.Alive && !ReferenceEquals(m, target));
-        List<MemberEntry> chosen = Detours.Choose(drawn, target, coordinate.Coordinate, options.IndirectChecks);
+        List<MemberEntry> chosen = Detours.Choose(drawn, target, coordinate.Here, options.IndirectChecks);
         foreach (MemberEntry relay in chosen)
         {
             asking.NacksMissing += relay.SendsNacks ? 1 : 0;

@@ -17,11 +17,17 @@ internal sealed class PushPullExchange(
     private const int MaxSeeds = 64;
     private const int ReconnectsAtOnce = 2;
 
+    /// <summary>Of many seeds so many are asked at once, and again after this time while members are missing.</summary>
+    private const int SoughtAtOnce = 3;
+    private static readonly TimeSpan SeekPace = TimeSpan.FromMilliseconds(250);
+
     /// <summary>About so many members together try a dead one in each interval.</summary>
     private const int ReconnectsToOne = 10;
 
     private readonly SortedDictionary<long, Exchange> open = [];
     private readonly List<IPEndPoint> seeds = [];
+    private readonly List<IPEndPoint> sought = [];
+    private Instant nextSought = Instant.Never;
     private Instant nextPeriodic = Instant.Never;
     private Instant nextReconnect = Instant.Never;
 
@@ -29,7 +35,7 @@ internal sealed class PushPullExchange(
     {
         get
         {
-            Instant next = Instant.Min(nextPeriodic, nextReconnect);
+            Instant next = Instant.Min(nextSought, Instant.Min(nextPeriodic, nextReconnect));
             if (open.Count > 0)
             {
                 foreach (Exchange exchange in open.Values)
@@ -57,30 +63,36 @@ internal sealed class PushPullExchange(
     {
         nextPeriodic = Instant.Never;
         nextReconnect = Instant.Never;
+        nextSought = Instant.Never;
+        sought.Clear();
         seeds.Clear();
     }
 
     public void Join(IReadOnlyList<IPEndPoint> addresses, Instant now, GossipEffects e)
     {
-        foreach (IPEndPoint seed in addresses)
+        foreach (IPEndPoint seed in addresses.Where(Remember))
         {
-            if (seed.Port == 0 || seed.Equals(members.Self.Address))
-            {
-                continue;
-            }
-
-            if (!seeds.Contains(seed) && seeds.Count < MaxSeeds)
-            {
-                seeds.Add(seed);
-            }
-
             Dial(seed, join: true, now, e);
         }
 
-        if (nextReconnect != Instant.Never)
+        PutOffReconnect(now);
+    }
+
+    /// <summary>
+    /// Joins by a few of them. Whoever is known to be alive by then need not be asked: one answer names all, and a full
+    /// exchange with each of a hundred is what a hundred agents would do for one that joins.
+    /// </summary>
+    public void Seek(IReadOnlyList<IPEndPoint> addresses, Instant now, GossipEffects e)
+    {
+        sought.AddRange(addresses.Where(Remember));
+        for (int i = sought.Count - 1; i > 0; i--)
         {
-            nextReconnect = NextReconnect(now);
+            int other = prng.Next(i + 1);
+            (sought[i], sought[other]) = (sought[other], sought[i]);
         }
+
+        SeekMore(now, e);
+        PutOffReconnect(now);
     }
 
     public void Advance(Instant now, GossipEffects e)
@@ -91,6 +103,11 @@ internal sealed class PushPullExchange(
             {
                 Failed(id, e);
             }
+        }
+
+        if (now >= nextSought)
+        {
+            SeekMore(now, e);
         }
 
         if (now >= nextPeriodic)
@@ -207,14 +224,48 @@ internal sealed class PushPullExchange(
         tables.Receive(state.UserState, from, now, e);
     }
 
-    private void Reconnect(Instant now, GossipEffects e)
+    private bool Remember(IPEndPoint seed)
     {
-        var live = new SortedSet<string>(StringComparer.Ordinal);
-        foreach (MemberEntry member in members.Others.Where(m => m.IsLive))
+        if (seed.Port == 0 || seed.Equals(members.Self.Address))
         {
-            live.Add(member.Address.ToString());
+            return false;
         }
 
+        if (!seeds.Contains(seed) && seeds.Count < MaxSeeds)
+        {
+            seeds.Add(seed);
+        }
+
+        return true;
+    }
+
+    private void SeekMore(Instant now, GossipEffects e)
+    {
+        SortedSet<string> live = LiveAddresses();
+        sought.RemoveAll(s => live.Contains(s.ToString()));
+        for (int i = 0; i < SoughtAtOnce && sought.Count > 0; i++)
+        {
+            Dial(sought[^1], join: true, now, e);
+            sought.RemoveAt(sought.Count - 1);
+        }
+
+        nextSought = sought.Count > 0 ? now + SeekPace : Instant.Never;
+    }
+
+    private SortedSet<string> LiveAddresses() =>
+        new(members.Others.Where(static m => m.IsLive).Select(static m => m.Address.ToString()), StringComparer.Ordinal);
+
+    private void PutOffReconnect(Instant now)
+    {
+        if (nextReconnect != Instant.Never)
+        {
+            nextReconnect = NextReconnect(now);
+        }
+    }
+
+    private void Reconnect(Instant now, GossipEffects e)
+    {
+        SortedSet<string> live = LiveAddresses();
         List<IPEndPoint> absent = [.. seeds.Where(s => !live.Contains(s.ToString()))];
         bool alone = members.LiveCount == 1;
         foreach (IPEndPoint seed in alone ? absent : [])

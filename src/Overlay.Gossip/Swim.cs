@@ -75,7 +75,7 @@ public sealed partial class Swim
         prober = new(options, members, awareness, outbox, coordinate, prng, Counters);
         hosts = new(options, members, outbox, prng, Counters);
         jury = new(options, members, awareness, outbox, prng, Counters);
-        sessions = new(options, members, jury, outbox, prng);
+        sessions = new(options, members, jury, outbox, prng, Counters);
         alerts = new(options, members, Counters);
         trials = new(options, members, alerts, awareness, outbox, prng);
         contacts = new(options, members, outbox, prng);
@@ -141,6 +141,9 @@ public sealed partial class Swim
     /// <summary>Exchanges everything with each seed. Seeds are remembered: whenever nobody at a seed's address is
     /// alive, it is tried again.</summary>
     public void Join(IReadOnlyList<IPEndPoint> seeds, Instant now, GossipEffects e) => exchanges.Join(seeds, now, e);
+
+    /// <summary>Joins by a few of many seeds, and by more of them while they do not answer or do not know the others.</summary>
+    public void Seek(IReadOnlyList<IPEndPoint> seeds, Instant now, GossipEffects e) => exchanges.Seek(seeds, now, e);
 
     /// <summary>Says goodbye; the event <see cref="GossipEvent.Left"/> tells when that is done.</summary>
     public void Leave(Instant now, GossipEffects e)
@@ -329,70 +332,6 @@ public sealed partial class Swim
         members.Own.Redescribe();
     }
 
-    private void Hear(MessageType type, in MessageFields message, IPEndPoint from, Instant now, GossipEffects e)
-    {
-        switch (type)
-        {
-            case MessageType.Ping:
-                if (members.Find(message.SourceNode) is { } asker)
-                {
-                    sessions.Pinged(asker.Name, now);
-                    HearFrom(asker, now);
-                }
-
-                prober.HearPing(message, from, e);
-                break;
-            case MessageType.IndirectPing:
-                if (members.Find(message.SourceNode) is { } seeker)
-                {
-                    HearFrom(seeker, now);
-                }
-
-                prober.HearIndirectPing(message, from, now, e);
-                break;
-            case MessageType.Ack when sessions.Acked(message.SequenceNumber, now) || jury.Acked(message.SequenceNumber, now, e)
-                || trials.Acked(message.SequenceNumber):
-                break;
-            case MessageType.Ack:
-                if (prober.HearAck(message, from, now, e) is { } target)
-                {
-                    sessions.Answered(target.Name, from.Equals(target.Address), now);
-                    differences.Compare(target, message.Digest, now, e);
-                }
-
-                break;
-            case MessageType.Nack:
-                prober.HearNack(message.SequenceNumber);
-                break;
-            case MessageType.Suspect:
-                members.HearSuspect(message, now, e);
-                break;
-            case MessageType.Alive:
-                members.HearAlive(message, now, e);
-                break;
-            case MessageType.Dead:
-                members.HearDead(message, now, e);
-                break;
-            case MessageType.User when jury.Receive(message.Payload, now, e) || alerts.Receive(message.Payload, now):
-                break;
-            case MessageType.User:
-                HearUser(message.Payload, from, now, e);
-                break;
-            default:
-                Counters.Refused++;
-                break;
-        }
-    }
-
-    /// <summary>A packet of its own came from this member.</summary>
-    private void HearFrom(MemberEntry member, Instant now)
-    {
-        if (member.State is MemberState.Suspect or MemberState.Dead)
-        {
-            trials.HeardAccused(member, now);
-        }
-    }
-
     /// <summary>Lets the tables follow what the members' part learnt, and answers a claim on our boot id.</summary>
     private void FollowUp(Instant now, GossipEffects e)
     {
@@ -417,6 +356,10 @@ public sealed partial class Swim
             foreach (string name in changed)
             {
                 store.OwnerChanged(name, e);
+                if (members.Find(name) is { IsLive: true, IsOurs: true } peer && peer.LiveSince == now)
+                {
+                    tables.Returned(name, now);
+                }
             }
 
             FollowView(now, e);
@@ -476,11 +419,5 @@ public sealed partial class Swim
             tables.Stop();
             e.Events.Add(new GossipEvent.Left());
         }
-    }
-
-    /// <summary>What comes in one packet, in its order.</summary>
-    private readonly struct Hearing(Swim swim, IPEndPoint from, Instant now, GossipEffects e) : IMessageSink
-    {
-        public void Take(MessageType type, in MessageFields message) => swim.Hear(type, message, from, now, e);
     }
 }

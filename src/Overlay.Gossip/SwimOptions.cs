@@ -141,18 +141,18 @@ public sealed record SwimOptions
     public int Observers { get; init; } = 4;
 
     /// <summary>How long such a look lasts; silence to all of it counts.</summary>
-    public TimeSpan LookTime { get; init; } = TimeSpan.FromMilliseconds(600);
+    public TimeSpan LookTime { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// How often the agent's end of a session pings the manager's; more rarely in clusters of many members.
+    /// How often the agent's end of a session gives a sign to the manager's; more rarely in clusters of many members.
     /// </summary>
     public TimeSpan SessionPingInterval { get; init; } = TimeSpan.FromMilliseconds(750);
 
-    /// <summary>A ping of a session that is not answered is repeated after this.</summary>
+    /// <summary>A question to the other end of a session that is not answered is repeated after this.</summary>
     public TimeSpan SessionPingRetry { get; init; } = TimeSpan.FromMilliseconds(110);
 
     /// <summary>The other end of a session that is not heard of for so much longer than the interval is silent.</summary>
-    public TimeSpan SessionGrace { get; init; } = TimeSpan.FromMilliseconds(350);
+    public TimeSpan SessionGrace { get; init; } = TimeSpan.FromMilliseconds(300);
 
     /// <summary>Where half of the members were lost within this time, the fault may be this side's.</summary>
     public TimeSpan RecentLoss { get; init; } = TimeSpan.FromSeconds(30);
@@ -178,10 +178,9 @@ public sealed record SwimOptions
 
     /// <summary>
     /// Members that put one to trial which is accused and objects: three in five of them call it unsteady or it is not.
-    /// 0, the default: nobody is ever unsteady. A partition that ends can leave a member held down for
-    /// <see cref="UnsteadyQuiet"/> by what was said during it.
+    /// 0: nobody is ever unsteady.
     /// </summary>
-    public int TrialObservers { get; init; }
+    public int TrialObservers { get; init; } = 8;
 
     /// <summary>An unsteady member waits at most this long for others, to be held down together.</summary>
     public TimeSpan UnsteadyWindow { get; init; } = TimeSpan.FromSeconds(12);

@@ -29,6 +29,12 @@ public sealed record AttachCommand
 
     public MacAddress? Mac { get; init; }
 
+    /// <summary>Name, id or unique prefix of the id of a service of that network; empty: of none.</summary>
+    public string Service { get; init; } = "";
+
+    /// <summary>Among the service's backends, at most <see cref="EndpointState.MaxWeight"/>; 0: none was given.</summary>
+    public int Weight { get; init; }
+
     /// <summary>Empty: the first free eth{n}.</summary>
     public string Interface { get; init; } = "";
 

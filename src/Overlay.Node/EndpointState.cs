@@ -19,6 +19,8 @@ public enum EndpointStatus
 /// <summary>One endpoint of this node. Immutable; the node replaces it when something about it changes.</summary>
 public sealed record EndpointState
 {
+    public const int MaxWeight = 65535;
+
     public required EndpointId Id { get; init; }
 
     public required NetworkId Network { get; init; }
@@ -38,6 +40,12 @@ public sealed record EndpointState
     public required string Name { get; init; }
 
     public ImmutableArray<string> Aliases { get; init; } = [];
+
+    /// <summary>Whose backend it is; null: of none. It stays when the service is removed, and means nothing then.</summary>
+    public ServiceId? Service { get; init; }
+
+    /// <summary>Among the service's backends; 0: none was given, which is 1.</summary>
+    public int Weight { get; init; }
 
     /// <summary>See <see cref="LocalEndpoint.GatewaySlot"/>.</summary>
     public int GatewaySlot { get; init; }

@@ -61,6 +61,11 @@ public static class LocalStateFault
             return $"endpoint {endpoint.Id} has no MAC address or interface";
         }
 
+        if ((endpoint.ServiceId.Length > 0 && !ServiceId.TryParse(endpoint.ServiceId, out _)) || endpoint.Weight > EndpointState.MaxWeight)
+        {
+            return $"endpoint {endpoint.Id} is of no service that can be";
+        }
+
         return IsAddress(endpoint.Ipv4, AddressFamily.InterNetwork) && IsAddress(endpoint.Ipv6, AddressFamily.InterNetworkV6)
             ? null
             : $"endpoint {endpoint.Id} has no valid addresses";

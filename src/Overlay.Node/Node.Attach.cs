@@ -125,6 +125,8 @@ public sealed partial class Node
             Ipv6 = attach.Ipv6,
             Name = NameFor(command)!,
             Aliases = command.Aliases,
+            Service = attach.Service,
+            Weight = attach.Service is null ? 0 : command.Weight,
             GatewaySlot = slot,
             CreatedUnixMs = command.UnixMs,
             Trace = command.Trace,

@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using Overlay.Cluster;
 using Overlay.Dataplane;
 using Overlay.Dns;
 using Overlay.Primitives;
@@ -73,17 +74,21 @@ public sealed partial class Node
         return bySandbox.ToImmutable();
     }
 
+    /// <summary>What a drained node has is reachable still, and no longer found.</summary>
     private Zone ZoneOf(NetworkId id, string name) => new()
     {
         Network = id,
         Name = name,
         Endpoints =
         [
-            .. endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed)
-                .Select(static e => new ZoneEndpoint([e.Name, .. e.Aliases], e.Ipv4, e.Ipv6)),
-            .. remotes.On(id).Select(static r => new ZoneEndpoint([r.Name, .. r.Aliases], r.Ipv4, r.Ipv6)),
+            .. endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
+                .Select(e => new ZoneEndpoint(NamesOf(id, e.Name, e.Aliases, e.Service), e.Ipv4, e.Ipv6)),
+            .. remotes.On(id).Where(r => !IsDrained(r.Owner))
+                .Select(r => new ZoneEndpoint(NamesOf(id, r.Name, r.Aliases, r.Service), r.Ipv4, r.Ipv6)),
         ],
     };
+
+    private bool IsDrained(NodeId node) => Availability.IsDrained(intent.Node(node.ToString()));
 
     private static OverlayNetwork OverlayOf(NetworkId id, NetworkObject network) => new()
     {

@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Gossip;
 using Overlay.Gossip.Serf;
 using Overlay.Primitives;
 
@@ -10,6 +11,9 @@ namespace Overlay.Node;
 /// </summary>
 public sealed partial class Node
 {
+    private const string ManagerTag = "manager";
+    private const int MostManagersByGossip = 8;
+
     /// <summary>Whoever answers at these addresses becomes a member; NodeEvent.GossipTold says whether they did.</summary>
     public void JoinGossip(IReadOnlyList<IPEndPoint> addresses, Instant now, NodeEffects effects)
     {
@@ -43,6 +47,15 @@ public sealed partial class Node
         return query;
     }
 
+    /// <summary>
+    /// Where members that live say managers are; anybody who has the gossip key can say so, and only a certificate proves it.
+    /// </summary>
+    public IEnumerable<string> ManagersByGossip => swim.Members
+        .Where(static m => !m.IsForeign && m.Presence == Presence.Alive)
+        .Select(static m => Tags.Decode(m.Meta.Span).GetValueOrDefault(ManagerTag) ?? "")
+        .Where(static address => IPEndPoint.TryParse(address, out IPEndPoint? at) && at.Port > 0)
+        .Take(MostManagersByGossip);
+
     /// <summary>False: it is no foreign member, or it still answers.</summary>
     public bool ForceLeave(string name, bool prune, Instant now, NodeEffects effects)
     {
@@ -58,6 +71,11 @@ public sealed partial class Node
         if (settings.HostName.Length > 0)
         {
             tags["host"] = settings.HostName;
+        }
+
+        if (settings.ManagerAddress.Length > 0)
+        {
+            tags[ManagerTag] = settings.ManagerAddress;
         }
 
         return Tags.Encode(tags);

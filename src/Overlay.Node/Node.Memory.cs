@@ -29,7 +29,7 @@ public sealed partial class Node
     {
         if (NetworkId.TryParse(saved.NetworkId, out NetworkId network)
             && intent.Network(saved.NetworkId) is not null
-            && (settings.FollowsEveryNetwork || endpoints.Values.Any(e => e.Network == network))
+            && (FollowsEveryNetwork || endpoints.Values.Any(e => e.Network == network))
             && intent.Node(saved.Owner) is not null
             && RemoteEndpointRecord.TryDecode(
                 saved.Owner, saved.Id, (saved.Record ?? new()).ToByteArray(), out RemoteEndpointRecord? record, out _)

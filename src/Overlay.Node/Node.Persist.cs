@@ -87,6 +87,8 @@ public sealed partial class Node
             CreatedUnixMs = endpoint.CreatedUnixMs,
             Reserved4 = endpoint.Reserved4,
             Reserved6 = endpoint.Reserved6,
+            ServiceId = endpoint.Service?.ToString() ?? "",
+            Weight = (uint)endpoint.Weight,
         };
         saved.Aliases.AddRange(endpoint.Aliases);
         return saved;
@@ -108,6 +110,8 @@ public sealed partial class Node
         CreatedUnixMs = saved.CreatedUnixMs,
         Reserved4 = saved.Reserved4,
         Reserved6 = saved.Reserved6,
+        Service = saved.ServiceId.Length == 0 ? null : ServiceId.Parse(saved.ServiceId),
+        Weight = (int)saved.Weight,
         Status = EndpointStatus.Pending,
     };
 }

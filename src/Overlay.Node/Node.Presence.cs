@@ -8,11 +8,14 @@ namespace Overlay.Node;
 /// <summary>What this node asks of gossip, and what comes of what gossip found.</summary>
 public sealed partial class Node
 {
+    /// <summary>A manager is asked about all networks, and must know whether one is in use.</summary>
+    public bool FollowsEveryNetwork => intent.Node(Id.ToString()) is { Role: V1.NodeRole.Manager };
+
     /// <summary>Attaches presence to the networks that have an endpoint here, or to all where this node follows all.</summary>
     private void FollowNetworks(Instant now, NodeEffects effects)
     {
         SortedSet<NetworkId> wanted = [.. endpoints.Values.Select(static e => e.Network)];
-        if (settings.FollowsEveryNetwork)
+        if (FollowsEveryNetwork)
         {
             wanted.UnionWith(intent.Networks.Select(static n => NetworkId.Parse(n.Id)));
         }
@@ -48,7 +51,7 @@ public sealed partial class Node
         if (seeds.Length > 0)
         {
             seedsAsked = true;
-            swim.Join(seeds, now, effects.Gossip);
+            swim.Seek(seeds, now, effects.Gossip);
         }
     }
 

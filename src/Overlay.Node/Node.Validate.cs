@@ -28,6 +28,11 @@ public sealed partial class Node
         }
 
         attach.Network = id;
+        if (AvailabilityFault(what) is { } closed)
+        {
+            return closed;
+        }
+
         if (endpoints.Values.FirstOrDefault(e => e.Network == id && e.Sandbox == command.Sandbox) is { } twice)
         {
             return new(
@@ -35,7 +40,23 @@ public sealed partial class Node
                 $"Detach it first with `overlayd detach {network.Name} {command.SandboxText}`.");
         }
 
-        return PrepareName(command, network, id, what) ?? PrepareInterface(command, what) ?? PrepareAddresses(attach, network, what);
+        return PrepareName(command, network, id, what) ?? PrepareService(attach, network, what) ?? PrepareInterface(command, what)
+            ?? PrepareAddresses(attach, network, what);
+    }
+
+    private Refusal? AvailabilityFault(string what)
+    {
+        NodeObject? self = intent.Node(Id.ToString());
+        return Availability.Of(self) switch
+        {
+            NodeAvailability.Pause => Closed("paused"),
+            NodeAvailability.Drain => Closed("drained"),
+            _ => null,
+        };
+
+        Refusal Closed(string how) => new(
+            RefusalKind.Conflict, what, $"This node is {how}: it gets no new endpoints.",
+            $"Attach on another node, or type `overlayd node update --availability active {self!.Hostname}` on a manager.");
     }
 
     private Refusal? PrepareName(AttachCommand command, NetworkObject network, NetworkId id, string what)
@@ -65,6 +86,11 @@ public sealed partial class Node
             return new(
                 RefusalKind.Invalid, what, $"The alias {Refusal.Quote(bad)} is not a DNS label.",
                 "Give names of up to 63 letters, digits and '-'.");
+        }
+
+        if (ServiceNameFault(name, network, what) is { } taken)
+        {
+            return taken;
         }
 
         string? holder = endpoints.Values.Where(e => e.Network == id && SameName(e.Name, name))

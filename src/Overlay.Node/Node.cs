@@ -128,8 +128,9 @@ public sealed partial class Node
     {
         ImmutableArray<NodeObject> nodesBefore = [.. intent.Nodes];
         ImmutableArray<NetworkObject> networksBefore = [.. intent.Networks];
+        List<NodeEvent.ServiceChanged> serviceNews = ServiceNews(assignment);
         Keyring keysBefore = KeyringOf(intent);
-        if (!intent.Apply(assignment))
+        if (!intent.Apply(assignment) || IsOnlyVersion(assignment))
         {
             return;
         }
@@ -144,6 +145,7 @@ public sealed partial class Node
             swim.Forget(gone.Id, now, effects.Gossip);
         }
 
+        TellWanted(nodesBefore, effects);
         foreach (NetworkObject gone in networksBefore.Where(n => intent.Network(n.Id) is null))
         {
             DropNetwork(gone, now, effects);
@@ -154,6 +156,7 @@ public sealed partial class Node
             effects.Events.Add(new NodeEvent.NetworkChanged(NetworkId.Parse(made.Id), made.Name, "create"));
         }
 
+        effects.Events.AddRange(serviceNews);
         addresses.Quarantine = TimeSpan.FromSeconds(intent.Cluster?.QuarantineSeconds ?? 60);
         addresses.SetLeases(intent.Leases, intent.Networks);
         FollowNetworks(now, effects);
@@ -161,9 +164,22 @@ public sealed partial class Node
         RetryAttaches(now, effects);
         AskForLeasesAheadOfNeed(effects);
         ReleaseOrphans(effects);
-        Persist(effects);
-        DataplaneChanges(effects);
-        effects.ZonesChanged = true;
+        if (ConcernsNoEndpoint(assignment))
+        {
+            MemorizeSoon(now);
+        }
+        else if (ConcernsNamesAlone(assignment))
+        {
+            MemorizeSoon(now);
+            effects.ZonesChanged = true;
+        }
+        else
+        {
+            Persist(effects);
+            DataplaneChanges(effects);
+            effects.ZonesChanged = true;
+        }
+
         DigestGossip(now, effects);
     }
 
@@ -202,6 +218,27 @@ public sealed partial class Node
         effects.Events.Add(new NodeEvent.NetworkChanged(id, network.Name, "remove"));
     }
 
+    private void TellWanted(ImmutableArray<NodeObject> nodesBefore, NodeEffects effects)
+    {
+        foreach (NodeObject before in nodesBefore)
+        {
+            if (intent.Node(before.Id) is not { } now)
+            {
+                continue;
+            }
+
+            if (now.Role != before.Role)
+            {
+                effects.Events.Add(new NodeEvent.NodeWanted(now.Id, now.Hostname, now.Role == NodeRole.Manager ? "promote" : "demote"));
+            }
+
+            if (Availability.Of(now) is var wanted && wanted != Availability.Of(before))
+            {
+                effects.Events.Add(new NodeEvent.NodeWanted(now.Id, now.Hostname, Availability.Text(wanted)));
+            }
+        }
+    }
+
     private void DataplaneChanges(NodeEffects effects)
     {
         if (!effects.DataplaneChanged)
@@ -221,6 +258,19 @@ public sealed partial class Node
 
         DigestGossip(now, effects);
     }
+
+    /// <summary>What changed is no business of this node: nothing is to be kept, compared or told because of it.</summary>
+    private static bool IsOnlyVersion(Assignment assignment) =>
+        assignment is { Complete: false, Cluster: null, Upserts.Count: 0, Deletes.Count: 0 };
+
+    /// <summary>
+    /// Other nodes that came, or said something new of themselves, and have no endpoint that this node knows: neither the
+    /// kernel nor names follow from them, and who is told of them again after a power failure loses nothing.
+    /// </summary>
+    private bool ConcernsNoEndpoint(Assignment assignment) =>
+        assignment is { Complete: false, Cluster: null, Deletes.Count: 0 }
+        && assignment.Upserts.All(item => item.KindCase == StoreObject.KindOneofCase.Node && item.Node.Id != Id.ToString()
+            && NodeId.TryParse(item.Node.Id, out NodeId node) && !remotes.IsOwner(node));
 
     private long UnixMsAt(Instant now) => settings.WallClockOriginUnixMs + (now.Nanoseconds / 1_000_000);
 

@@ -89,6 +89,11 @@ public abstract record NodeEvent
 
     public sealed record NetworkChanged(NetworkId Id, string Name, string Action) : NodeEvent;
 
+    public sealed record ServiceChanged(ServiceId Id, string Name, string Action) : NodeEvent;
+
+    /// <summary>The managers want something else of a node: "promote", "demote", "active", "pause" or "drain".</summary>
+    public sealed record NodeWanted(string Id, string Hostname, string Action) : NodeEvent;
+
     /// <summary>A member of the gossip that is no node of the cluster.</summary>
     public sealed record ForeignChanged(string Name, string Status, string? Previous) : NodeEvent;
 

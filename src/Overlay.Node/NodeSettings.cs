@@ -15,6 +15,12 @@ public sealed record NodeSettings
     /// <summary>Shown to foreign members of the gossip; empty: not shown.</summary>
     public string HostName { get; init; } = "";
 
+    /// <summary>
+    /// Where the manager here is reached, of a cluster that was begun anew: agents that know only managers of before look for one by
+    /// gossip. Empty: not shown.
+    /// </summary>
+    public string ManagerAddress { get; init; } = "";
+
     /// <summary>Source of its VXLAN packets.</summary>
     public required IPAddress Vtep { get; init; }
 
@@ -23,9 +29,6 @@ public sealed record NodeSettings
 
     /// <summary>Differs at every start, and grows: a restart is newer news than anything said before it.</summary>
     public required ulong BootId { get; init; }
-
-    /// <summary>A manager follows every network's endpoints, whether or not it has one itself.</summary>
-    public bool FollowsEveryNetwork { get; init; }
 
     /// <summary>Addresses of the bridge that leads sandboxes out.</summary>
     public required IPNetwork GatewayPrefix { get; init; }

@@ -16,6 +16,9 @@ internal sealed class PendingAttach(AttachCommand command, EndpointId id, Instan
     /// <summary>Set when it is first looked at; a network of the same name made later is another one.</summary>
     public NetworkId Network { get; set; }
 
+    /// <summary>Set with <see cref="Network"/>, for the same reason; null: it is to be of none.</summary>
+    public ServiceId? Service { get; set; }
+
     /// <summary>Request to the manager that it waits for; 0: none.</summary>
     public long WaitingFor { get; set; }
 

@@ -33,6 +33,12 @@ public sealed record RemoteEndpointRecord
 
     public string Sandbox { get; init; } = "";
 
+    /// <summary>The service that its owner counts it to; null: none. It may be unknown here, or of another network.</summary>
+    public ServiceId? Service { get; init; }
+
+    /// <summary>Among the service's backends; 0: none was given, which is 1.</summary>
+    public int Weight { get; init; }
+
     public long CreatedUnixMs { get; init; }
 
     /// <summary>The span of its attach, where the owner traces; anything else in its place is no span.</summary>
@@ -52,6 +58,8 @@ public sealed record RemoteEndpointRecord
             Segment = (uint)endpoint.Segment,
             Sandbox = endpoint.Sandbox.Value,
             CreatedUnixMs = endpoint.CreatedUnixMs,
+            ServiceId = endpoint.Service?.ToString() ?? "",
+            Weight = (uint)endpoint.Weight,
         };
         record.Aliases.AddRange(endpoint.Aliases);
         if (endpoint.Trace.IsSpan)
@@ -76,6 +84,8 @@ public sealed record RemoteEndpointRecord
             Segment = (uint)Segment,
             Sandbox = Sandbox,
             CreatedUnixMs = CreatedUnixMs,
+            ServiceId = Service?.ToString() ?? "",
+            Weight = (uint)Weight,
         };
         record.Aliases.AddRange(Aliases);
         return record;
@@ -126,6 +136,13 @@ public sealed record RemoteEndpointRecord
             return false;
         }
 
+        ServiceId service = default;
+        if ((record.ServiceId.Length > 0 && !ServiceId.TryParse(record.ServiceId, out service)) || record.Weight > EndpointState.MaxWeight)
+        {
+            reason = "the service or its weight is not one";
+            return false;
+        }
+
         reason = "";
         endpoint = new()
         {
@@ -139,6 +156,8 @@ public sealed record RemoteEndpointRecord
             Ipv6 = ipv6,
             Sandbox = record.Sandbox,
             CreatedUnixMs = record.CreatedUnixMs,
+            Service = service.IsNone ? null : service,
+            Weight = (int)record.Weight,
             Trace = TraceContext.Read(record.Trace.Span),
         };
         return true;

@@ -53,5 +53,7 @@ internal sealed class RemoteEndpoints
             ? endpoints.Values
             : [];
 
+    public bool IsOwner(NodeId node) => byNetwork.Values.Any(endpoints => endpoints.Values.Any(e => e.Owner == node));
+
     public int Count => byNetwork.Values.Sum(static endpoints => endpoints.Count);
 }

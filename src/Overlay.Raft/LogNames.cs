@@ -5,11 +5,12 @@ namespace Overlay.Raft;
 /// <summary>
 /// The names of a log's files: <c>0000000001-00000000000000000001.segment</c> (id and first index) and
 /// <c>00000000000000004096.snapshot</c> (index). A file under one of them is whole or damaged; what is being made has
-/// <c>.tmp</c> behind its name.
+/// <c>.tmp</c> behind its name; what was damaged and is kept for who wants to know how has <c>.damaged</c>.
 /// </summary>
 public static class LogNames
 {
     public const string UnfinishedSuffix = ".tmp";
+    public const string DamagedSuffix = ".damaged";
     public const string SegmentSuffix = ".segment";
     public const string SnapshotSuffix = ".snapshot";
 

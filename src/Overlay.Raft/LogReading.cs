@@ -232,9 +232,19 @@ internal sealed class LogReading(Func<string, FileContent> read, LogKeys? keys, 
             return null;
         }
 
-        if (header.FirstIndex > entries.Next && MissUpTo(header.FirstIndex - 1, MissingStart(header.FirstIndex)) is { } lost)
+        if (header.FirstIndex > entries.Next)
         {
-            return lost;
+            bool wereInSegments = header.Id > 1 && header.FirstIndex - entries.Next <= SegmentFormat.MaxEntries;
+            if (entries.Next == Covered + 1 && !wereInSegments)
+            {
+                // There is no number left for a segment before this one: what it follows was always a snapshot.
+                recovery.SnapshotNeeded = header.FirstIndex - 1;
+            }
+
+            if (MissUpTo(header.FirstIndex - 1, MissingStart(header.FirstIndex)) is { } lost)
+            {
+                return lost;
+            }
         }
 
         if (!entries.Follows(header.FirstIndex, header.PreviousTerm, out ulong other))

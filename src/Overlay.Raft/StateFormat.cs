@@ -51,6 +51,10 @@ public static class StateFormat
         return bytes;
     }
 
+    /// <summary>The data key that a file names, whether it validates or not; 0: it is in the clear, or no such file.</summary>
+    public static ulong KeyOf(ReadOnlySpan<byte> bytes) =>
+        bytes.Length == FileBytes ? BinaryPrimitives.ReadUInt64LittleEndian(bytes[KeyOffset..]) : 0;
+
     /// <param name="keys">Null: of one that is encrypted only whose it is is read.</param>
     public static bool TryRead(ReadOnlySpan<byte> bytes, LogKeys? keys, out MemberState? state)
     {

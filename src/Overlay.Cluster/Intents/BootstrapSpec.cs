@@ -32,6 +32,9 @@ public sealed record BootstrapSpec
     /// <summary>32 bytes.</summary>
     public required ByteString GossipKey { get; init; }
 
+    /// <summary>32 bytes that the managers' disks are locked with; empty: they are not.</summary>
+    public ByteString UnlockKey { get; init; } = ByteString.Empty;
+
     /// <summary>The node that bootstraps; it becomes a manager.</summary>
     public required NodeObject FirstManager { get; init; }
 

@@ -99,6 +99,8 @@ internal static class ClusterChanges
                 ? BootstrapSpec.StandardQuarantineSeconds
                 : spec.QuarantineSeconds,
             NextVni = Vni.FirstAutomatic,
+            UnlockKey = spec.UnlockKey,
+            Epoch = 1,
         };
         cluster.GossipKeys.Add(new GossipKey { Key = spec.GossipKey, Epoch = 1, CreatedUnixMs = unixMs });
         return cluster;

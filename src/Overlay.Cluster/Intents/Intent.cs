@@ -58,6 +58,46 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<ClusterObject>> FinishCaRotation() =>
         Fault() is { } fault ? fault : CaChanges.Finish(state, NewDraft());
 
+    /// <summary>The managers' disks are locked from now on; changes nothing where they are.</summary>
+    /// <param name="key">32 bytes.</param>
+    public Outcome<Proposal<ClusterObject>> Lock(ReadOnlySpan<byte> key) =>
+        Fault() is { } fault ? fault : LockChanges.Lock(state, key, NewDraft());
+
+    /// <summary>They open without a key again; changes nothing where they do.</summary>
+    public Outcome<Proposal<ClusterObject>> Unlock() =>
+        Fault() is { } fault ? fault : LockChanges.Unlock(state, NewDraft());
+
+    /// <summary>Another key locks them; refused where none does.</summary>
+    /// <param name="key">32 bytes.</param>
+    public Outcome<Proposal<ClusterObject>> RotateUnlockKey(ReadOnlySpan<byte> key) =>
+        Fault() is { } fault ? fault : LockChanges.Rotate(state, key, NewDraft());
+
+    /// <summary>A worker takes the place of a manager that is gone for so long; zero: never.</summary>
+    public Outcome<Proposal<ClusterObject>> SetReplaceManagers(TimeSpan after) =>
+        Fault() is { } fault ? fault : ReplacementChanges.Set(state, after, NewDraft());
+
+    /// <summary>This worker is to be a manager, and to listen at first; refused while another one does.</summary>
+    /// <param name="lost">Id of the manager whose place it is to take.</param>
+    /// <param name="successor">Its id.</param>
+    public Outcome<Proposal<ClusterObject>> BeginReplacement(string lost, string successor) =>
+        Fault() is { } fault ? fault : ReplacementChanges.Begin(state, lost, successor, NewDraft());
+
+    /// <summary>The lost one is a worker, and the successor decides along. Changes nothing where none is on its way.</summary>
+    public Outcome<Proposal<ClusterObject>> FinishReplacement() =>
+        Fault() is { } fault ? fault : ReplacementChanges.Finish(state, NewDraft());
+
+    /// <summary>The successor is a worker again. Changes nothing where none is on its way.</summary>
+    public Outcome<Proposal<ClusterObject>> CancelReplacement() =>
+        Fault() is { } fault ? fault : ReplacementChanges.Cancel(state, NewDraft());
+
+    /// <summary>
+    /// The cluster begins anew with one manager, in the next epoch; all other managers are superseded. Proposed to nobody:
+    /// it is what that manager's log goes on from.
+    /// </summary>
+    /// <param name="manager">Itself, with its id, member id and addresses; it may be new to the cluster.</param>
+    public Outcome<Proposal<ClusterObject>> BeginAnew(NodeObject manager) =>
+        Fault() is { } fault ? fault : Renewal.Begin(state, manager, NewDraft());
+
     /// <summary>Adds the node and leases it a block of every network that has plenty.</summary>
     public Outcome<Proposal<NodeObject>> AddNode(NodeObject node) =>
         Fault() is { } fault ? fault : NodeChanges.Add(state, node, NewDraft());
@@ -65,6 +105,22 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     /// <summary>What the node says of itself changed; its role, labels and time of joining stay.</summary>
     public Outcome<Proposal<NodeObject>> UpdateNode(NodeObject description) =>
         Fault() is { } fault ? fault : NodeChanges.Update(state, description, NewDraft());
+
+    /// <summary>
+    /// The node is to be a manager, or no longer. It becomes so when its agent has heard of it; changes nothing where it is.
+    /// </summary>
+    /// <param name="node">Id, host name, or the beginning of an id.</param>
+    public Outcome<Proposal<NodeObject>> SetRole(string node, NodeRole role) =>
+        Fault() is { } fault ? fault : RoleChanges.Set(state, node, role, NewDraft());
+
+    /// <summary>What an operator says of a node. Changes nothing where it is so.</summary>
+    /// <param name="node">Id, host name, or the beginning of an id.</param>
+    public Outcome<Proposal<NodeObject>> EditNode(string node, NodeEdit edit) =>
+        Fault() is { } fault ? fault : NodeEdits.Apply(state, node, edit, NewDraft());
+
+    /// <summary>The managers go on without this member of a node that was demoted. Changes nothing where it is none.</summary>
+    public Outcome<Proposal<NodeObject>> ReleaseMember(string nodeId, ulong member) =>
+        Fault() is { } fault ? fault : RoleChanges.Release(state, nodeId, member, NewDraft());
 
     /// <summary>
     /// Removes the node; its leases and addresses rest until quarantine has passed, and the gossip keys it knows are to be
@@ -80,8 +136,18 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<NetworkObject>> CreateNetwork(NetworkSpec spec) =>
         Fault() is { } fault ? fault : NetworkChanges.Create(state, spec, NewDraft());
 
+    /// <summary>Creates the service; endpoints become its backends as their nodes say so.</summary>
+    public Outcome<Proposal<ServiceObject>> CreateService(ServiceSpec spec) =>
+        Fault() is { } fault ? fault : ServiceChanges.Create(state, spec, NewDraft());
+
+    /// <summary>Removes the service. Its backends go on; they lose its name.</summary>
+    /// <param name="service">Id, name, or the beginning of an id.</param>
+    public Outcome<Proposal<ServiceObject>> RemoveService(string service) =>
+        Fault() is { } fault ? fault : ServiceChanges.Remove(state, service, NewDraft());
+
     /// <summary>
-    /// Removes the network with its leases and reservations. Whether it is in use is the caller's to know.
+    /// Removes the network with its leases and reservations; refused while it has services. Whether it has endpoints is the
+    /// caller's to know.
     /// </summary>
     /// <param name="network">Id, name, or the beginning of an id.</param>
     public Outcome<Proposal<NetworkObject>> RemoveNetwork(string network) =>

@@ -68,6 +68,11 @@ internal static class NetworkChanges
             return refusal;
         }
 
+        if (ServicesFault(state, network) is { } inUse)
+        {
+            return inUse;
+        }
+
         draft.Delete(ObjectKind.Network, network.Id);
         foreach (LeaseObject lease in state.LeasesOf(network.Id))
         {
@@ -80,6 +85,28 @@ internal static class NetworkChanges
         }
 
         return draft.Finish(network);
+    }
+
+    private static Refusal? ServicesFault(ClusterState state, NetworkObject network)
+    {
+        string[] names =
+        [
+            .. state.Services.Where(service => service.NetworkId == network.Id).Select(service => service.Name)
+                .Order(StringComparer.Ordinal),
+        ];
+        if (names.Length == 0)
+        {
+            return null;
+        }
+
+        bool few = names.Length <= Limits.NamesInRefusal;
+        string shown = string.Join(", ", names.Take(Limits.NamesInRefusal)) + (few ? "" : ", …");
+        return new(
+            RefusalKind.Conflict, $"Network {network.Name} is not removed.",
+            names.Length == 1 ? $"It has the service {shown}." : $"It has {names.Length} services: {shown}.",
+            few
+                ? $"Type `overlayd service rm {string.Join(' ', names)}` first."
+                : $"Remove them first; see them all with `overlayd service ls --filter network={network.Name}`.");
     }
 
     private static NetworkObject ObjectOf(NetworkSpec spec, ImmutableArray<Segment> segments, long unixMs)

@@ -23,7 +23,14 @@ internal static class NodeChanges
                 RefusalKind.Invalid, What, "A node is a worker or a manager.", "Join with a token of this cluster.");
         }
 
-        if ((NodeRules.Fault(added, What) ?? AddressFault(state, added, What)) is { } fault)
+        if (added.Role == NodeRole.Manager && RoleChanges.CountFault(state, What) is { } full)
+        {
+            return full;
+        }
+
+        // A manager of an earlier epoch that has left comes back from the same place.
+        NodeObject? former = state.Nodes.FirstOrDefault(n => n.Superseded && n.GossipAddress == added.GossipAddress);
+        if ((NodeRules.Fault(added, What) ?? AddressFault(state, added, What, former)) is { } fault)
         {
             return fault;
         }
@@ -33,6 +40,12 @@ internal static class NodeChanges
             return new Refusal(
                 RefusalKind.Conflict, What, $"Node {added.Id} is in the cluster already.",
                 "Type `overlayd node ls` to see it.");
+        }
+
+        if (former is not null)
+        {
+            draft.Delete(ObjectKind.Node, former.Id);
+            AddressChanges.ReleaseAllOf(state, former.Id, draft);
         }
 
         draft.Create(new() { Node = added });
@@ -55,6 +68,11 @@ internal static class NodeChanges
         changed.ControlAddress = description.ControlAddress;
         changed.AgentVersion = description.AgentVersion;
         changed.RootDigest = description.RootDigest;
+        if (present.Role == NodeRole.Manager && description.MemberId != 0)
+        {
+            changed.MemberId = description.MemberId;
+        }
+
         changed.Routes.Clear();
         changed.Routes.AddRange(description.Routes.Select(route => route.Clone()));
         if ((NodeRules.Fault(changed, What) ?? AddressFault(state, changed, What)) is { } fault)
@@ -93,6 +111,13 @@ internal static class NodeChanges
                 $"Type `overlayd node demote {node.Id}` first, or `overlayd node rm --force {node.Id}`.");
         }
 
+        if (node.MemberId != 0)
+        {
+            return new Refusal(
+                RefusalKind.Conflict, what, "It is still among the managers that agree on changes.",
+                $"Type `overlayd node demote {node.Id}`, which ends when the others go on without it.");
+        }
+
         if (alive && !force)
         {
             return new Refusal(
@@ -113,11 +138,19 @@ internal static class NodeChanges
         "Type `overlayd leave --force` and `overlayd join --token …` on that node.");
 
     /// <summary>Two nodes at one address would each answer for the other.</summary>
-    private static Refusal? AddressFault(ClusterState state, NodeObject node, string what)
+    private static Refusal? AddressFault(ClusterState state, NodeObject node, string what, NodeObject? former = null)
     {
         NodeObject? other = state.Nodes.FirstOrDefault(each =>
-            each.Id != node.Id
+            each.Id != node.Id && each.Id != former?.Id
             && (each.GossipAddress == node.GossipAddress || each.DataPathAddress == node.DataPathAddress));
+        if (other is null && node.MemberId != 0
+            && state.Nodes.FirstOrDefault(each => each.Id != node.Id && each.MemberId == node.MemberId) is { } twin)
+        {
+            return new Refusal(
+                RefusalKind.Conflict, what, $"Node {twin.Hostname} ({twin.Id}) has the same manager's log: one of them is a copy of the other's disk.",
+                "On the copy type `overlayd leave --force`, then join again with a token.");
+        }
+
         return other is null
             ? null
             : new Refusal(

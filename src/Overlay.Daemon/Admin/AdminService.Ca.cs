@@ -16,8 +16,8 @@ internal sealed partial class AdminService
     public override Task<CaView> ShowCa(ShowCaRequest request, ServerCallContext context)
     {
         Membership current = RequireMember("show the root certificate");
-        return Task.FromResult(current.Manager is { } manager
-            ? ViewOf(manager.Loop.State)
+        return Task.FromResult(StateOf(current) is { } state
+            ? ViewOf(state)
             : ViewOf(current.Identity.Roots[0].RawData));
     }
 

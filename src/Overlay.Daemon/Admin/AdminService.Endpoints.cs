@@ -15,7 +15,7 @@ namespace Overlay.Daemon.Admin;
 
 internal sealed partial class AdminService
 {
-    private static readonly TimeSpan NetworkWait = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan IntentWait = TimeSpan.FromMilliseconds(500);
 
     public override async Task<EndpointView> Attach(AttachRequest request, ServerCallContext context)
     {
@@ -46,7 +46,7 @@ internal sealed partial class AdminService
         Membership current = RequireMember("attach");
         AttachCommand command = RefusalStatus.Require(EndpointSpecs.From(request));
         SandboxProbe sandbox = await ProbeSandboxAsync(command.Sandbox, request.Sandbox, context.CancellationToken);
-        await WaitForNetworkAsync(current, request.Network, context.CancellationToken);
+        await WaitForIntentAsync(current, request, context.CancellationToken);
         Completion done = await current.RequestAsync(
             (node, id, now, effects) => node.Attach(
                 command with
@@ -227,14 +227,18 @@ internal sealed partial class AdminService
         return probe;
     }
 
-    /// <summary>A network made on a manager a moment ago may still be on its way to this node.</summary>
-    private async Task WaitForNetworkAsync(Membership current, string network, CancellationToken cancellationToken)
+    /// <summary>A network or service made on a manager a moment ago may still be on its way to this node.</summary>
+    private async Task WaitForIntentAsync(Membership current, AttachRequest request, CancellationToken cancellationToken)
     {
-        Instant until = host.Services.Clock.Now + NetworkWait;
+        Instant until = host.Services.Clock.Now + IntentWait;
         while (host.Services.Clock.Now < until && current.Session.Current.Client is not null
-            && await current.ReadAsync(node => node.Intent.FindNetwork(network).IsRefused, cancellationToken))
+            && await current.ReadAsync(node => IsUnknown(request, node), cancellationToken))
         {
             await Task.Delay(TimeSpan.FromMilliseconds(2), host.Services.Clock.Time, cancellationToken);
         }
     }
+
+    private static bool IsUnknown(AttachRequest request, Node.Node node) =>
+        node.Intent.FindNetwork(request.Network).IsRefused
+        || (request.Service.Length > 0 && node.Intent.FindService(request.Service).IsRefused);
 }

@@ -40,13 +40,13 @@ internal sealed partial class AdminService
         Membership current = RequireMember("inspect a network");
         NetworkView view = await current.ReadAsync(
             node => NetworkViews.Of(
-                RefusalStatus.Require(current.Manager?.Loop.State.FindNetwork(request.Network) ?? node.Intent.FindNetwork(request.Network)),
+                RefusalStatus.Require(StateOf(current)?.FindNetwork(request.Network) ?? node.Intent.FindNetwork(request.Network)),
                 node, verbose: true, host.Services.Clock.Now),
             context.CancellationToken);
-        if (current.Manager is { } manager)
+        if (StateOf(current) is { } state)
         {
             view.Leases.Clear();
-            view.Leases.AddRange(manager.Loop.State.LeasesOf(view.Network.Id));
+            view.Leases.AddRange(state.LeasesOf(view.Network.Id));
         }
 
         return view;
@@ -55,7 +55,9 @@ internal sealed partial class AdminService
     public override async Task<RemoveNetworkResponse> RemoveNetwork(RemoveNetworkRequest request, ServerCallContext context)
     {
         ManagerServer manager = RequireManager("remove a network");
-        NetworkObject network = RefusalStatus.Require(manager.Loop.State.FindNetwork(request.Network));
+        // What this manager has applied may be of the past: one that leads since a moment ago, or does not know that it leads no more.
+        ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
+        NetworkObject network = RefusalStatus.Require(state.FindNetwork(request.Network));
         NetworkId id = NetworkId.Parse(network.Id);
         string[] names = await host.Current!.ReadAsync(
             node => node.Endpoints.Where(e => e.Network == id).Select(static e => e.Name)
@@ -91,5 +93,9 @@ internal sealed partial class AdminService
     };
 
     private static IEnumerable<NetworkObject> NetworksOf(Membership current, Node.Node node) =>
-        current.Manager?.Loop.State.Networks ?? node.Intent.Networks;
+        StateOf(current)?.Networks ?? node.Intent.Networks;
+
+    /// <summary>The whole store; null: there is none here, or it is behind what the agent knows.</summary>
+    private static ClusterState? StateOf(Membership current) =>
+        current.Manager?.Loop.State is { Cluster: not null } state && state.Version >= current.Session.AppliedVersion ? state : null;
 }

@@ -1,5 +1,7 @@
 using Grpc.Core;
+using Overlay.Cluster;
 using Overlay.Daemon.Agent;
+using Overlay.Daemon.Manager;
 using Overlay.Daemon.Names;
 using Overlay.Gossip;
 using Overlay.Gossip.Tables;
@@ -34,6 +36,7 @@ internal sealed partial class AdminService
         };
         if (host.Current is not { } current)
         {
+            DescribeLocked(response);
             return response;
         }
 
@@ -54,10 +57,17 @@ internal sealed partial class AdminService
             node =>
             {
                 Describe(response, node, host.Services.Clock);
+                response.Managers = ManagersOf(current, node);
+                response.Availability = Availability.Text(Availability.Of(node.Intent.Node(current.Record.NodeId)));
                 return node.Intent.Networks.ToArray();
             },
             context.CancellationToken);
-        response.Problems.AddRange(Problems(response, dataplane));
+        if (current.Manager?.Loop.Engine.SupersededBy is > 0 and var epoch)
+        {
+            response.Problems.Add(ManagerEnd.Superseded(epoch).ToString());
+        }
+
+        response.Problems.AddRange(Problems(response, current, dataplane));
         response.Problems.AddRange(RouteOverlaps.Find(networks, [.. host.Services.HostRoutes()]));
         response.State = response.Problems.Count == 0 ? "ready" : "degraded";
         return response;
@@ -95,6 +105,13 @@ internal sealed partial class AdminService
     private static string? ProblemOf(Member member, Node.Node node, Instant now)
     {
         string hostname = HostnameOf(member.Name, node);
+        if (node.Intent.Node(member.Name) is { Role: NodeRole.Manager } && member.Presence is Presence.Dead or Presence.AgentDown)
+        {
+            string down = member.Presence == Presence.Dead ? "has not answered" : "has been without its agent";
+            return $"Manager {hostname} {down} for {Cli.ElapsedText.For(now - member.Since)}: start its agent again, or give its place "
+                + $"to another node with `overlayd node demote {hostname}` and `overlayd node promote NODE`.";
+        }
+
         return member.Presence switch
         {
             Presence.Dead => $"Node {hostname} does not answer.",
@@ -124,8 +141,19 @@ internal sealed partial class AdminService
 
     private static string HostnameOf(string id, Node.Node node) => node.Intent.Node(id)?.Hostname ?? id;
 
-    private IEnumerable<string> Problems(StatusResponse response, ReconcilerStatus dataplane)
+    private IEnumerable<string> Problems(StatusResponse response, Membership current, ReconcilerStatus dataplane)
     {
+        ManagersView managers = response.Managers;
+        if (managers.Reachable < managers.Needed)
+        {
+            yield return $"The cluster cannot be changed: {managers.Reachable} of {managers.Total} managers reachable, {managers.Needed} needed.";
+        }
+
+        if (current.Managership.Problem is { } unbegun)
+        {
+            yield return unbegun;
+        }
+
         if (!response.Manager.Connected)
         {
             yield return $"No session with a manager: {response.Manager.LastError}.";

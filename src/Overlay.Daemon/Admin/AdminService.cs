@@ -51,7 +51,7 @@ internal sealed partial class AdminService(AgentHost host, IHostApplicationLifet
         Membership current = RequireMember("list nodes");
         ListNodesResponse response = new();
         response.Nodes.AddRange(await current.ReadAsync(
-            node => node.Intent.Nodes.Select(n => NodeViews.Of(n, node, host.Services.Clock)).ToArray(), context.CancellationToken));
+            node => node.Intent.Nodes.Select(n => NodeViews.Of(n, node, current.Manager, host.Services.Clock)).ToArray(), context.CancellationToken));
         return response;
     }
 
@@ -60,19 +60,18 @@ internal sealed partial class AdminService(AgentHost host, IHostApplicationLifet
         Membership current = RequireMember("inspect a node");
         string text = request.Node is "" or "self" ? current.Record.NodeId : request.Node;
         return await current.ReadAsync(
-            node => NodeViews.Of(RefusalStatus.Require(node.Intent.FindNode(text)), node, host.Services.Clock), context.CancellationToken);
+            node => NodeViews.Of(RefusalStatus.Require(node.Intent.FindNode(text)), node, current.Manager, host.Services.Clock), context.CancellationToken);
     }
 
     public override async Task<RemoveNodeResponse> RemoveNode(RemoveNodeRequest request, ServerCallContext context)
     {
         ManagerServer manager = RequireManager("remove a node");
         Membership current = host.Current!;
-        NodeObject target = RefusalStatus.Require(manager.Loop.State.FindNode(request.Node));
-        if (target.Role == NodeRole.Manager)
+        ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
+        NodeObject target = RefusalStatus.Require(state.FindNode(Named(request.Node, context)));
+        if (target.MemberId != 0 && request.Force)
         {
-            throw RefusalStatus.ToException(new(
-                RefusalKind.Conflict, $"Node {target.Hostname} cannot be removed.", "It is the cluster's only manager.",
-                "End the whole cluster on that node with `overlayd leave --force`."));
+            await ChangeRoleAsync(manager, current, target.Id, NodeRole.Worker, wait: true, context.CancellationToken);
         }
 
         string status = await current.ReadAsync(node => NodeViews.StatusOf(target.Id, node), context.CancellationToken);
@@ -99,14 +98,20 @@ internal sealed partial class AdminService(AgentHost host, IHostApplicationLifet
     }
 
     private Membership RequireMember(string verb) =>
-        host.Current ?? throw RefusalStatus.ToException(AgentHost.NotInCluster(verb));
+        host.Current ?? throw RefusalStatus.ToException(host.Absence(verb));
 
     private ManagerServer RequireManager(string verb)
     {
         Membership current = RequireMember(verb);
-        return current.Manager ?? throw RefusalStatus.ToException(new(
-            RefusalKind.NotPermitted, $"Cannot {verb} here.", "This node is a worker.",
-            $"Type the same command on a manager ({string.Join(", ", current.Record.Managers)})."));
+        return current.Manager switch
+        {
+            { Loop.State.Cluster: not null } manager => manager,
+            not null => throw RefusalStatus.ToException(ManagerEnd.CatchingUp),
+            null => throw RefusalStatus.ToException(new(
+                RefusalKind.NotPermitted, $"Cannot {verb} here.",
+                current.Managership.Problem ?? "This node is a worker.",
+                $"Type the same command on a manager ({string.Join(", ", current.ManagerAddresses)}).")),
+        };
     }
 
     private static NodeRole RoleOf(NodeRole role) => role == NodeRole.Unspecified ? NodeRole.Worker : role;

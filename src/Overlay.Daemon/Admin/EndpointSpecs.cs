@@ -55,6 +55,14 @@ internal static class EndpointSpecs
                 "An interface name has 1 to 15 printable characters without '/', ':' and spaces.", "Give a name such as eth0.");
         }
 
+        if (request.Weight > EndpointState.MaxWeight || (request.Weight > 0 && request.Service.Length == 0))
+        {
+            return Invalid(
+                $"The weight {request.Weight} is not usable.",
+                $"A backend of a service has a weight from 1 to {EndpointState.MaxWeight}, and nothing else has one.",
+                "Give it behind the service's name, as in `--service web:10`.");
+        }
+
         return new AttachCommand
         {
             RequestId = 0,
@@ -67,6 +75,8 @@ internal static class EndpointSpecs
             Ipv6 = ipv6.Value.Value,
             Mac = mac,
             Interface = request.Interface,
+            Service = request.Service,
+            Weight = (int)request.Weight,
         };
     }
 

@@ -46,7 +46,9 @@ internal static class EndpointViews
             CreatedUnixMs = endpoint.CreatedUnixMs,
             Mtu = network is null ? 0 : (uint)NetworkViews.MtuOf(network, node),
             Error = endpoint.Error,
+            Service = node.ServiceOf(endpoint.Network, endpoint.Service)?.Name ?? "",
         };
+        view.Weight = WeightOf(view, endpoint.Weight);
         view.Aliases.AddRange(endpoint.Aliases);
         return view;
     }
@@ -95,12 +97,16 @@ internal static class EndpointViews
             State = "ready",
             CreatedUnixMs = endpoint.CreatedUnixMs,
             Mtu = (uint)NetworkViews.MtuOf(network, node),
+            Service = node.ServiceOf(NetworkId.Parse(network.Id), endpoint.Service)?.Name ?? "",
         };
+        view.Weight = WeightOf(view, endpoint.Weight);
         view.Aliases.AddRange(endpoint.Aliases);
         return view;
     }
 
-    private static string WithPrefix(IPAddress? address, NetworkObject? network, int segment)
+    private static uint WeightOf(EndpointView view, int given) => view.Service.Length == 0 ? 0 : (uint)Math.Max(1, given);
+
+    public static string WithPrefix(IPAddress? address, NetworkObject? network, int segment)
     {
         if (address is null || network is null || segment >= network.Segments.Count)
         {

@@ -1,5 +1,8 @@
+using Overlay.Cluster;
 using Overlay.Daemon.Agent;
+using Overlay.Daemon.Manager;
 using Overlay.Gossip;
+using Overlay.Raft;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Admin;
@@ -7,7 +10,8 @@ namespace Overlay.Daemon.Admin;
 /// <summary>How nodes are shown: intent's object with gossip's one verdict.</summary>
 internal static class NodeViews
 {
-    public static NodeView Of(NodeObject subject, Node.Node node, MonotonicClock clock)
+    /// <param name="manager">On this node; null: none.</param>
+    public static NodeView Of(NodeObject subject, Node.Node node, ManagerServer? manager, MonotonicClock clock)
     {
         Member? member = node.Gossip.Find(subject.Id);
         NodeView view = new()
@@ -18,7 +22,9 @@ internal static class NodeViews
             Status = StatusOf(subject.Id, node),
             GossipAddress = subject.GossipAddress,
             DataPathAddress = subject.DataPathAddress,
-            ControlAddress = subject.ControlAddress,
+            ControlAddress = subject.Role == NodeRole.Manager ? subject.ControlAddress : "",
+            ManagerStatus = ManagerStatusOf(subject, manager),
+            Availability = Availability.Text(Availability.Of(subject)),
             CreatedUnixMs = subject.CreatedUnixMs,
             AgentVersion = subject.AgentVersion,
             Self = subject.Id == node.Id.ToString(),
@@ -36,6 +42,25 @@ internal static class NodeViews
         view.Labels.Add(subject.Labels);
         view.Routes.AddRange(subject.Routes);
         return view;
+    }
+
+    /// <summary>Among the managers; empty: it is none, or this node cannot know.</summary>
+    public static string ManagerStatusOf(NodeObject? subject, ManagerServer? manager)
+    {
+        if (subject is null || NodeCertificates.RoleOf(subject) != NodeRole.Manager)
+        {
+            return "";
+        }
+
+        MemberId member = new(subject.MemberId);
+        return subject.Role == NodeRole.Worker ? "leaving"
+            : manager is null ? ""
+            : member.IsNone ? "joining"
+            : manager.Loop.Leadership.View.Leader == member ? "leader"
+            : !manager.Loop.Engine.IsReachable(member) ? "unreachable"
+            : manager.Loop.Engine.Configuration.IsVoter(member) ? "voter"
+            : manager.Loop.Engine.Configuration.Contains(member) ? "learner"
+            : "joining";
     }
 
     public static string StatusOf(string id, Node.Node node) =>

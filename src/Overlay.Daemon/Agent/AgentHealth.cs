@@ -7,7 +7,8 @@ internal static class AgentHealth
 {
     public static HealthChecks Checks(AgentHost host) => new(
         new HealthCheck("agent", () => host.Failure.IsFaulted ? "the agent cannot go on" : null, IsLiveness: true),
-        new HealthCheck("cluster", () => host.Current is null ? "this node is not in a cluster" : null),
+        new HealthCheck("cluster", () => host.Current is not null ? null
+            : host.Locked is null ? "this node is not in a cluster" : "this manager is locked: type `overlayd unlock`"),
         new HealthCheck("manager", () => host.Current is { Session.Current: { Client: null } session }
             ? $"no session with a manager: {session.LastError}" : null),
         new HealthCheck("dataplane", () => host.Services.Reconciler.Status is { Pending: > 0 } status

@@ -8,6 +8,7 @@ using Overlay.Daemon.Manager;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Trust;
 using Overlay.Primitives;
+using Overlay.Raft.Secrecy;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Agent;
@@ -19,6 +20,10 @@ namespace Overlay.Daemon.Agent;
 internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHost> logger) : IAsyncDisposable
 {
     private static readonly TimeSpan FirstAssignmentTimeout = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan SessionPace = TimeSpan.FromMilliseconds(50);
+    private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan ForcedTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FarewellTime = TimeSpan.FromMilliseconds(500);
     private readonly SemaphoreSlim gate = new(1);
     private readonly TaskCompletionSource failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -40,7 +45,14 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             return;
         }
 
-        NodeIdentity identity = NodeIdentity.Load(services.Settings.StateFolder);
+        record = Moved(record.WithAddresses(services.Settings.ManagerPort));
+        if (LoadIdentity(record) is not { } identity)
+        {
+            locked = record;
+            LogIsLocked(record.ClusterId);
+            return;
+        }
+
         await EnterAsync(record, identity, cancellationToken);
         services.Reconciler.Start();
         LogResumed(record.ClusterId, record.NodeId);
@@ -49,6 +61,11 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
     public async Task<Outcome<InitResponse>> InitAsync(InitRequest request, CancellationToken cancellationToken)
     {
         using Entry entry = await EnterGateAsync(cancellationToken);
+        if (request.ForceNewCluster)
+        {
+            return await ForceNewAsync(request, cancellationToken);
+        }
+
         if (AlreadyMember() is { } refusal)
         {
             return refusal;
@@ -76,6 +93,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             CaKey = ByteString.CopyFrom(authority.ExportKey()),
             WorkerSecret = ByteString.CopyFrom(workerSecret),
             ManagerSecret = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(16)),
+            UnlockKey = request.Autolock ? ByteString.CopyFrom(RandomNumberGenerator.GetBytes(UnlockKey.SecretBytes)) : ByteString.Empty,
             GossipKey = ByteString.CopyFrom(RandomNumberGenerator.GetBytes(Limits.GossipKeyBytes)),
             FirstManager = self,
             DefaultPools = [.. request.DefaultAddressPools],
@@ -94,7 +112,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             return taken;
         }
 
-        MembershipRecord record = addresses.ToRecord(clusterId, nodeId.ToString(), manager: true, []);
+        MembershipRecord record = addresses.ToRecord(clusterId, nodeId.ToString(), []);
         NodeIdentity identity;
         try
         {
@@ -102,7 +120,13 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             identity = NodeIdentity.Create(
                 services.Settings.StateFolder, authority, nodeId, NodeRole.Manager, clusterId,
                 TimeSpan.FromSeconds(bootstrap.Value.Result.CertificateLifeSeconds), services.Clock.Time.GetUtcNow());
-            ManagerServer.CreateLog(services.Settings.StateFolder, bootstrap.Value);
+            LogKeys keys = ManagerServer.CreateLog(services.Settings.StateFolder, bootstrap.Value);
+            services.Lock.Key = spec.UnlockKey.ToByteArray();
+            if (request.Autolock)
+            {
+                identity.Protect(keys);
+            }
+
             record.Save(services.Settings.StateFolder);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -121,6 +145,8 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             WorkerToken = token,
             ManagerAddress = record.ControlAddress,
             JoinCommand = $"overlayd join --token {token} {record.ControlAddress}",
+            Epoch = 1,
+            UnlockKey = request.Autolock ? UnlockKey.Of(spec.UnlockKey.Span).Format() : "",
         };
     }
 
@@ -161,8 +187,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             }
 
             identity = joined.Value;
-            record = addresses.ToRecord(
-                identity.ClusterId, identity.Node.ToString(), manager: false, [.. request.ManagerAddresses]);
+            record = addresses.ToRecord(identity.ClusterId, identity.Node.ToString(), [.. request.ManagerAddresses]);
             record.Save(services.Settings.StateFolder);
         }
         catch (StorageWriteException e)
@@ -180,6 +205,11 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         }
 
         LogJoined(identity.ClusterId, identity.Node);
+        if (identity.Role == NodeRole.Manager && await membership!.Managership.JoinFaultAsync(JoinTime, cancellationToken) is { } late)
+        {
+            return late;
+        }
+
         return new JoinResponse { ClusterId = identity.ClusterId, NodeId = identity.Node.ToString(), Role = identity.Role };
     }
 
@@ -188,25 +218,13 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         using Entry entry = await EnterGateAsync(cancellationToken);
         if (membership is not { } current)
         {
-            return NotInCluster("leave");
+            return locked is null || !force ? Absence("leave") : GiveUpLocked();
         }
 
-        if (!force)
+        // By force means also when no manager answers; the operator removes the node there with `node rm`.
+        if (await DepartAsync(current, force ? ForcedTime : LeaveTime, cancellationToken) is { } refusal && !force)
         {
-            Refusal? refusal = current.Record.IsManager
-                ? new(
-                    RefusalKind.Conflict, "This node cannot leave.", "It is the only manager, and the cluster ends with it.",
-                    "If that is what you want, type `overlayd leave --force`.")
-                : await current.Session.LeaveAsync(cancellationToken);
-            if (refusal is not null)
-            {
-                return refusal;
-            }
-        }
-        else if (!current.Record.IsManager)
-        {
-            // By force means also when no manager answers; the operator removes the node there with `node rm`.
-            await current.Session.LeaveAsync(cancellationToken);
+            return refusal;
         }
 
         await current.Loop.CallAsync(
@@ -222,6 +240,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         await current.DisposeAsync();
         services.Reconciler.WantNothing();
         Membership.Erase(services.Settings.StateFolder);
+        services.Lock.Key = [];
         LogLeft(current.Record.ClusterId);
         return null;
     }
@@ -241,15 +260,46 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         gate.Dispose();
     }
 
-    private Refusal? AlreadyMember() => membership is { } current
+    private Refusal? AlreadyMember() => locked is not null ? Absence("enter another cluster") : membership is { } current
         ? new(
             RefusalKind.Conflict, "This node cannot enter a cluster.", $"It is in cluster {current.Record.ClusterId} already.",
             "Leave that one first with `overlayd leave`.")
         : null;
 
+    /// <summary>A manager becomes a worker first, so that the others do not wait for its word any more.</summary>
+    private async Task<Refusal?> DepartAsync(Membership current, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        if (current.Identity.Role == NodeRole.Manager)
+        {
+            if (current.Managership.IsOnly)
+            {
+                return new(
+                    RefusalKind.Conflict, "This node cannot leave.", "It is the only manager, and the cluster ends with it.",
+                    "If that is what you want, type `overlayd leave --force`.");
+            }
+
+            if (await current.Managership.ResignAsync(limit, cancellationToken) is { } refusal)
+            {
+                return refusal;
+            }
+        }
+
+        // A former manager's session begins anew with its new certificate.
+        Instant until = services.Clock.Now + limit;
+        Refusal? refused = await current.Session.LeaveAsync(cancellationToken);
+        while (refused is { Kind: RefusalKind.Unavailable } && current.Session.Current.Client is null && services.Clock.Now < until)
+        {
+            await Task.Delay(SessionPace, services.Clock.Time, cancellationToken);
+            refused = await current.Session.LeaveAsync(cancellationToken);
+        }
+
+        return refused;
+    }
+
     private async Task EnterAsync(MembershipRecord record, NodeIdentity identity, CancellationToken cancellationToken)
     {
-        Membership entered = await Membership.StartAsync(record, identity, services, cancellationToken);
+        Membership entered = await Membership.StartAsync(
+            record.WithAddresses(services.Settings.ManagerPort), identity, this, cancellationToken);
         membership = entered;
         _ = WatchAsync(entered);
     }

@@ -3,14 +3,18 @@ using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Admin;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Errors;
+using Overlay.Daemon.Manager;
 using Overlay.Daemon.Names;
+using Overlay.Daemon.Storage;
 using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Telemetry.Logging;
 using Overlay.Linux;
+using Overlay.Linux.Memory;
 using Overlay.Linux.Namespaces;
 
 namespace Overlay.Daemon.Agent;
@@ -22,11 +26,14 @@ namespace Overlay.Daemon.Agent;
 internal static partial class AgentProcess
 {
     private const int FileSizeExceeded = 25; // SIGXFSZ
+    private const int MessageRoom = 64 << 10; // of a message, beside the backup in it
     private const int SocketMode = 0b110_110_000;
+    private const int MostNativeHeaps = 8;
     private static readonly TimeSpan ResolverAge = TimeSpan.FromSeconds(2);
 
     public static async Task<int> RunAsync(AgentSettings settings, CancellationToken stop)
     {
+        NativeHeap.Limit(Math.Clamp(Environment.ProcessorCount, 2, MostNativeHeaps));
         using AgentLoggerProvider provider = AgentLoggerProvider.ForStandardError(settings.LogFormat, TimeProvider.System);
         using ILoggerFactory logs = AgentLogging.Create(settings, provider);
         provider.Node = settings.HostName;
@@ -143,10 +150,11 @@ internal static partial class AgentProcess
     {
         // An empty builder: no configuration files, so nothing watches the file system.
         WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
+        builder.Services.AddSingleton<IHostLifetime, QuietLifetime>();
         builder.Services.AddSingleton(logs);
         builder.Services.AddLogging();
         builder.Services.AddRoutingCore();
-        builder.Services.AddGrpc();
+        builder.Services.AddGrpc(static options => options.MaxReceiveMessageSize = BackupFile.MostBytes + MessageRoom);
         builder.Services.AddSingleton(host);
         builder.Services.AddSingleton<AdminService>();
         builder.WebHost.UseKestrelCore();
@@ -154,6 +162,7 @@ internal static partial class AgentProcess
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
+            kestrel.Limits.MaxRequestBodySize = BackupFile.MostBytes + MessageRoom;
             if (settings.MetricsAddress is { } metrics)
             {
                 kestrel.Listen(metrics, static listen => listen.Protocols = HttpProtocols.Http1);
@@ -163,6 +172,7 @@ internal static partial class AgentProcess
         application.UseGrpcWeb(new() { DefaultEnabled = true });
         application.UseRouting();
         application.UseGrpcMetrics(host.Services.Instruments);
+        application.UseLeaderRouting(() => host.Current?.Manager?.Proxy);
         application.MapGrpcService<AdminService>();
         application.MapHealth(AgentHealth.Checks(host), metrics);
         return application;

@@ -2,6 +2,7 @@ using System.Net;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Configuration;
+using Overlay.Daemon.Manager;
 using Overlay.Daemon.Names;
 using Overlay.Daemon.Telemetry;
 using Overlay.Linux;
@@ -18,6 +19,9 @@ internal sealed class AgentServices(
     private const int StandardMtu = 1500;
 
     public AgentSettings Settings => settings;
+
+    /// <summary>What opens the disk of the manager here, as long as the process lives.</summary>
+    public ManagerLock Lock { get; } = new();
 
     public MonotonicClock Clock => clock;
 

@@ -15,7 +15,7 @@ namespace Overlay.Daemon.Agent;
 /// What an operator asks of gossip, from the question to the last answer; and on a manager, what a foreign agent's key
 /// query changed becomes the cluster's word.
 /// </summary>
-internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager, ILogger<GossipCalls> logger)
+internal sealed partial class GossipCalls(NodeLoop loop, Func<ManagerServer?> manager, ILogger<GossipCalls> logger)
 {
     /// <summary>More names would not fit into one packet.</summary>
     private const int MaxAsked = 16;
@@ -43,9 +43,9 @@ internal sealed partial class GossipCalls(NodeLoop loop, ManagerServer? manager,
                 break;
             case GossipEvent.KeyringChanged { Keys: var keys }:
                 LogKeysChanged(keys.Keys.Length);
-                if (manager is not null)
+                if (manager() is { Loop.Leadership.Leads: true } leader)
                 {
-                    _ = KeepAsync(manager, keys);
+                    _ = KeepAsync(leader, keys);
                 }
 
                 break;

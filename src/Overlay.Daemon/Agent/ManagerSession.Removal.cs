@@ -7,7 +7,8 @@ namespace Overlay.Daemon.Agent;
 /// <summary>A node whose session ends because it was removed.</summary>
 internal sealed partial class ManagerSession
 {
-    private volatile bool removed;
+    /// <summary>In the words of the manager that said so; null: this node is a member.</summary>
+    private volatile string? removal;
 
     /// <summary>Before the connection is closed, and with it the calls that still wait for answers.</summary>
     private async Task NotingRemovalAsync(Task session)
@@ -18,7 +19,7 @@ internal sealed partial class ManagerSession
         }
         catch (RpcException e) when (RefusalStatus.FromException(e) is { Kind: RefusalKind.NotPermitted })
         {
-            removed = true;
+            removal = e.Status.Detail;
             throw;
         }
     }

@@ -28,6 +28,7 @@ internal sealed partial class ManagerSession(
     private volatile CancellationTokenSource? holding;
     private volatile bool reopening;
     private ulong applied;
+    private ulong epoch;
 
     /// <param name="Client">Null: no session is open.</param>
     public sealed record SessionState(V1.Agent.AgentClient? Client, string Address, string LastError);
@@ -35,6 +36,13 @@ internal sealed partial class ManagerSession(
     public SessionState Current => state;
 
     public ulong AppliedVersion => Volatile.Read(ref applied);
+
+    /// <summary>The newest of the cluster's life that this node knows; a manager of an earlier one is not listened to.</summary>
+    public ulong Epoch
+    {
+        get => Volatile.Read(ref epoch);
+        set => Volatile.Write(ref epoch, value);
+    }
 
     /// <summary>Gives the open session up, as nobody is at its other end any more.</summary>
     public void Abandon()
@@ -66,10 +74,11 @@ internal sealed partial class ManagerSession(
             string address = addresses[turn++ % addresses.Count];
             try
             {
+                await RenewIfExpiredAsync(address, cancellationToken);
                 using GrpcChannel channel = ManagerEndpoint.Open(address, identity, time);
                 await NotingRemovalAsync(HoldSessionAsync(channel, address, () => backoff = MinBackoff, cancellationToken));
             }
-            catch (Exception e) when (e is RpcException or HttpRequestException or IOException)
+            catch (Exception e) when (e is RpcException or HttpRequestException or IOException or InvalidDataException)
             {
                 if (cancellationToken.IsCancellationRequested)
                 {
@@ -79,13 +88,14 @@ internal sealed partial class ManagerSession(
                 if (reopening)
                 {
                     reopening = false;
-                    turn--;
-                    state = new(null, address, "the session is being reopened with a new certificate");
+                    turn = 0;
+                    state = new(null, address, "the session is being reopened");
                     continue;
                 }
 
-                string reason = e is RpcException rpc ? rpc.Status.Detail : e.Message;
-                if (state.Client is not null || state.LastError != reason)
+                // Once removed, whatever another manager says: one that was removed itself may not know.
+                string reason = removal ?? (e is RpcException rpc ? rpc.Status.Detail : e.Message);
+                if (state.LastError != reason)
                 {
                     LogSessionLost(address, reason);
                 }
@@ -174,12 +184,9 @@ internal sealed partial class ManagerSession(
 
         try
         {
-            RenewCertificateResponse renewed = await client.RenewCertificateAsync(
-                new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(certificateRequest) },
-                deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
-            return new(renewed.Certificate.ToByteArray(), [.. renewed.Intermediates.Select(static der => der.ToByteArray())]);
+            return await RenewAsync(client, certificateRequest, cancellationToken);
         }
-        catch (RpcException)
+        catch (Exception e) when (e is RpcException or ObjectDisposedException)
         {
             // Told by the caller, which tries again.
             return null;
@@ -191,7 +198,8 @@ internal sealed partial class ManagerSession(
     {
         if (state.Client is not { } client)
         {
-            return Unreachable();
+            // Removed before this, or by a call before this whose answer was lost: it is what was asked for.
+            return removal is null ? Unreachable() : null;
         }
 
         try
@@ -200,15 +208,43 @@ internal sealed partial class ManagerSession(
                 new(), deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
             return null;
         }
-        catch (RpcException) when (removed)
+        catch (Exception e) when (removal is not null && e is (RpcException or ObjectDisposedException))
         {
             // The session, and the connection with it, ended before the answer came, because the node is no member any more.
             return null;
+        }
+        catch (ObjectDisposedException)
+        {
+            // The session ended between the look at it and the call.
+            return Unreachable();
         }
         catch (RpcException e)
         {
             return RefusalStatus.FromException(e) ?? Unreachable();
         }
+    }
+
+    /// <summary>No manager opens a session to a certificate that expired while this agent was off, but one renews it.</summary>
+    private async Task RenewIfExpiredAsync(string address, CancellationToken cancellationToken)
+    {
+        if (identity.NotAfter > time.GetUtcNow())
+        {
+            return;
+        }
+
+        using GrpcChannel channel = ManagerEndpoint.Open(address, identity, time, expiredToo: true);
+        identity.Renew(
+            await RenewAsync(new(channel), identity.CreateRequest(), cancellationToken), time.GetUtcNow());
+        LogRenewedLate(address);
+    }
+
+    private async Task<NodeIdentity.Issued> RenewAsync(
+        V1.Agent.AgentClient client, byte[] certificateRequest, CancellationToken cancellationToken)
+    {
+        RenewCertificateResponse renewed = await client.RenewCertificateAsync(
+            new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(certificateRequest) },
+            deadline: time.GetUtcNow().UtcDateTime + CallTimeout, cancellationToken: cancellationToken);
+        return new(renewed.Certificate.ToByteArray(), [.. renewed.Intermediates.Select(static der => der.ToByteArray())]);
     }
 
     private async Task HoldSessionAsync(
@@ -217,18 +253,20 @@ internal sealed partial class ManagerSession(
         V1.Agent.AgentClient client = new(new MeasuredCalls(channel.CreateCallInvoker(), instruments));
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: ended.Token);
-        await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion }, ended.Token);
+        await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion, Epoch = Epoch }, ended.Token);
         holding = ended;
         try
         {
             while (await call.ResponseStream.MoveNext(ended.Token))
             {
                 Assignment assignment = call.ResponseStream.Current;
+                Follow(assignment);
                 await assigned(assignment, ended.Token);
                 Volatile.Write(ref applied, assignment.Version);
                 if (state.Client is null)
                 {
                     state = new(client, address, "");
+                    removal = null;
                     opened();
                     // Who the manager at this address is, is known by the first assignment.
                     inSession(address);
@@ -243,6 +281,12 @@ internal sealed partial class ManagerSession(
         }
         finally
         {
+            if (state.Client is not null)
+            {
+                // Before the channel is gone: whoever asks from now on hears that there is no session.
+                state = new(null, address, "the session ended");
+            }
+
             holding = null;
             inSession(null);
         }
@@ -250,8 +294,20 @@ internal sealed partial class ManagerSession(
         throw new RpcException(new(StatusCode.Unavailable, "the manager closed the session"));
     }
 
+    private void Follow(Assignment assignment)
+    {
+        if (assignment.Cluster is { Epoch: > 0 and var told })
+        {
+            Epoch = told >= Epoch ? told : throw new RpcException(new(
+                StatusCode.FailedPrecondition, $"this manager is superseded: the cluster was begun anew (epoch {Epoch}, here {told})"));
+        }
+    }
+
     [LoggerMessage(EventId = 320, Level = LogLevel.Information, Message = "Session with manager {Address} is open")]
     private partial void LogSessionOpen(string address);
+
+    [LoggerMessage(EventId = 322, Level = LogLevel.Warning, Message = "The certificate had expired; manager {Address} renewed it")]
+    private partial void LogRenewedLate(string address);
 
     [LoggerMessage(EventId = 321, Level = LogLevel.Warning, Message = "No session with manager {Address}: {Reason}")]
     private partial void LogSessionLost(string address, string reason);

@@ -38,14 +38,12 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     private volatile IReadOnlyList<string> managers;
     private long lastRequest;
 
-    private Membership(
-        MembershipRecord record, NodeIdentity identity, ManagerServer? manager, Node.Node node, AgentServices services)
+    private Membership(MembershipRecord record, NodeIdentity identity, Node.Node node, AgentHost host)
     {
-        this.services = services;
+        services = host.Services;
         Record = record;
         Identity = identity;
-        Manager = manager;
-        managers = record.IsManager ? [record.ControlAddress] : record.Managers;
+        managers = ManagersIn(node.Intent);
         keyring = KeyringOf(node.Intent);
         logger = services.Logs.CreateLogger<Membership>();
         IPEndPoint gossip = IPEndPoint.Parse(record.GossipAddress);
@@ -63,22 +61,35 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         writer = new(
             Path.Combine(services.Settings.StateFolder, NodeStateFile.FileName),
             (revision, error) => loop.TryPost(new PersistedInput(revision, error)));
-        Gossip = new(loop, manager, services.Logs.CreateLogger<GossipCalls>());
+        Gossip = new(loop, () => Manager, services.Logs.CreateLogger<GossipCalls>());
         session = new(
-            identity, () => managers, Describe, AssignedAsync,
+            identity, ManagersToTry, Describe, AssignedAsync,
             address => loop.TryPost(new ManagerSessionInput(address)), services.NewPrng(), services.Clock.Time,
-            services.Instruments, services.Logs.CreateLogger<ManagerSession>());
+            services.Instruments, services.Logs.CreateLogger<ManagerSession>())
+        {
+            Epoch = node.Intent.Cluster?.Epoch ?? 0,
+        };
         renewal = new(
-            identity, session.RenewAsync, session.Reopen, services.Clock.Time, services.NewPrng(),
+            identity, session.RenewAsync, Renewed, services.Clock.Time, services.NewPrng(),
             services.Logs.CreateLogger<CertificateRenewal>());
+        Managership = new(
+            record, identity, host, PeersAsync, Begun, session.Reopen, services.Logs.CreateLogger<Managership>())
+        {
+            Epoch = () => session.Epoch,
+        };
     }
 
     public MembershipRecord Record { get; }
 
     public NodeIdentity Identity { get; }
 
-    /// <summary>Null on a worker.</summary>
-    public ManagerServer? Manager { get; }
+    public Managership Managership { get; }
+
+    /// <summary>Null: this node is a worker, or its manager has not begun yet.</summary>
+    public ManagerServer? Manager => Managership.Server;
+
+    /// <summary>ip:port of the managers that are known.</summary>
+    public IReadOnlyList<string> ManagerAddresses => managers;
 
     public NodeLoop Loop => loop;
 
@@ -91,11 +102,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     public Task Completion { get; private set; } = Task.CompletedTask;
 
     public static async Task<Membership> StartAsync(
-        MembershipRecord record, NodeIdentity identity, AgentServices services, CancellationToken cancellationToken)
+        MembershipRecord record, NodeIdentity identity, AgentHost host, CancellationToken cancellationToken)
     {
-        ManagerServer? manager = record.IsManager
-            ? await ManagerServer.StartAsync(record, identity, services, cancellationToken)
-            : null;
+        AgentServices services = host.Services;
         LocalState? persisted = NodeStateFile.Load(services.Settings.StateFolder, record.NodeId);
         IPAddress vtep = IPAddress.Parse(record.DataPathAddress);
         NodeSettings settings = new()
@@ -103,39 +112,35 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             Id = NodeId.Parse(record.NodeId),
             GossipAddress = IPEndPoint.Parse(record.GossipAddress),
             HostName = services.Settings.HostName,
+            ManagerAddress = (record.Epoch > 1 || record.HasMoved) && identity.Role == NodeRole.Manager ? record.ControlAddress : "",
             Vtep = vtep,
             UnderlayMtu = services.UnderlayMtu(vtep),
             BootId = (ulong)services.Clock.UnixMs,
-            FollowsEveryNetwork = record.IsManager,
             Swim = services.Settings.Gossip,
             GatewayPrefix = services.GatewayPrefix,
             WallClockOriginUnixMs = services.Clock.UnixMs - (services.Clock.Now.Nanoseconds / 1_000_000),
         };
-        Membership membership = new(record, identity, manager, new(settings, persisted, services.NewPrng()), services);
+        Membership membership = new(record, identity, new(settings, persisted, services.NewPrng()), host);
         services.Reconciler.Programmed = membership.Programmed;
         CancellationToken token = membership.stopping.Token;
+        membership.running.Add(membership.loop.RunAsync(token));
+        try
+        {
+            await membership.Managership.ResumeAsync(cancellationToken);
+        }
+        catch
+        {
+            await membership.DisposeAsync();
+            throw;
+        }
+
         membership.running.AddRange(
         [
-            membership.loop.RunAsync(token),
             membership.streams.Completion,
             membership.session.RunAsync(token),
             membership.renewal.RunAsync(token),
-            .. manager is null
-                ? []
-                : (Task[])
-                [
-                    membership.KeeperOf(manager).RunAsync(token),
-                    new CaKeeper(manager.Loop, services.Logs.CreateLogger<CaKeeper>()).RunAsync(token),
-                ],
+            membership.Managership.RunAsync(token),
         ]);
-        if (manager is not null)
-        {
-            manager.Sessions.Listen(
-                (agent, session) => membership.loop.TryPost(new AgentSessionOpenedInput(agent, session)),
-                (agent, session) => membership.loop.TryPost(new AgentSessionClosedInput(agent, session)));
-            membership.running.Add(manager.Completion);
-        }
-
         membership.Completion = Task.WhenAny(membership.running).Unwrap();
         return membership;
     }
@@ -210,11 +215,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         await stopping.CancelAsync();
         services.Reconciler.Programmed = null;
         await streams.DisposeAsync();
-        if (Manager is not null)
-        {
-            // Before what runs is waited for: the manager's own end is among it.
-            await Manager.DisposeAsync();
-        }
+        // Before what runs is waited for: the manager's own end is among it.
+        await Managership.DisposeAsync();
 
         try
         {
@@ -274,13 +276,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             Believe(cluster);
         }
 
-        string[] known = [.. assignment.Upserts.Where(static o => o.Node?.ControlAddress.Length > 0).Select(static o => o.Node.ControlAddress)];
-        if (known.Length > 0 && !Record.IsManager)
-        {
-            managers = [.. known.Union(managers)];
-        }
-
         await loop.PostAsync(new AssignmentInput(assignment), cancellationToken);
+        await FollowManagersAsync(assignment, cancellationToken);
         if (assignment.Cluster is not null)
         {
             _ = ConfirmKeysAsync();
@@ -312,6 +309,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             DataPathAddress = Record.DataPathAddress,
             ControlAddress = Record.ControlAddress,
             AgentVersion = AgentVersion.Text,
+            MemberId = Manager?.Loop.Engine.Self.Member.Value ?? 0,
         };
         description.Routes.AddRange(services.HostRoutes());
         return description;

@@ -1,3 +1,4 @@
+using System.Net;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using Overlay.Daemon.Storage;
@@ -21,17 +22,33 @@ internal sealed record MembershipRecord
 
     public required string DataPathAddress { get; init; }
 
-    /// <summary>ip:port the manager API listens on; empty on a worker.</summary>
+    /// <summary>ip:port the manager API listens on while this node is a manager; empty: not said yet.</summary>
     public string ListenAddress { get; init; } = "";
 
-    /// <summary>ip:port under which other nodes reach the manager API; empty on a worker.</summary>
+    /// <summary>ip:port under which other nodes reach the manager API then; empty: not said yet.</summary>
     public string ControlAddress { get; init; } = "";
 
-    /// <summary>Managers to begin with, until an assignment names them.</summary>
+    /// <summary>Managers to begin with, until an assignment names them; empty where the cluster began on this node.</summary>
     public IReadOnlyList<string> Managers { get; init; } = [];
 
+    /// <summary>Of the cluster's life when this node began it anew, or entered it; 0: of before epochs were counted.</summary>
+    public ulong Epoch { get; init; }
+
+    /// <summary>What the settings said of addresses when these were chosen; other words at a start move the node.</summary>
+    public string Asked { get; init; } = "";
+
+    /// <summary>It had other addresses before: nodes that know only those find it by gossip.</summary>
+    public bool HasMoved { get; init; }
+
     [JsonIgnore]
-    public bool IsManager => ControlAddress.Length > 0;
+    public bool IsFounder => Managers.Count == 0;
+
+    /// <summary>With what earlier versions did not write down for workers.</summary>
+    public MembershipRecord WithAddresses(int managerPort)
+    {
+        string usual = new IPEndPoint(IPEndPoint.Parse(GossipAddress).Address, managerPort).ToString();
+        return ControlAddress.Length > 0 ? this : this with { ListenAddress = usual, ControlAddress = usual };
+    }
 
     /// <summary>Null where this host is in no cluster.</summary>
     /// <exception cref="InvalidDataException">The file is there and is not what this agent wrote.</exception>

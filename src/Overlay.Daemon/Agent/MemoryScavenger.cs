@@ -4,13 +4,14 @@ using Overlay.Linux.Memory;
 namespace Overlay.Daemon.Agent;
 
 /// <summary>
-/// Gives memory back once a burst of work is over: what the collector keeps for allocations that do not come, and
-/// pages of code that only the burst (starting is one) has used. The runtime itself does neither while it is idle.
+/// Gives memory back once a burst of work is over: what the collector keeps for allocations that do not come, what the
+/// compiler has worked with, and pages of code that only the burst (starting is one) has used. The runtime itself does
+/// nothing of that while it is idle.
 /// </summary>
 internal sealed partial class MemoryScavenger(TimeProvider time, ILogger<MemoryScavenger> logger)
 {
     /// <summary>Allocations since the last time that make a collection of some milliseconds worth it.</summary>
-    private const long WorthIt = 8 << 20;
+    private const long WorthIt = 4 << 20;
 
     /// <summary>Allocations in one interval up to which the agent counts as quiet.</summary>
     private const long Quiet = 3 << 20;
@@ -29,6 +30,7 @@ internal sealed partial class MemoryScavenger(TimeProvider time, ILogger<MemoryS
             {
                 GC.Collect(GC.MaxGeneration, GCCollectionMode.Aggressive, blocking: true, compacting: true);
                 long released = FileMappings.Release();
+                NativeHeap.Trim();
                 Scavenged(GC.GetTotalAllocatedBytes());
                 LogScavenged(released);
             }

@@ -227,6 +227,12 @@ internal sealed partial class NodeLoop : IDisposable
             case NodeEvent.NetworkChanged n:
                 LogNetwork(n.Name, n.Id, n.Action);
                 break;
+            case NodeEvent.ServiceChanged s:
+                LogService(s.Name, s.Id, s.Action);
+                break;
+            case NodeEvent.NodeWanted w:
+                LogWanted(w.Hostname, w.Id, w.Action);
+                break;
             case NodeEvent.Judged j:
                 LogJudged(j.Hostname, j.Member, j.Witnesses);
                 break;
@@ -253,6 +259,12 @@ internal sealed partial class NodeLoop : IDisposable
 
     [LoggerMessage(EventId = 312, Level = LogLevel.Information, Message = "Network {Name} ({Id}): {Action}")]
     private partial void LogNetwork(string name, NetworkId id, string action);
+
+    [LoggerMessage(EventId = 317, Level = LogLevel.Information, Message = "Service {Name} ({Id}): {Action}")]
+    private partial void LogService(string name, ServiceId id, string action);
+
+    [LoggerMessage(EventId = 316, Level = LogLevel.Information, Message = "Node {Hostname} ({Id}), as the managers want it: {Action}")]
+    private partial void LogWanted(string hostname, string id, string action);
 
     [LoggerMessage(EventId = 314, Level = LogLevel.Warning, Message = "Node {Hostname} ({Member}) is silent to {Witnesses} observers")]
     private partial void LogJudged(string hostname, string member, int witnesses);

@@ -32,6 +32,9 @@ internal static class ElapsedText
         return seconds > 0 ? "in " + Span(seconds) : Ago(unixMilliseconds, now);
     }
 
+    /// <summary>"3 minutes".</summary>
+    public static string For(TimeSpan span) => Span(Math.Max(1, (long)span.TotalSeconds));
+
     private static string Span(long seconds) => seconds switch
     {
         < 60 => Count(seconds, "second"),

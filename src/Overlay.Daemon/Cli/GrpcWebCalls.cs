@@ -15,7 +15,8 @@ namespace Overlay.Daemon.Cli;
 /// <param name="time">By which deadlines count.</param>
 internal sealed class GrpcWebCalls(string socketPath, TimeProvider time) : CallInvoker
 {
-    private const int MaxMessage = 4 << 20;
+    /// <summary>A backup is the longest answer.</summary>
+    private const int MaxMessage = Storage.BackupFile.MostBytes + (64 << 10);
 
     /// <summary>A flag and the length of what follows.</summary>
     private const int FrameHeader = 5;

@@ -16,7 +16,7 @@ internal static class Listings
             new("HOSTNAME", static (node, _) => node.Hostname),
             new("STATUS", static (node, _) => node.Status, IsState: true),
             new("SINCE", static (node, now) => ElapsedText.Ago(node.StatusSinceUnixMs, now)),
-            new("ROLE", static (node, _) => RoleText.Of(node.Role)),
+            new("ROLE", static (node, _) => RoleOf(node)),
             new("ADDRESS", static (node, _) => node.GossipAddress),
             new("DATA PATH", static (node, _) => node.DataPathAddress),
             new("ENDPOINTS", static (node, _) => Number(node.Endpoints)),
@@ -28,6 +28,7 @@ internal static class Listings
             ["name"] = static (node, value) => Match.Name(node.Hostname, value),
             ["role"] = static (node, value) => Match.Word(RoleText.Of(node.Role), value),
             ["status"] = static (node, value) => Match.Word(node.Status, value),
+            ["availability"] = static (node, value) => Match.Word(node.Availability, value),
             ["label"] = static (node, value) => Match.Label(node.Labels, value),
         },
     };
@@ -53,6 +54,29 @@ internal static class Listings
             ["label"] = static (view, value) => Match.Label(view.Network.Labels, value),
             ["internal"] = static (view, value) => Match.Word(view.Network.Internal ? "true" : "false", value),
             ["attachable"] = static (view, value) => Match.Word(view.Network.Attachable ? "true" : "false", value),
+        },
+    };
+
+    public static Listing<ServiceView> Services => new()
+    {
+        Noun = "services",
+        Key = static view => view.Service.Id,
+        Columns =
+        [
+            new("ID", static (view, _) => view.Service.Id),
+            new("NAME", static (view, _) => view.Service.Name),
+            new("NETWORK", static (view, _) => view.Network),
+            new("MODE", static (view, _) => ModeOf(view.Service)),
+            new("BACKENDS", static (view, _) => $"{view.Backends.Count(static b => b.InNames)}/{view.Backends.Count}"),
+            new("CREATED", static (view, now) => ElapsedText.Ago(view.Service.CreatedUnixMs, now)),
+        ],
+        Filters = new SortedDictionary<string, Func<ServiceView, string, bool>>(StringComparer.Ordinal)
+        {
+            ["id"] = static (view, value) => Match.Id(view.Service.Id, value),
+            ["name"] = static (view, value) => Match.Name(view.Service.Name, value),
+            ["network"] = static (view, value) => view.Network == value || view.Service.NetworkId == value,
+            ["mode"] = static (view, value) => Match.Word(ModeOf(view.Service), value),
+            ["label"] = static (view, value) => Match.Label(view.Service.Labels, value),
         },
     };
 
@@ -88,6 +112,7 @@ internal static class Listings
             new("IPV4", static (endpoint, _) => endpoint.Ipv4),
             new("IPV6", static (endpoint, _) => endpoint.Ipv6),
             new("INTERFACE", static (endpoint, _) => endpoint.Interface),
+            new("SERVICE", static (endpoint, _) => endpoint.Service),
             new("STATE", static (endpoint, _) => endpoint.State, IsState: true),
             new("CREATED", static (endpoint, now) => ElapsedText.Ago(endpoint.CreatedUnixMs, now)),
         ],
@@ -98,6 +123,7 @@ internal static class Listings
             ["network"] = static (endpoint, value) => endpoint.Network == value || endpoint.NetworkId == value,
             ["node"] = static (endpoint, value) => endpoint.Node == value || Match.Id(endpoint.NodeId, value),
             ["sandbox"] = static (endpoint, value) => endpoint.Sandbox == value,
+            ["service"] = static (endpoint, value) => Match.Word(endpoint.Service, value),
             ["status"] = static (endpoint, value) => Match.Word(endpoint.State, value),
         },
     };
@@ -159,6 +185,13 @@ internal static class Listings
 
     public static string Milliseconds(double seconds) =>
         (seconds * 1000).ToString("0.000", CultureInfo.InvariantCulture) + "ms";
+
+    /// <summary>With what is not as usual: its place among the managers, and whether it gets anything new.</summary>
+    private static string RoleOf(NodeView node) =>
+        RoleText.Of(node.Role) + (node.ManagerStatus is "" or "voter" ? "" : $", {node.ManagerStatus}")
+        + (node.Availability is "" or "active" ? "" : $", {node.Availability}");
+
+    private static string ModeOf(ServiceObject service) => service.EndpointMode == EndpointMode.Dnsrr ? "dnsrr" : "vip";
 
     private static string TagsOf(GossipMemberView member) => string.Join(
         ", ", member.Tags.OrderBy(static t => t.Key, StringComparer.Ordinal).Select(static t => $"{t.Key}={t.Value}"));

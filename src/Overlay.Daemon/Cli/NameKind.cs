@@ -9,6 +9,7 @@ internal enum NameKind
     Sandbox,
     Node,
     Endpoint,
+    Service,
 
     /// <summary>The role of a token: worker or manager.</summary>
     Role,

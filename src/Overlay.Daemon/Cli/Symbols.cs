@@ -124,6 +124,16 @@ internal static class Symbols
         return option;
     }
 
+    /// <summary>A service, and maybe a weight: "web:10".</summary>
+    public static Option<string?> Backend(string name, string help)
+    {
+        Option<string?> option = Text(name, "SERVICE[:WEIGHT]", help);
+        option.Validators.Add(static result => Each(
+            result, static text => BackendText.TryParse(text, out _, out _),
+            "use a service's name, and maybe a weight from 1 to 65535, like web:10"));
+        return option;
+    }
+
     /// <summary>Exactly one name of a thing of this kind, which shells can complete.</summary>
     public static NameArgument One(string name, NameKind kind, string help) =>
         new(name, kind) { Description = help, Arity = ArgumentArity.ExactlyOne };

@@ -38,7 +38,7 @@ internal static class GossipConstants
         static (o, v) => o with { HostCheckLead = v });
 
     public static readonly GossipConstant SessionPingRetry = GossipConstant.Time(
-        "session-ping-retry", "A ping of a session without an answer is repeated after this", 10, 30_000, static o => o.SessionPingRetry,
+        "session-ping-retry", "A question to the other end of a session without an answer is repeated after this", 10, 30_000, static o => o.SessionPingRetry,
         static (o, v) => o with { SessionPingRetry = v });
 
     public static readonly GossipConstant SessionGrace = GossipConstant.Time(
@@ -107,7 +107,7 @@ internal static class GossipConstants
             static o => o.Observers, static (o, v) => o with { Observers = v }),
         GossipConstant.Time("look-time", "How long they look", 100, 30_000,
             static o => o.LookTime, static (o, v) => o with { LookTime = v }),
-        GossipConstant.Time("session-ping-interval", "How often an agent pings its manager", 50, 60_000,
+        GossipConstant.Time("session-ping-interval", "How often an agent gives its manager a sign", 50, 60_000,
             static o => o.SessionPingInterval, static (o, v) => o with { SessionPingInterval = v }),
         SessionPingRetry, SessionGrace,
         GossipConstant.Time("recent-loss", "Where half of the members were lost within this, nobody is judged", 0, 3_600_000,

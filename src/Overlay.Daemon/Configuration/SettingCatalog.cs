@@ -41,7 +41,7 @@ internal static class SettingCatalog
     { DefaultTexts = [] };
 
     public static readonly Setting<string> AdvertiseAddress = new(
-        "advertise-addr", "ADDR|INTERFACE", "Where other nodes reach this one, unless init or join say otherwise",
+        "advertise-addr", "ADDR|INTERFACE", "Where other nodes reach this one, unless init or join say otherwise; once changed, the node moves there",
         SettingText.Address)
     { DefaultTexts = [""] };
 

@@ -15,8 +15,8 @@ namespace Overlay.Daemon.Manager;
 /// a valid certificate still, and is refused by the store.
 /// </summary>
 internal sealed partial class AgentService(
-    ManagerLoop manager, ClusterAuthority authority, SessionBoard sessions, KeyConfirmations keys, TimeProvider time,
-    IHostApplicationLifetime lifetime, ILogger<AgentService> logger)
+    ManagerLoop manager, NodeRegistry registry, ClusterAuthority authority, SessionBoard sessions, KeyConfirmations keys, Desertion desertion,
+    NodeIdentity identity, TimeProvider time, IHostApplicationLifetime lifetime, ILogger<AgentService> logger)
     : V1.Agent.AgentBase
 {
     public override async Task Session(
@@ -24,7 +24,7 @@ internal sealed partial class AgentService(
     {
         NodeId caller = Caller(context);
         using CancellationTokenSource ended = CancellationTokenSource.CreateLinkedTokenSource(
-            context.CancellationToken, lifetime.ApplicationStopping);
+            context.CancellationToken, lifetime.ApplicationStopping, desertion.Token);
         try
         {
             if (await requestStream.MoveNext(ended.Token))
@@ -32,36 +32,41 @@ internal sealed partial class AgentService(
                 await ServeAsync(caller, context, requestStream, responseStream, ended);
             }
         }
+        catch (OperationCanceledException) when (desertion.Token.IsCancellationRequested)
+        {
+            throw RefusalStatus.ToException(ManagerEnd.NoQuorum(manager.Engine.Quorum));
+        }
         catch (OperationCanceledException) when (ended.IsCancellationRequested)
         {
             // The node closed its side, the call is over, or the manager stops.
         }
     }
 
-    public override Task<RenewCertificateResponse> RenewCertificate(RenewCertificateRequest request, ServerCallContext context)
+    public override async Task<RenewCertificateResponse> RenewCertificate(RenewCertificateRequest request, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        ClusterState state = manager.State;
+        // A role that was taken away must not come back by a manager that has not heard of it.
+        ClusterState state = await manager.ReadAsync(context.CancellationToken);
         NodeObject node = EnsureMember(state, caller);
         ClusterObject cluster = state.Cluster!;
         ClusterAuthority.Signer signer = authority.For(cluster);
         Outcome<byte[]> signed = signer.Authority.SignNode(
-            request.CertificateRequest.ToByteArray(), caller, node.Role, cluster.Id,
+            request.CertificateRequest.ToByteArray(), caller, NodeCertificates.RoleOf(node), cluster.Id,
             TimeSpan.FromSeconds(cluster.CertificateLifeSeconds), time.GetUtcNow());
         return signed.Refusal is { } refusal
             ? throw RefusalStatus.ToException(refusal)
-            : Task.FromResult(new RenewCertificateResponse
+            : new()
             {
                 Certificate = ByteString.CopyFrom(signed.Value),
                 CaCertificate = cluster.CaCertificate,
                 Intermediates = { signer.Intermediates },
-            });
+            };
     }
 
     public override async Task<LeaseBlockResponse> LeaseBlock(LeaseBlockRequest request, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        EnsureMember(manager.State, caller);
+        await EnsureMemberAsync(caller, context.CancellationToken);
         Outcome<LeaseObject> leased = await manager.ProposeAsync(
             intent => intent.LeaseBlock(request.NetworkId, request.Segment, request.Ipv6, caller.ToString()),
             request.RequestId, context.CancellationToken);
@@ -71,7 +76,7 @@ internal sealed partial class AgentService(
     public override async Task<ReserveAddressResponse> ReserveAddress(ReserveAddressRequest request, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        EnsureMember(manager.State, caller);
+        await EnsureMemberAsync(caller, context.CancellationToken);
         Outcome<ReservationObject> reserved = await manager.ProposeAsync(
             intent => intent.ReserveAddress(request.NetworkId, request.Address, caller.ToString(), request.EndpointId),
             request.RequestId, context.CancellationToken);
@@ -81,7 +86,7 @@ internal sealed partial class AgentService(
     public override async Task<ReleaseAddressResponse> ReleaseAddress(ReleaseAddressRequest request, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        EnsureMember(manager.State, caller);
+        await EnsureMemberAsync(caller, context.CancellationToken);
         Outcome<ReservationObject> released = await manager.ProposeAsync(
             intent => intent.ReleaseAddress(request.NetworkId, request.Address, caller.ToString(), request.EndpointId),
             "", context.CancellationToken);
@@ -97,12 +102,12 @@ internal sealed partial class AgentService(
     public override async Task<LeaveClusterResponse> LeaveCluster(LeaveClusterRequest request, ServerCallContext context)
     {
         NodeId caller = Caller(context);
-        NodeObject node = EnsureMember(manager.State, caller);
+        NodeObject node = await EnsureMemberAsync(caller, context.CancellationToken);
         if (node.Role == NodeRole.Manager)
         {
             throw RefusalStatus.ToException(new(
-                RefusalKind.Conflict, $"Node {node.Hostname} cannot leave.", "It is the cluster's only manager.",
-                "End the whole cluster on this node with `overlayd leave --force`."));
+                RefusalKind.Conflict, $"Node {node.Hostname} cannot leave.", "It is a manager.",
+                $"Type `overlayd node demote {node.Id}` first."));
         }
 
         Outcome<NodeObject> removed = await manager.ProposeAsync(
@@ -116,6 +121,7 @@ internal sealed partial class AgentService(
         CancellationTokenSource ended)
     {
         SessionRequest first = requests.Current;
+        EnsureEpoch(first.Epoch);
         await DescribeAsync(caller, context, first.Description, ended.Token);
         LogSessionOpened(caller, first.Description.Hostname);
         long session = sessions.Opened(caller);
@@ -127,9 +133,11 @@ internal sealed partial class AgentService(
             {
                 ClusterState state = await manager.WaitForChangeAsync(sent, ended.Token);
                 EnsureMember(state, caller);
+                EnsureManager(state);
                 Assignment assignment = await manager.AssignmentForAsync(caller, sent, ended.Token);
                 await responses.WriteAsync(assignment, ended.Token);
                 sent = assignment.Version;
+                await Task.Delay(sessions.Pace, time, ended.Token);
             }
         }
         finally
@@ -166,7 +174,7 @@ internal sealed partial class AgentService(
     private async Task DescribeAsync(
         NodeId caller, ServerCallContext context, NodeDescription? description, CancellationToken cancellationToken)
     {
-        EnsureMember(manager.State, caller);
+        await EnsureMemberAsync(caller, cancellationToken);
         if (description is null)
         {
             throw new RpcException(new(StatusCode.InvalidArgument, "A session begins with the node's description."));
@@ -175,16 +183,40 @@ internal sealed partial class AgentService(
         NodeObject told = NodeDescriptions.ToNode(caller, description);
         told.RootDigest = ClusterAuthority.RootDigestOf(
             context.GetHttpContext().Connection.ClientCertificate!, manager.State.Cluster!);
-        Outcome<NodeObject> updated = await manager.ProposeAsync(intent => intent.UpdateNode(told), "", cancellationToken);
-        RefusalStatus.Require(updated);
+        await registry.DescribeAsync(told, cancellationToken);
     }
+
+    /// <summary>The store of a manager that was demoted stands still as soon as the others go on without it.</summary>
+    private void EnsureManager(ClusterState state)
+    {
+        if (state.Node(identity.Node.ToString()) is not { Role: NodeRole.Manager })
+        {
+            throw new RpcException(new(StatusCode.Unavailable, "This node is to be a manager no longer."));
+        }
+    }
+
+    /// <summary>One that this manager has not heard of may have joined through another a moment ago.</summary>
+    private async ValueTask<NodeObject> EnsureMemberAsync(NodeId caller, CancellationToken cancellationToken) =>
+        manager.State.Node(caller.ToString()) ?? EnsureMember(await manager.ReadAsync(cancellationToken), caller);
 
     private static NodeId Caller(ServerCallContext context) => PeerPrincipal.Of(context.GetHttpContext()).Node;
 
     private static NodeObject EnsureMember(ClusterState state, NodeId caller) =>
-        state.Node(caller.ToString()) ?? throw RefusalStatus.ToException(new(
-            RefusalKind.NotPermitted, $"Node {caller} is not served.", "It was removed from the cluster.",
+        state.Node(caller.ToString()) is { Superseded: false } node ? node : throw RefusalStatus.ToException(new(
+            RefusalKind.NotPermitted, $"Node {caller} is not served.",
+            state.Node(caller.ToString()) is null ? "It was removed from the cluster."
+                : $"It was a manager before the cluster was begun anew without it, in epoch {state.Epoch}.",
             "On that node type `overlayd leave --force`, then join again with a token."));
+
+    /// <summary>An agent that knows a later life of the cluster is not served: it would go back. Its word alone ends nothing here.</summary>
+    private void EnsureEpoch(ulong known)
+    {
+        ulong later = Math.Max(manager.Engine.SupersededBy, known > manager.State.Epoch ? known : 0);
+        if (later > 0)
+        {
+            throw RefusalStatus.ToException(ManagerEnd.Superseded(later));
+        }
+    }
 
     [LoggerMessage(EventId = 710, Level = LogLevel.Information, Message = "Session of node {Node} ({Hostname}) opened")]
     private partial void LogSessionOpened(NodeId node, string hostname);

@@ -1,13 +1,26 @@
 using Grpc.Core;
 using Microsoft.Extensions.Hosting;
 using Overlay.Cluster;
+using Overlay.Daemon.Errors;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Manager;
 
 /// <summary>The store as managers see it, over mutual TLS. Secrets stay inside.</summary>
-internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifetime lifetime) : Control.ControlBase
+internal sealed class ControlService(ManagerLoop manager, NodeRegistry registry, IHostApplicationLifetime lifetime) : Control.ControlBase
 {
+    public override async Task<AdmitNodeResponse> AdmitNode(AdmitNodeRequest request, ServerCallContext context) =>
+        new() { Node = RefusalStatus.Require(await registry.AddAsync(Of(request.Node), context.CancellationToken)) };
+
+    public override async Task<DescribeNodeResponse> DescribeNode(DescribeNodeRequest request, ServerCallContext context)
+    {
+        RefusalStatus.Require(await registry.UpdateAsync(Of(request.Node), context.CancellationToken));
+        return new();
+    }
+
+    public override Task<ChangeClusterResponse> ChangeCluster(ChangeClusterRequest request, ServerCallContext context) =>
+        ClusterUpdate.ApplyAsync(manager, request, context.CancellationToken);
+
     public override async Task<ListNodeObjectsResponse> ListNodes(ListNodeObjectsRequest request, ServerCallContext context)
     {
         ClusterState state = await manager.ReadAsync(context.CancellationToken);
@@ -29,6 +42,9 @@ internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifeti
             throw new RpcException(new(StatusCode.Unavailable, "This manager stops. Watch from the same version on another one."));
         }
     }
+
+    private static NodeObject Of(NodeObject? node) =>
+        node ?? throw new RpcException(new(StatusCode.InvalidArgument, "The request names no node."));
 
     private async Task WatchAsync(ulong sent, IServerStreamWriter<WatchResponse> responseStream, CancellationToken cancellationToken)
     {
@@ -94,6 +110,7 @@ internal sealed class ControlService(ManagerLoop manager, IHostApplicationLifeti
         cluster.WorkerSecret = Google.Protobuf.ByteString.Empty;
         cluster.ManagerSecret = Google.Protobuf.ByteString.Empty;
         cluster.GossipKeys.Clear();
+        cluster.UnlockKey = Google.Protobuf.ByteString.Empty;
         return redacted;
     }
 }

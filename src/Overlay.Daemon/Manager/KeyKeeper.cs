@@ -138,7 +138,7 @@ internal sealed partial class KeyKeeper(
     {
         using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         Task pause = Task.Delay(limit, clock.Time, enough.Token);
-        Task<ClusterState> change = manager.Loop.WaitForChangeAsync(version, enough.Token);
+        Task<ClusterState> change = manager.Loop.WaitForCalmAsync(version, enough.Token);
         await Task.WhenAny(pause, change);
         await enough.CancelAsync();
         try

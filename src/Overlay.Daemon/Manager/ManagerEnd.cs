@@ -22,6 +22,12 @@ internal static class ManagerEnd
         RefusalKind.Unavailable, "It is not known whether the change was made.",
         "The leader was lost while the managers agreed on it.", "Look whether the change is there before you repeat it.");
 
+    /// <param name="epoch">Of the cluster's new life.</param>
+    public static Refusal Superseded(ulong epoch) => new(
+        RefusalKind.Unavailable, "This manager is superseded.",
+        string.Create(CultureInfo.InvariantCulture, $"The cluster was begun anew without it, in epoch {epoch}."),
+        "Type `overlayd leave --force` here, then `overlayd join` with a token of the new one.");
+
     /// <param name="leader">Null: its address is not known here.</param>
     public static Refusal NotLeader(PeerAddress? leader) => new(
         RefusalKind.Unavailable, "The change was not made.",
@@ -30,8 +36,20 @@ internal static class ManagerEnd
 
     public static Refusal NoQuorum(QuorumView quorum) => new(
         RefusalKind.NoQuorum, "The change was not made.",
-        string.Create(CultureInfo.InvariantCulture, $"{quorum.Reachable} of {quorum.Total} managers reachable, {quorum.Needed} needed."),
+        $"{quorum}.",
         "Start the managers that are missing, or bring the network to them back; `overlayd status` shows them.");
+
+    public static readonly Refusal NoLeader = new(
+        RefusalKind.Unavailable, "The change was not made.", "The managers have not agreed on a leader yet.",
+        "Type the command again in a few seconds; if it stays so, look at their logs.");
+
+    public static Refusal QuorumAtRisk(string what, QuorumView after) => new(
+        RefusalKind.Conflict, what, $"Without it the cluster could not be changed any more: {after}.",
+        "Bring the managers that are missing back, or promote another node first.");
+
+    public static readonly Refusal CatchingUp = new(
+        RefusalKind.Unavailable, "This manager cannot answer yet.", "It is catching up with the others.",
+        "Type the command again in a few seconds, or on another manager.");
 
     public static Refusal TooLong(int bytes, int limit) => new(
         RefusalKind.Exhausted, "The change was not made.",

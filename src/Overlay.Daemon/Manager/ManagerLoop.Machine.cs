@@ -13,6 +13,9 @@ namespace Overlay.Daemon.Manager;
 internal sealed partial class ManagerLoop : IStateMachine
 {
     private const int MaxBatch = 256;
+
+    /// <summary>Callers wait so many times longer while there are enough managers: one of them will lead.</summary>
+    private const int WithQuorum = 10;
     private const int MaxTransactionBytes = 4 << 20;
 
     /// <summary>How long a change may be undecided after its leader has lost its place.</summary>
@@ -25,19 +28,24 @@ internal sealed partial class ManagerLoop : IStateMachine
     /// <summary>Taken, and waiting for a leader.</summary>
     private readonly Queue<(IManagerWork Work, Instant Since)> held = [];
 
-    /// <summary>In the log, or computed against what is, and not decided.</summary>
+    /// <summary>In the log, or to be answered behind what is, and not decided.</summary>
     private readonly Queue<Undecided> undecided = [];
 
-    private readonly SortedDictionary<ulong, (IManagerWork Work, Instant Since, ulong? Index)> reads = [];
+    private readonly SortedDictionary<ulong, Asked> reads = [];
     private readonly List<IManagerWork> answers = [];
     private Speculation? speculation;
     private EngineView view;
     private Instant lostAt = Instant.Never;
     private SnapshotMark lastProposed;
     private ulong applied;
+
+    /// <summary>The state whose managers the engine knows.</summary>
+    private ClusterState? known;
     private ulong lastRead;
 
     public ulong Hash => store.Hash;
+
+    public int Objects => store.State.ObjectCount;
 
     public bool IsIdle => held.Count == 0 && undecided.Count == 0 && reads.Count == 0 && !waiting.Reader.TryPeek(out _);
 
@@ -45,11 +53,13 @@ internal sealed partial class ManagerLoop : IStateMachine
     {
         Instant now = clock.Now;
         FailUndecided(now);
-        if (speculation is not null)
+        bool isAsked = held.Count > 0 || waiting.Reader.TryPeek(out _);
+        // A leader that has just lost its quorum says so, rather than begin what nobody can tell the outcome of.
+        if (isAsked && speculation is not null && !engine.Quorum.IsLost)
         {
             TakeAll(now);
         }
-        else
+        else if (isAsked)
         {
             HoldAll(now);
         }
@@ -65,6 +75,13 @@ internal sealed partial class ManagerLoop : IStateMachine
         }
 
         view = now;
+        foreach ((ulong context, Asked asked) in reads.Where(r => IsVoid(r.Value)).ToArray())
+        {
+            reads.Remove(context);
+            held.Enqueue((asked.Work, asked.Since));
+        }
+
+        Announce();
     }
 
     public void Apply(in LogEntry entry)
@@ -101,6 +118,7 @@ internal sealed partial class ManagerLoop : IStateMachine
             // All that earlier leaders left is applied now.
             speculation = new(store);
             lostAt = Instant.Never;
+            Announce();
             engine.Wake();
         }
     }
@@ -143,22 +161,23 @@ internal sealed partial class ManagerLoop : IStateMachine
 
     public void Answer(in ReadResult read)
     {
-        if (!reads.Remove(read.Context, out (IManagerWork Work, Instant Since, ulong? Index) asked))
+        if (!reads.Remove(read.Context, out Asked asked))
         {
             return;
         }
 
-        if (read.Lost)
+        ulong index = Math.Max(read.Index, asked.Behind);
+        if (read.Lost || IsVoid(asked))
         {
             held.Enqueue((asked.Work, asked.Since));
         }
-        else if (read.Index <= applied)
+        else if (index <= applied)
         {
             asked.Work.Answer(store);
         }
         else
         {
-            reads[read.Context] = asked with { Index = read.Index };
+            reads[read.Context] = asked with { Index = index };
         }
     }
 
@@ -174,9 +193,9 @@ internal sealed partial class ManagerLoop : IStateMachine
             one.Work.Fail(open);
         }
 
-        foreach ((IManagerWork work, _, _) in reads.Values)
+        foreach (Asked asked in reads.Values)
         {
-            work.Fail(why);
+            asked.Work.Fail(why);
         }
 
         foreach ((IManagerWork work, _) in held)
@@ -190,6 +209,7 @@ internal sealed partial class ManagerLoop : IStateMachine
         }
 
         published.Announce();
+        leadership.PassForGood();
     }
 
     private void TakeAll(Instant now)
@@ -250,28 +270,37 @@ internal sealed partial class ManagerLoop : IStateMachine
         return outcome.IsAccepted;
     }
 
-    /// <summary>Answered when what it was computed against is decided, by whoever leads then.</summary>
+    /// <summary>
+    /// It writes nothing. Answered when what it was computed against is decided, and when it is sure that this manager led
+    /// after that: one that stood still may not know yet that others lead, and what they have decided since.
+    /// </summary>
     private void Follow(IManagerWork work, Instant since)
     {
-        if (speculation is { Open: > 0 })
+        ulong behind = speculation is { Open: > 0 } ? lastProposed.Index : 0;
+        if (behind != 0 && work.MayBeStale)
         {
             undecided.Enqueue(new(lastProposed.Index, lastProposed.Term, work));
         }
-        else if (view.IsAlone || work.MayBeStale)
+        else if (behind == 0 && (view.IsAlone || work.MayBeStale))
         {
             work.Answer(store);
         }
         else
         {
-            AskLeader(work, since);
+            AskLeader(work, since, work.IsRead && behind == 0 ? 0 : view.Term, behind);
         }
     }
 
-    private void AskLeader(IManagerWork work, Instant since)
+    /// <param name="term">In which it was computed as the leader; 0: it looks at the store when it is answered.</param>
+    /// <param name="behind">The last entry that it was computed against.</param>
+    private void AskLeader(IManagerWork work, Instant since, ulong term = 0, ulong behind = 0)
     {
-        reads[++lastRead] = (work, since, null);
+        reads[++lastRead] = new(work, since, term, behind, null);
         engine.Read(lastRead);
     }
+
+    /// <summary>It was computed as a leader that is none any more: somebody else may have decided what it does not know of.</summary>
+    private bool IsVoid(in Asked asked) => asked.Term != 0 && (!view.IsLeader || view.Term != asked.Term);
 
     private void HoldAll(Instant now)
     {
@@ -288,9 +317,9 @@ internal sealed partial class ManagerLoop : IStateMachine
             {
                 work.Answer(store);
             }
-            else if (now - since > patience)
+            else if (now - since > patience && (engine.Quorum.IsLost || now - since > WithQuorum * patience))
             {
-                work.Fail(ManagerEnd.NoQuorum(engine.Quorum));
+                work.Fail(engine.Quorum is { IsLost: true } lost ? ManagerEnd.NoQuorum(lost) : ManagerEnd.NoLeader);
             }
             else if (work.IsRead && knowsLeader)
             {
@@ -321,6 +350,13 @@ internal sealed partial class ManagerLoop : IStateMachine
         }
     }
 
+    private void Announce()
+    {
+        Leadership before = leadership;
+        leadership = new(view, speculation is not null);
+        before.Pass();
+    }
+
     private void AnswerReads()
     {
         if (reads.Count == 0)
@@ -328,12 +364,12 @@ internal sealed partial class ManagerLoop : IStateMachine
             return;
         }
 
-        foreach ((ulong context, (IManagerWork work, _, ulong? index)) in reads.ToArray())
+        foreach ((ulong context, Asked asked) in reads.ToArray())
         {
-            if (index <= applied)
+            if (asked.Index <= applied)
             {
                 reads.Remove(context);
-                work.Answer(store);
+                asked.Work.Answer(store);
             }
         }
     }
@@ -347,17 +383,24 @@ internal sealed partial class ManagerLoop : IStateMachine
         }
 
         published = new(store.State);
-        if (ManagersOf(store.State) is var managers && managers.Any())
+        if (known is null || !known.SharesNodesWith(store.State))
         {
-            engine.Know(managers);
+            known = store.State;
+            if (ManagersOf(known.Nodes) is var managers && managers.Any())
+            {
+                engine.Know(managers);
+            }
         }
 
         before.Announce();
     }
 
-    private static IEnumerable<PeerAddress> ManagersOf(ClusterState state) => state.Nodes
-        .Where(static n => n is { Role: NodeRole.Manager, MemberId: not 0 })
+    /// <summary>Those nodes that are among the managers, or on their way from there.</summary>
+    public static IEnumerable<PeerAddress> ManagersOf(IEnumerable<NodeObject> nodes) => nodes
+        .Where(static n => n is { MemberId: not 0, ControlAddress.Length: > 0 })
         .Select(static n => new PeerAddress(new(n.MemberId), NodeId.Parse(n.Id), n.ControlAddress));
+
+    private readonly record struct Asked(IManagerWork Work, Instant Since, ulong Term, ulong Behind, ulong? Index);
 
     private readonly record struct Undecided(ulong Index, ulong Term, IManagerWork Work);
 }

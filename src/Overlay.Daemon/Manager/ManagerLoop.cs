@@ -26,6 +26,7 @@ internal sealed partial class ManagerLoop : IDisposable
 {
     public const int SnapshotEvery = ConsensusSetup.SnapshotEveryEntries;
     private const int MaxWaiting = 4096;
+    private static readonly TimeSpan Calm = TimeSpan.FromMilliseconds(20);
 
     private readonly Store store;
     private readonly MonotonicClock clock;
@@ -36,6 +37,7 @@ internal sealed partial class ManagerLoop : IDisposable
         new BoundedChannelOptions(MaxWaiting) { SingleReader = true });
 
     private volatile Published published;
+    private volatile Leadership leadership = new(default, false);
     private volatile Refusal? ended;
 
     /// <param name="found">What the log held when it was opened; not kept.</param>
@@ -54,7 +56,7 @@ internal sealed partial class ManagerLoop : IDisposable
 
         (store, RaftRecovered recovered, ClusterState last) = StoreRecovery.Begin(found, log, setup);
         published = new(store.State);
-        Engine = new ConsensusLoop(new()
+        Engine = new ConsensusLoop(setup.Engine(new()
         {
             Self = setup.Self,
             Log = log,
@@ -65,10 +67,10 @@ internal sealed partial class ManagerLoop : IDisposable
             Logger = logger,
             Options = setup.Options,
             SnapshotEvery = setup.SnapshotEvery,
-        });
+        }));
         engine = Engine;
         // Whom to listen to before anything is decided again: those of the log's end, or who took this one in.
-        PeerAddress[] managers = [.. ManagersOf(last)];
+        PeerAddress[] managers = [.. ManagersOf(last.Nodes)];
         engine.Know(managers.Length > 0 ? managers : setup.Seeds);
         Engine.Start(this);
     }
@@ -78,6 +80,9 @@ internal sealed partial class ManagerLoop : IDisposable
 
     /// <summary>What is decided, as far as this manager has applied it.</summary>
     public ClusterState State => published.State;
+
+    /// <summary>Who leads, as it is now; asked again when it is over.</summary>
+    public Leadership Leadership => leadership;
 
     /// <summary>Ends with an exception when the log cannot be written: the process must stop.</summary>
     public Task Completion => engine.Completion;
@@ -121,6 +126,11 @@ internal sealed partial class ManagerLoop : IDisposable
     public Task<ClusterState> ReadAsync(CancellationToken cancellationToken) =>
         LookAsync(new ManagerQuery<ClusterState>(static s => s.State, mayBeStale: false), cancellationToken);
 
+    /// <summary>The whole store, with every change that was acknowledged anywhere before the call.</summary>
+    /// <exception cref="Grpc.Core.RpcException">No majority of the managers could be asked, or the manager has ended.</exception>
+    public async Task<StoreSnapshot> SnapshotAsync(CancellationToken cancellationToken) =>
+        (await LookAsync(new ManagerQuery<Func<StoreSnapshot>>(static s => s.Capture(), mayBeStale: false), cancellationToken))();
+
     /// <summary>What a node may know, whole or since a version.</summary>
     public Task<Assignment> AssignmentForAsync(NodeId node, ulong since, CancellationToken cancellationToken) =>
         QueryAsync(s => AssignmentBuilder.For(s, node, since), cancellationToken);
@@ -146,6 +156,14 @@ internal sealed partial class ManagerLoop : IDisposable
         }
     }
 
+    /// <summary>As <see cref="WaitForChangeAsync"/>, for whoever does not hurry: what comes close behind it has come, too.</summary>
+    public async Task<ClusterState> WaitForCalmAsync(ulong above, CancellationToken cancellationToken)
+    {
+        await WaitForChangeAsync(above, cancellationToken);
+        await Task.Delay(Calm, clock.Time, cancellationToken);
+        return State;
+    }
+
     public void Dispose()
     {
         waiting.Writer.TryComplete();
@@ -158,7 +176,8 @@ internal sealed partial class ManagerLoop : IDisposable
         return await query.Result.WaitAsync(cancellationToken);
     }
 
-    private async ValueTask EnqueueAsync(IManagerWork work, CancellationToken cancellationToken)
+    /// <summary>Answered, or failed, by <see cref="IManagerWork"/>.</summary>
+    internal async ValueTask EnqueueAsync(IManagerWork work, CancellationToken cancellationToken)
     {
         try
         {

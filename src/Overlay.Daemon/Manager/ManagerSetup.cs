@@ -31,9 +31,12 @@ internal sealed record ManagerSetup
     /// <summary>The disk completes one write while the next one is gathered.</summary>
     public RaftOptions Options { get; init; } = new() { MaxOutstandingWrites = 2 };
 
-    /// <summary>How long a caller waits for a leader: an election takes less.</summary>
-    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(4);
+    /// <summary>How long a caller waits for a leader while too few managers are reachable: links come back in less.</summary>
+    public TimeSpan Patience { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>Entries from one snapshot to the next.</summary>
     public int SnapshotEvery { get; init; } = ConsensusSetup.SnapshotEveryEntries;
+
+    /// <summary>Another disk or another way of running for the engine.</summary>
+    public Func<ConsensusSetup, ConsensusSetup> Engine { get; init; } = static setup => setup;
 }

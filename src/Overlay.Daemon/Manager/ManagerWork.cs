@@ -132,6 +132,7 @@ internal sealed class ManagerProposal<T>(Func<Intent, Outcome<Proposal<T>>> comp
         StoreObject.KindOneofCase.Node => wrapper.Node,
         StoreObject.KindOneofCase.Network => wrapper.Network,
         StoreObject.KindOneofCase.Lease => wrapper.Lease,
+        StoreObject.KindOneofCase.Service => wrapper.Service,
         _ => wrapper.Reservation,
     };
 }

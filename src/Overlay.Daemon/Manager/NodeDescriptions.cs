@@ -16,6 +16,7 @@ internal static class NodeDescriptions
             DataPathAddress = description.DataPathAddress,
             ControlAddress = description.ControlAddress,
             AgentVersion = description.AgentVersion,
+            MemberId = description.MemberId,
         };
         node.Routes.AddRange(description.Routes);
         return node;

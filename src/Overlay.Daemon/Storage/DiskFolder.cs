@@ -36,6 +36,8 @@ internal sealed class DiskFolder : ILogFolder
 
     public void Rename(string from, string to) => File.Move(Of(from), Of(to), overwrite: true);
 
+    public void Link(string from, string to) => DurableFile.Link(Of(from), Of(to));
+
     public void Delete(string name) => File.Delete(Of(name));
 
     public void Sync() => DurableFile.SyncFolder(Path);

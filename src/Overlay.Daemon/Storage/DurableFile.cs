@@ -84,6 +84,18 @@ internal static partial class DurableFile
         }
     }
 
+    /// <summary>A second name for a file; where the file system has none, a copy.</summary>
+    public static void Link(string from, string to)
+    {
+        File.Delete(to);
+        if (LinkTo(from, to) != 0)
+        {
+            File.Copy(from, to, overwrite: true);
+            using SafeFileHandle copy = File.OpenHandle(to, FileMode.Open, FileAccess.ReadWrite);
+            RandomAccess.FlushToDisk(copy);
+        }
+    }
+
     /// <summary>Never throws: what cannot be read, or is longer than the limit, says so.</summary>
     public static FileContent Read(string path, long limit)
     {
@@ -145,6 +157,9 @@ internal static partial class DurableFile
 
     [LibraryImport("libc", EntryPoint = "open", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
     private static partial int Open(string path, int flags);
+
+    [LibraryImport("libc", EntryPoint = "link", SetLastError = true, StringMarshalling = StringMarshalling.Utf8)]
+    private static partial int LinkTo(string from, string to);
 
     [LibraryImport("libc", EntryPoint = "fsync", SetLastError = true)]
     private static partial int FSync(int descriptor);

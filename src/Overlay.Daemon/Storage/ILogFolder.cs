@@ -25,6 +25,9 @@ internal interface ILogFolder : IDisposable
 
     void Rename(string from, string to);
 
+    /// <summary>A second name for a file that is there; one of that name is replaced.</summary>
+    void Link(string from, string to);
+
     void Delete(string name);
 
     void Sync();

@@ -1,3 +1,4 @@
+using System.Security.Cryptography;
 using Overlay.Raft;
 using Overlay.Raft.Secrecy;
 
@@ -13,6 +14,9 @@ internal sealed record LogOptions
 
     /// <summary>The member's data keys; null: the log is written in the clear.</summary>
     public LogKeys? Keys { get; init; }
+
+    /// <summary>Fills with random bytes: salts and nonces, which are never used twice.</summary>
+    public Action<byte[]> Random { get; init; } = static bytes => RandomNumberGenerator.Fill(bytes);
 
     /// <summary>Open it although entries are damaged that other members may have; nothing is appended before they are right.</summary>
     public bool AllowDamage { get; init; }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Overlay.Raft;
+using Overlay.Raft.Secrecy;
 
 namespace Overlay.Daemon.Storage;
 
@@ -27,13 +28,18 @@ internal static class LogReport
             {
                 rows.Add(State(name, folder.Read(name, StateFormat.FileBytes)));
             }
-            else if (name == DataKeyFile.FileName)
+            else if (DataKeyFile.FileNames.Contains(name))
             {
-                rows.Add([name, "keys", "", "", "there"]);
+                rows.Add([name, "keys", "", "", KeyFileFormat.IsLocked(folder.Read(name, 4096).Bytes.Span) ? "locked" : "open"]);
             }
             else if (name != FolderLock.FileName)
             {
-                rows.Add([name, "other", "", "", name.EndsWith(LogNames.UnfinishedSuffix, StringComparison.Ordinal) ? "unfinished" : "not of the log"]);
+                rows.Add([name, "other", "", "", name switch
+                {
+                    _ when name.EndsWith(LogNames.UnfinishedSuffix, StringComparison.Ordinal) => "unfinished",
+                    _ when name.EndsWith(LogNames.DamagedSuffix, StringComparison.Ordinal) => "was damaged, and is kept for who looks for the cause",
+                    _ => "not of the log",
+                }]);
             }
         }
 

@@ -1,5 +1,4 @@
 using System.Buffers.Binary;
-using System.Security.Cryptography;
 using Overlay.Primitives;
 using Overlay.Raft;
 using Overlay.Raft.Repair;
@@ -9,6 +8,9 @@ namespace Overlay.Daemon.Storage;
 
 internal sealed partial class LogStore
 {
+    /// <summary>So many files that were damaged are kept; the first ones go.</summary>
+    public const int DamagedKept = 4;
+
     /// <summary>
     /// Writes damaged entries that others had whole. Each segment is made anew beside the damaged one and takes its
     /// place, so a crash leaves one or the other.
@@ -22,6 +24,7 @@ internal sealed partial class LogStore
         Invariant.Holds(isDamaged, "only a log with damage is repaired");
         Guarded(() =>
         {
+            KeepAside(found);
             foreach (SegmentPlan plan in SegmentPlan.For(found, right, Member, options.Keys))
             {
                 writing = plan.Name;
@@ -43,11 +46,14 @@ internal sealed partial class LogStore
     /// <summary>
     /// Cuts off a damaged entry that was never committed, and all behind it.
     /// </summary>
+    /// <param name="found">What the last reading found.</param>
+    /// <param name="from">The entry.</param>
     /// <returns>What is there now, read again.</returns>
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
-    public LogRecovery CutDamage(ulong from)
+    public LogRecovery CutDamage(LogRecovery found, ulong from)
     {
         Invariant.Holds(isDamaged, "only a log with damage is repaired");
+        Guarded(() => KeepAside(found));
         CutFrom(from);
         return Reload();
     }
@@ -58,12 +64,19 @@ internal sealed partial class LogStore
     /// </summary>
     /// <returns>What is there now, read again.</returns>
     /// <exception cref="StorageWriteException">The log is unusable from now on.</exception>
-    public LogRecovery Adopt(LogSnapshot snapshot)
+    public LogRecovery Adopt(LogRecovery found, LogSnapshot snapshot)
     {
         Invariant.Holds(isDamaged, "only a log with damage is repaired");
+        Guarded(() => KeepAside(found));
+        if (State.Term < snapshot.Term)
+        {
+            // It is of a term that this member has not heard of; a state below the log's term is not believed.
+            WriteState(State with { Term = snapshot.Term, Vote = MemberId.None });
+        }
+
         ulong here = terms.TermOf(snapshot.Index);
         ulong next = terms.TermOf(snapshot.Index + 1);
-        if (snapshot.Index <= LastIndex && (here == snapshot.Term || here == 0) && (next == 0 || next >= snapshot.Term))
+        if (snapshot.Index < LastIndex && (here == snapshot.Term || here == 0) && (next == 0 || next >= snapshot.Term))
         {
             SaveSnapshot(snapshot);
         }
@@ -75,7 +88,42 @@ internal sealed partial class LogStore
         return Reload();
     }
 
-    private static ulong NewSalt() => BinaryPrimitives.ReadUInt64LittleEndian(RandomNumberGenerator.GetBytes(8));
+    /// <summary>
+    /// What is damaged gets a second name before anything takes its place: whoever looks for the cause finds it as it was.
+    /// </summary>
+    private void KeepAside(LogRecovery found)
+    {
+        string[] present = [.. folder.Names().Order(StringComparer.Ordinal)];
+        string[] damaged =
+        [
+            .. present.Where(name => LogNames.TryReadSnapshot(name, out ulong index) && index > SnapshotIndex && !found.ValidSnapshots.Contains(index)),
+            .. found.Segments
+                .Where(s => present.Contains(s.Name) && found.Damaged.Any(range => range.First <= s.Last && range.Last >= s.First))
+                .Select(static s => s.Name),
+        ];
+        string[] kept = [.. damaged.TakeLast(DamagedKept).Select(static name => name + LogNames.DamagedSuffix)];
+        string[] before = [.. present.Where(name => name.EndsWith(LogNames.DamagedSuffix, StringComparison.Ordinal) && !kept.Contains(name))];
+        foreach (string old in before.Take(before.Length + kept.Length - DamagedKept))
+        {
+            writing = old;
+            folder.Delete(old);
+        }
+
+        foreach (string name in kept)
+        {
+            writing = name;
+            folder.Link(name[..^LogNames.DamagedSuffix.Length], name);
+        }
+
+        folder.Sync();
+    }
+
+    private ulong NewSalt()
+    {
+        byte[] salt = new byte[8];
+        options.Random(salt);
+        return BinaryPrimitives.ReadUInt64LittleEndian(salt);
+    }
 
     private LogRecovery Reload()
     {

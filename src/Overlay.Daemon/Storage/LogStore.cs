@@ -12,7 +12,7 @@ namespace Overlay.Daemon.Storage;
 internal sealed partial class LogStore : IDisposable
 {
     private readonly ILogFolder folder;
-    private readonly LogOptions options;
+    private LogOptions options;
     private readonly StateFiles states;
     private readonly List<SegmentExtent> closed = [];
     private readonly List<ulong> snapshots = [];
@@ -28,10 +28,13 @@ internal sealed partial class LogStore : IDisposable
     {
         this.folder = folder;
         this.options = options;
-        states = new(folder, options.Keys);
+        states = new(folder, options.Keys, options.Random);
     }
 
     public string Folder => folder.Path;
+
+    /// <summary>Whose log it is; null: one manager's alone.</summary>
+    public LogIdentity? Identity => options.Identity;
 
     public ulong LastIndex => terms.LastIndex;
 
@@ -189,6 +192,9 @@ internal sealed partial class LogStore : IDisposable
     /// <summary>Mends what recovery found, and goes on where the log ends.</summary>
     private void Take(LogRecovery found, StateRecovery state)
     {
+        // Names that a process before left may be in the kernel only, and what follows counts on them.
+        writing = "";
+        folder.Sync();
         TakeState(found, state);
         closed.AddRange(found.Closed);
         snapshots.AddRange(found.ValidSnapshots);

@@ -28,6 +28,11 @@ internal static class MemberStates
             throw new MemberLostException(folder.Path, "", $"{names} are missing, though there is a log of member {log.Member}");
         }
 
+        if (found.State is null && log.Damaged.Count > 0)
+        {
+            throw new MemberLostException(folder.Path, "", $"{names} are missing, though there is a log, which is damaged too");
+        }
+
         LogIdentity there = found.State?.Identity ?? identity;
         if (there != identity || (!log.Member.IsNone && log.Member != identity.Member))
         {

@@ -1,4 +1,3 @@
-using System.Security.Cryptography;
 using Overlay.Raft;
 using Overlay.Raft.Secrecy;
 
@@ -8,8 +7,11 @@ namespace Overlay.Daemon.Storage;
 /// Term and vote in two files. A change is durable in one before the other is written: a write that does not finish
 /// leaves the other, and one that is damaged later has the same in the other.
 /// </summary>
-internal sealed class StateFiles(ILogFolder folder, LogKeys? keys)
+/// <param name="random">Fills with random bytes.</param>
+internal sealed class StateFiles(ILogFolder folder, LogKeys? keys, Action<byte[]> random)
 {
+    private LogKeys? keys = keys;
+
     public static readonly IReadOnlyList<string> FileNames = ["state-0", "state-1"];
 
     public MemberState? Current { get; private set; }
@@ -21,13 +23,25 @@ internal sealed class StateFiles(ILogFolder folder, LogKeys? keys)
             [.. FileNames.Select(name => present.Contains(name) ? folder.Read(name, StateFormat.FileBytes) : (FileContent?)null)], keys);
     }
 
-    /// <summary>Goes on with what was found, and writes the copies again that are not like it.</summary>
+    /// <summary>
+    /// Goes on with what was found, and writes it again: the copies that are not like it anew, the others in place, because
+    /// after a sync that failed the kernel shows what never reached the disk.
+    /// </summary>
     public void Take(StateRecovery found)
     {
         Current = found.State;
         foreach (int copy in found.Damaged)
         {
             Replace(copy, Current!);
+        }
+
+        // The first is written first, so if both look right it is the last that may not be.
+        for (int copy = FileNames.Count - 1; copy >= 0; copy--)
+        {
+            if (!found.Damaged.Contains(copy))
+            {
+                WriteInPlace(copy, Bytes(Current!));
+            }
         }
     }
 
@@ -42,23 +56,35 @@ internal sealed class StateFiles(ILogFolder folder, LogKeys? keys)
         Current = state;
     }
 
+    /// <summary>Other keys from the next write on.</summary>
+    public void Use(LogKeys next) => keys = next;
+
     /// <summary>When it returns, the state can neither be lost nor forgotten by damage to one file.</summary>
     public void Write(HardState hard)
     {
         MemberState next = Current! with { Sequence = Current.Sequence + 1, Hard = hard };
         byte[] bytes = Bytes(next);
-        foreach (string name in FileNames)
+        for (int copy = 0; copy < FileNames.Count; copy++)
         {
-            using ILogFile file = folder.Open(name);
-            file.Write(0, bytes);
-            file.Sync();
+            WriteInPlace(copy, bytes);
         }
 
         Current = next;
     }
 
-    private byte[] Bytes(MemberState state) =>
-        StateFormat.Write(state, keys, keys is null ? [] : RandomNumberGenerator.GetBytes(LogKeys.NonceBytes));
+    private void WriteInPlace(int copy, byte[] bytes)
+    {
+        using ILogFile file = folder.Open(FileNames[copy]);
+        file.Write(0, bytes);
+        file.Sync();
+    }
+
+    private byte[] Bytes(MemberState state)
+    {
+        byte[] nonce = new byte[keys is null ? 0 : LogKeys.NonceBytes];
+        random(nonce);
+        return StateFormat.Write(state, keys, nonce);
+    }
 
     private void Replace(int copy, MemberState state)
     {

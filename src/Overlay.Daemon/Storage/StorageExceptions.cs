@@ -6,9 +6,10 @@ namespace Overlay.Daemon.Storage;
 /// <param name="fault">With the offset, where there is one.</param>
 public sealed class StorageCorruptException(string folder, string file, string fault)
     : IOException(
-        $"{(file.Length > 0 ? Path.Combine(folder, file) : folder)} is damaged ({fault}): put a backup of {folder} in its place and type "
-        + "`systemctl restart overlayd`, or, to keep it for repair and begin a new cluster, "
-        + $"`mv {Path.GetDirectoryName(folder)} {Path.GetDirectoryName(folder)}.damaged && systemctl restart overlayd && overlayd init`");
+        $"{(file.Length > 0 ? Path.Combine(folder, file) : folder)} is damaged ({fault}): see what is left "
+        + $"with `overlayd store repair`, put a backup of {folder} in its place and type `systemctl restart overlayd`, or, to keep it and begin "
+        + $"from a backup of the cluster, `mv {Path.GetDirectoryName(folder)} {Path.GetDirectoryName(folder)}.damaged && systemctl restart overlayd && "
+        + "overlayd restore FILE` (without one, `overlayd init`)");
 
 /// <summary>
 /// A write or sync failed. It is never tried again: after a failed fsync the kernel may have dropped the data and
@@ -47,3 +48,16 @@ public sealed class StorageForeignException(string folder, Overlay.Raft.LogIdent
     : IOException(
         $"{folder} is the log of member {found.Member} in cluster {found.Cluster}, not of member {wanted.Member} in cluster {wanted.Cluster}: "
         + "put the right folder in its place, or give this agent one of its own with `overlayd run --state-dir`");
+
+/// <summary>What the log is encrypted with is missing or damaged, so nothing in it can be read.</summary>
+/// <param name="folder">The log's.</param>
+/// <param name="fault">What is the matter with the key files.</param>
+public sealed class StorageKeyException(string folder, string fault)
+    : IOException(
+        $"the log in {folder} is encrypted, and {fault}: put a backup of {folder} in its place, or take this manager out of the cluster "
+        + "and back in as a new one with `overlayd leave --force`, then `overlayd join`; one that was alone begins with "
+        + "`overlayd restore` of a backup");
+
+/// <summary>The data keys are wrapped, and no key was given that unwraps them.</summary>
+public sealed class StorageSealedException(string folder)
+    : IOException($"the log in {folder} is locked: type `overlayd unlock` and give the cluster's unlock key");

@@ -1,13 +1,13 @@
-using System.Globalization;
 using System.Security.Cryptography.X509Certificates;
 using Grpc.Core;
 using Microsoft.AspNetCore.Http;
+using Overlay.Daemon.Errors;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Trust;
 
 /// <summary>Middleware of the manager API: lets a call pass by its method and the caller's certificate, or answers for it.</summary>
-internal sealed class Authorization(RequestDelegate next, RefusalLog refusals)
+internal sealed class Authorization(RequestDelegate next, RefusalLog refusals, TimeProvider time)
 {
     private const int LongestShown = 128;
 
@@ -17,7 +17,9 @@ internal sealed class Authorization(RequestDelegate next, RefusalLog refusals)
         MethodPolicy.Access access = MethodPolicy.Of(method);
         X509Certificate2? certificate = context.Connection.ClientCertificate;
         PeerPrincipal? principal = certificate is not null && PeerPrincipal.TryParse(certificate, out PeerPrincipal? parsed) ? parsed : null;
-        if (MethodPolicy.Allows(access, principal?.Role ?? NodeRole.Unspecified))
+        bool expired = certificate is not null && certificate.NotAfter < time.GetUtcNow().LocalDateTime
+            && access != MethodPolicy.Access.Anyone && !MethodPolicy.ServesExpired(method);
+        if (!expired && MethodPolicy.Allows(access, principal?.Role ?? NodeRole.Unspecified))
         {
             context.Features.Set(principal);
             return next(context);
@@ -25,17 +27,15 @@ internal sealed class Authorization(RequestDelegate next, RefusalLog refusals)
 
         (StatusCode code, string reason) = access == MethodPolicy.Access.Nobody
             ? (StatusCode.Unimplemented, "there is no such method")
+            : expired
+                ? (StatusCode.Unauthenticated, "the certificate has expired")
             : principal is null
                 ? (StatusCode.Unauthenticated, "a certificate of this cluster is needed")
                 : (StatusCode.PermissionDenied, $"a {principal.Role.ToString().ToLowerInvariant()} may not call it");
         refusals.CallRefused(
             new System.Net.IPEndPoint(context.Connection.RemoteIpAddress ?? System.Net.IPAddress.None, context.Connection.RemotePort),
             Shown(method), reason);
-        context.Response.StatusCode = StatusCodes.Status200OK;
-        context.Response.ContentType = "application/grpc";
-        // A trailers-only answer: the status is among the headers (gRPC over HTTP/2, Responses).
-        context.Response.Headers["grpc-status"] = ((int)code).ToString(CultureInfo.InvariantCulture);
-        context.Response.Headers["grpc-message"] = Uri.EscapeDataString(reason);
+        TrailersOnly.Write(context.Response, new(new(code, reason)));
         return Task.CompletedTask;
     }
 

@@ -48,16 +48,11 @@ internal sealed class BootstrapService(
             throw Refuse(context, UsedBefore);
         }
 
-        switch (role)
+        if (role == NodeRole.Unspecified)
         {
-            case NodeRole.Unspecified:
-                throw Refuse(context, new(
-                    RefusalKind.NotPermitted, "The join was refused.", "The token's secret is not this cluster's; it may have been rotated.",
-                    Next));
-            case NodeRole.Manager:
-                throw Refuse(context, new(
-                    RefusalKind.NotPermitted, "The join was refused.",
-                    "Managers beyond the first come with a later release.", "Join as a worker, with the token of `overlayd token show worker`."));
+            throw Refuse(context, new(
+                RefusalKind.NotPermitted, "The join was refused.", "The token's secret is not this cluster's; it may have been rotated.",
+                Next));
         }
 
         // Before the node gets its place: a request that cannot be signed must not leave a node behind.

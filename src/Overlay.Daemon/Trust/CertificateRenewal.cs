@@ -6,7 +6,7 @@ namespace Overlay.Daemon.Trust;
 
 /// <summary>
 /// Renews this node's certificate at a random point between 50 and 80 % of its life, so that nodes do not crowd; within two
-/// seconds when the cluster has a newer root than the one that signed it.
+/// seconds when the cluster has a newer root than the one that signed it, and at once when the node has another role.
 /// </summary>
 /// <param name="renew">A new certificate for a PKCS#10 request; null: none can be had now.</param>
 /// <param name="renewed">Called after each renewal.</param>
@@ -23,9 +23,20 @@ internal sealed partial class CertificateRenewal(
     private static readonly TimeSpan HasteSpread = TimeSpan.FromSeconds(2);
 
     private volatile TaskCompletionSource hastened = NewSignal();
+    private volatile bool otherRole;
 
     /// <summary>The roots changed: looks at once whether another certificate is wanted.</summary>
     public void Hasten() => hastened.TrySetResult();
+
+    /// <summary>What the certificate is to say; another one is fetched if it does not.</summary>
+    public void Want(V1.NodeRole role)
+    {
+        otherRole = role != identity.Role;
+        if (otherRole)
+        {
+            Hasten();
+        }
+    }
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
@@ -37,7 +48,8 @@ internal sealed partial class CertificateRenewal(
             {
                 // In pieces: the clock may be set, and a timer's range is bounded.
                 if (await HastenedWithinAsync(wait < LongestSleep ? wait + Tick : LongestSleep, cancellationToken)
-                    && !identity.IsOfNewestRoot && time.GetUtcNow() + (HasteSpread * prng.NextDouble()) is var soon && soon < due)
+                    && (otherRole || !identity.IsOfNewestRoot)
+                    && time.GetUtcNow() + (otherRole ? TimeSpan.Zero : HasteSpread * prng.NextDouble()) is var soon && soon < due)
                 {
                     due = soon;
                 }
@@ -51,6 +63,7 @@ internal sealed partial class CertificateRenewal(
             if (fault is null)
             {
                 LogRenewed(identity.NotAfter);
+                otherRole = false;
                 renewed();
                 // A clock far ahead of the managers' would see every certificate as old.
                 due = Next() is { } next && next > soonest ? next : soonest;

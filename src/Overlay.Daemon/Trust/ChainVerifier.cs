@@ -14,9 +14,10 @@ internal static class ChainVerifier
     /// <param name="roots">The cluster's: one, or two while the root is being replaced.</param>
     /// <param name="clusterId">What O must say; null: whatever the root's own O says.</param>
     /// <param name="needed">The role the peer must have; null: any.</param>
+    /// <param name="expiredToo">Its own time may be over: whoever asks has another reason to believe it.</param>
     public static string? Fault(
         X509Certificate2? peer, X509Certificate2Collection? intermediates, IReadOnlyList<X509Certificate2> roots, string? clusterId,
-        NodeRole? needed, DateTimeOffset now)
+        NodeRole? needed, DateTimeOffset now, bool expiredToo = false)
     {
         if (peer is null)
         {
@@ -33,7 +34,8 @@ internal static class ChainVerifier
 
         chain.ChainPolicy.RevocationMode = X509RevocationMode.NoCheck;
         chain.ChainPolicy.DisableCertificateDownloads = true;
-        chain.ChainPolicy.VerificationTime = now.LocalDateTime;
+        DateTime end = peer.NotAfter.AddSeconds(-1);
+        chain.ChainPolicy.VerificationTime = expiredToo && end < now.LocalDateTime ? end : now.LocalDateTime;
         if (!chain.Build(peer))
         {
             string[] faults = [.. chain.ChainStatus.Select(static s => s.Status.ToString()).Distinct()];

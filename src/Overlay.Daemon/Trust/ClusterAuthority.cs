@@ -34,6 +34,10 @@ internal sealed class ClusterAuthority
         return next;
     }
 
+    /// <summary>The digest of the root that signs now, so what a member will say of the certificate that it gets.</summary>
+    public static ByteString RootDigestOf(ClusterObject cluster) => ByteString.CopyFrom(
+        System.Security.Cryptography.SHA256.HashData((cluster.CaRotation?.CaCertificate ?? cluster.CaCertificate).Span));
+
     /// <summary>The digest of the root whose key signed a member's certificate; empty: none of the cluster's present ones.</summary>
     public static ByteString RootDigestOf(X509Certificate2 member, ClusterObject cluster)
     {

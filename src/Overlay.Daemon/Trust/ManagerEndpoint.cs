@@ -14,7 +14,8 @@ internal static class ManagerEndpoint
 {
     /// <summary>
     /// The server asks for a certificate without insisting: the bootstrap calls have none. One that is presented must
-    /// be of this cluster, or the handshake fails; whether a call needs one is <see cref="Authorization"/>'s to say.
+    /// be of this cluster, or the handshake fails; whether a call needs one, and one that has not expired, is
+    /// <see cref="Authorization"/>'s to say.
     /// </summary>
     public static void UseMutualTls(ListenOptions listen, NodeIdentity identity, TimeProvider time, RefusalLog refusals) =>
         listen.UseHttps(new TlsHandshakeCallbackOptions
@@ -37,7 +38,7 @@ internal static class ManagerEndpoint
 
                     using X509Certificate2 peer = X509CertificateLoader.LoadCertificate(presented.GetRawCertData());
                     string? fault = ChainVerifier.Fault(
-                        peer, chain?.ChainPolicy.ExtraStore, identity.Roots, identity.ClusterId, needed: null, time.GetUtcNow());
+                        peer, chain?.ChainPolicy.ExtraStore, identity.Roots, identity.ClusterId, needed: null, time.GetUtcNow(), expiredToo: true);
                     if (fault is not null)
                     {
                         refusals.HandshakeRefused(context.Connection.RemoteEndPoint, fault);
@@ -50,10 +51,12 @@ internal static class ManagerEndpoint
         });
 
     /// <summary>A channel to a manager that must present a manager's certificate of this cluster.</summary>
-    public static GrpcChannel Open(string address, NodeIdentity identity, TimeProvider time) =>
+    /// <param name="expiredToo">After a time in which everything was off, its certificate may have expired, too.</param>
+    public static GrpcChannel Open(string address, NodeIdentity identity, TimeProvider time, bool expiredToo = false) =>
         OpenWith(
             address, identity.Presented,
-            (peer, along) => ChainVerifier.Fault(peer, along, identity.Roots, identity.ClusterId, NodeRole.Manager, time.GetUtcNow()));
+            (peer, along) => ChainVerifier.Fault(
+                peer, along, identity.Roots, identity.ClusterId, NodeRole.Manager, time.GetUtcNow(), expiredToo));
 
     /// <summary>A channel that presents a certificate, or none, to a server that the callback believes.</summary>
     /// <param name="own">With what it is presented along with.</param>

@@ -4,6 +4,7 @@ using System.Security.Cryptography.X509Certificates;
 using Overlay.Cluster;
 using Overlay.Daemon.Storage;
 using Overlay.Primitives;
+using Overlay.Raft.Secrecy;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Trust;
@@ -16,7 +17,6 @@ namespace Overlay.Daemon.Trust;
 internal sealed class NodeIdentity
 {
     private const string Folder = "certificates";
-    private const string KeyFile = "node.key";
     private const string CertificateFile = "node.crt";
     private const string RootFile = "ca.crt";
     private const string NextRootFile = "ca-next.crt";
@@ -43,7 +43,8 @@ internal sealed class NodeIdentity
 
     public NodeId Node { get; }
 
-    public NodeRole Role { get; }
+    /// <summary>As the certificate says; a renewal may change it.</summary>
+    public NodeRole Role { get; private set; }
 
     public string ClusterId { get; }
 
@@ -84,21 +85,21 @@ internal sealed class NodeIdentity
     {
         string folder = Path.Combine(stateFolder, Folder);
         Directory.CreateDirectory(folder, DurableFile.PrivateFolder);
-        DurableFile.WriteAtomically(Path.Combine(folder, KeyFile), key.ExportPkcs8PrivateKey());
+        NodeKeyFile.Write(folder, key, keys: null);
         DurableFile.WriteAtomically(Path.Combine(folder, RootFile), root);
         File.Delete(Path.Combine(folder, NextRootFile));
         DurableFile.WriteAtomically(Path.Combine(folder, CertificateFile), FileOf(issued));
         return new(folder, key, issued, [X509CertificateLoader.LoadCertificate(root)]);
     }
 
+    /// <param name="keys">Of the manager's disk, while it is locked; null: there are none.</param>
     /// <exception cref="InvalidDataException">A file is missing or is not what this agent wrote.</exception>
-    public static NodeIdentity Load(string stateFolder)
+    public static NodeIdentity Load(string stateFolder, LogKeys? keys = null)
     {
         string folder = Path.Combine(stateFolder, Folder);
         try
         {
-            ECDsa key = ECDsa.Create();
-            key.ImportPkcs8PrivateKey(File.ReadAllBytes(Path.Combine(folder, KeyFile)), out _);
+            ECDsa key = NodeKeyFile.Read(folder, keys);
             string next = Path.Combine(folder, NextRootFile);
             List<X509Certificate2> roots = [X509CertificateLoader.LoadCertificate(File.ReadAllBytes(Path.Combine(folder, RootFile)))];
             if (File.Exists(next))
@@ -115,6 +116,16 @@ internal sealed class NodeIdentity
                 $"The node's certificate in {folder} cannot be used ({e.Message}). Restore the folder, or type `overlayd leave --force` and join again.", e);
         }
     }
+
+    /// <summary>The data key that the node's own key is encrypted with on disk; 0: none.</summary>
+    public static ulong SealedWith(string stateFolder) => NodeKeyFile.SealedWith(Path.Combine(stateFolder, Folder));
+
+    /// <summary>The data key that this node's key is encrypted with on disk; 0: none.</summary>
+    public ulong Seal => NodeKeyFile.SealedWith(folder);
+
+    /// <summary>Encrypts the node's key on disk with a manager's data key, or with none any more. It stays the same key.</summary>
+    /// <exception cref="StorageWriteException">It is on disk as it was.</exception>
+    public void Protect(LogKeys? keys) => NodeKeyFile.Write(folder, key, keys);
 
     public static void Erase(string stateFolder)
     {
@@ -162,6 +173,7 @@ internal sealed class NodeIdentity
 
             DurableFile.WriteAtomically(Path.Combine(folder, CertificateFile), FileOf(issued));
             presented = ContextOf(issued, key);
+            Role = principal.Role;
         }
     }
 

@@ -16,9 +16,17 @@ internal static class CoordinatePayload
     private const int Numbers = Coordinate.Dimensions + 3;
     private const double PerSecond = 1000;
 
+    public const int ShortBytes = 1 + (2 * Numbers);
+
     public static byte[] Encode(Coordinate coordinate)
     {
         ArrayBufferWriter<byte> output = new(144);
+        Encode(new Place(coordinate), output);
+        return output.WrittenSpan.ToArray();
+    }
+
+    public static void Encode(Place coordinate, ArrayBufferWriter<byte> output)
+    {
         output.Write([Version]);
         MsgPackWriter writer = new(output);
         writer.MapHeader(4);
@@ -34,43 +42,53 @@ internal static class CoordinatePayload
         {
             writer.Double(component);
         }
-
-        return output.WrittenSpan.ToArray();
     }
 
     /// <summary>In milliseconds, but for the error; as serf writes it where that is beyond half precision.</summary>
     public static byte[] EncodeShort(Coordinate coordinate)
     {
-        byte[] payload = new byte[1 + (2 * Numbers)];
+        byte[] payload = new byte[ShortBytes];
+        return TryEncodeShort(new(coordinate), payload) ? payload : Encode(coordinate);
+    }
+
+    /// <summary>False: it is beyond half precision.</summary>
+    public static bool TryEncodeShort(Place coordinate, Span<byte> payload)
+    {
         payload[0] = ShortVersion;
-        double[] numbers =
-        [
-            coordinate.Error,
-            coordinate.Adjustment * PerSecond,
-            coordinate.Height * PerSecond,
-            .. coordinate.Vector.Select(static v => v * PerSecond),
-        ];
         for (int i = 0; i < Numbers; i++)
         {
-            Half half = (Half)numbers[i];
+            Half half = (Half)(i switch
+            {
+                0 => coordinate.Error,
+                1 => coordinate.Adjustment * PerSecond,
+                2 => coordinate.Height * PerSecond,
+                _ => coordinate.Vector[i - 3] * PerSecond,
+            });
             if (!Half.IsFinite(half))
             {
-                return Encode(coordinate);
+                return false;
             }
 
-            BinaryPrimitives.WriteHalfBigEndian(payload.AsSpan(1 + (2 * i)), half);
+            BinaryPrimitives.WriteHalfBigEndian(payload[(1 + (2 * i))..], half);
         }
 
-        return payload;
+        return true;
     }
 
     /// <summary>False: it is none, of other dimensions, or has numbers that are none.</summary>
     public static bool TryDecode(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out Coordinate? coordinate)
     {
-        coordinate = null;
+        Place place = new(Coordinate.Origin);
+        coordinate = TryDecode(payload, place) ? place.ToCoordinate() : null;
+        return coordinate is not null;
+    }
+
+    /// <summary>As above; what is left in the place where it is false means nothing.</summary>
+    public static bool TryDecode(ReadOnlySpan<byte> payload, Place place)
+    {
         if (payload is [ShortVersion, .. var halves])
         {
-            return TryDecodeShort(halves, out coordinate);
+            return TryDecodeShort(halves, place);
         }
 
         if (payload is not [Version, .. var map])
@@ -79,29 +97,27 @@ internal static class CoordinatePayload
         }
 
         MsgPackReader reader = new(map);
-        double adjustment = 0;
-        double error = 0;
-        double height = 0;
-        double[] vector = [];
+        (place.Adjustment, place.Error, place.Height) = (0, 0, 0);
+        bool hasVector = false;
         int count = reader.ReadMapHeader();
         for (int i = 0; i < count && !reader.Failed; i++)
         {
             ReadOnlySpan<byte> key = reader.ReadRaw();
             if (key.SequenceEqual("Adjustment"u8))
             {
-                adjustment = reader.ReadDouble();
+                place.Adjustment = reader.ReadDouble();
             }
             else if (key.SequenceEqual("Error"u8))
             {
-                error = reader.ReadDouble();
+                place.Error = reader.ReadDouble();
             }
             else if (key.SequenceEqual("Height"u8))
             {
-                height = reader.ReadDouble();
+                place.Height = reader.ReadDouble();
             }
             else if (key.SequenceEqual("Vec"u8))
             {
-                vector = ReadVector(ref reader);
+                hasVector = TryReadVector(ref reader, place.Vector);
             }
             else
             {
@@ -109,48 +125,41 @@ internal static class CoordinatePayload
             }
         }
 
-        coordinate = new([.. vector], error, adjustment, height);
-        if (reader.Failed || vector.Length != Coordinate.Dimensions || !coordinate.IsUsable)
-        {
-            coordinate = null;
-        }
-
-        return coordinate is not null;
+        return !reader.Failed && hasVector && place.IsUsable;
     }
 
-    private static bool TryDecodeShort(ReadOnlySpan<byte> halves, out Coordinate? coordinate)
+    private static bool TryDecodeShort(ReadOnlySpan<byte> halves, Place place)
     {
-        coordinate = null;
         if (halves.Length != 2 * Numbers)
         {
             return false;
         }
 
-        Span<double> numbers = stackalloc double[Numbers];
-        for (int i = 0; i < Numbers; i++)
+        static double Milliseconds(ReadOnlySpan<byte> half) => (double)BinaryPrimitives.ReadHalfBigEndian(half) / PerSecond;
+        place.Error = (double)BinaryPrimitives.ReadHalfBigEndian(halves);
+        place.Adjustment = Milliseconds(halves[2..]);
+        place.Height = Milliseconds(halves[4..]);
+        for (int i = 0; i < Coordinate.Dimensions; i++)
         {
-            numbers[i] = (double)BinaryPrimitives.ReadHalfBigEndian(halves[(2 * i)..]) / (i == 0 ? 1 : PerSecond);
+            place.Vector[i] = Milliseconds(halves[(6 + (2 * i))..]);
         }
 
-        coordinate = new([.. numbers[3..]], numbers[0], numbers[1], numbers[2]);
-        coordinate = coordinate.IsUsable ? coordinate : null;
-        return coordinate is not null;
+        return place.IsUsable;
     }
 
-    private static double[] ReadVector(ref MsgPackReader reader)
+    private static bool TryReadVector(ref MsgPackReader reader, Span<double> vector)
     {
         int length = reader.ReadArrayHeader();
-        if (length != Coordinate.Dimensions)
+        if (length != vector.Length)
         {
-            return [];
+            return false;
         }
 
-        double[] vector = new double[length];
         for (int i = 0; i < length; i++)
         {
             vector[i] = reader.ReadDouble();
         }
 
-        return vector;
+        return true;
     }
 }

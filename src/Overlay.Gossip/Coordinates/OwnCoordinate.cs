@@ -1,3 +1,4 @@
+using System.Buffers;
 using Overlay.Primitives;
 
 namespace Overlay.Gossip.Coordinates;
@@ -17,18 +18,40 @@ internal sealed class OwnCoordinate(Prng prng, Coordinate start)
 
     private static readonly TimeSpan LongestRoundTrip = TimeSpan.FromSeconds(10);
 
-    private readonly Coordinate origin = Coordinate.At([.. new double[start.Vector.Length]]);
+    private readonly Place here = new(start);
+    private readonly Place origin = new(Coordinate.At([.. new double[start.Vector.Length]]));
+    private readonly Place heard = new(Coordinate.Origin);
+    private readonly double[] direction = new double[start.Vector.Length];
     private readonly double[] misses = new double[AdjustmentWindow];
+    private readonly ArrayBufferWriter<byte> encoded = new(144);
+    private readonly byte[] encodedShort = new byte[CoordinatePayload.ShortBytes];
+    private Coordinate? shown = start;
     private int nextMiss;
-    private byte[]? encoded;
-    private byte[]? encodedShort;
+    private bool isShort;
 
-    public Coordinate Coordinate { get; private set; } = start;
+    public Coordinate Coordinate => shown ??= here.ToCoordinate();
 
-    /// <summary>What an ack to this member carries; null: to somebody unknown.</summary>
-    public byte[] PayloadFor(MemberEntry? asker) => asker is { IsOurs: true }
-        ? encodedShort ??= CoordinatePayload.EncodeShort(Coordinate)
-        : encoded ??= CoordinatePayload.Encode(Coordinate);
+    public Place Here => here;
+
+    /// <summary>What an ack to this member carries; null: to somebody unknown. Good until the next answer to a probe.</summary>
+    public ReadOnlySpan<byte> PayloadFor(MemberEntry? asker)
+    {
+        if (asker is { IsOurs: true })
+        {
+            isShort = isShort || CoordinatePayload.TryEncodeShort(here, encodedShort);
+            if (isShort)
+            {
+                return encodedShort;
+            }
+        }
+
+        if (encoded.WrittenCount == 0)
+        {
+            CoordinatePayload.Encode(here, encoded);
+        }
+
+        return encoded.WrittenSpan;
+    }
 
     /// <summary>Times that the numbers left the finite and began anew.</summary>
     public int Resets { get; private set; }
@@ -36,73 +59,86 @@ internal sealed class OwnCoordinate(Prng prng, Coordinate start)
     /// <summary>A direct probe was answered after that time, with this payload. False: nothing was learnt.</summary>
     public bool Observe(Position peer, ReadOnlySpan<byte> payload, TimeSpan roundTrip)
     {
-        if (!CoordinatePayload.TryDecode(payload, out Coordinate? other)
-            || roundTrip < TimeSpan.Zero || roundTrip > LongestRoundTrip)
+        if (!CoordinatePayload.TryDecode(payload, heard) || roundTrip < TimeSpan.Zero || roundTrip > LongestRoundTrip)
         {
             return false;
         }
 
-        Observe(peer, other, roundTrip.TotalSeconds);
+        Observe(peer, heard, roundTrip.TotalSeconds);
         return true;
     }
 
-    internal void Observe(Position peer, Coordinate other, double seconds)
+    internal void Observe(Position peer, Coordinate other, double seconds) => Observe(peer, new Place(other), seconds);
+
+    private void Observe(Position peer, Place other, double seconds)
     {
-        peer.Coordinate = other;
+        peer.Set(other);
         double filtered = Math.Max(peer.Filter(seconds), Coordinate.Coincident);
         Approach(other, filtered);
         Adjust(other, filtered);
-        double away = origin.SecondsTo(Coordinate) / GravityRho;
-        Coordinate = Pushed(origin, -away * away);
-        encoded = encodedShort = null;
-        if (!Coordinate.IsUsable)
+        double away = origin.SecondsTo(here) / GravityRho;
+        Push(origin, -away * away);
+        if (!here.IsUsable)
         {
-            Coordinate = origin;
+            here.Set(origin);
             misses.AsSpan().Clear();
             Resets++;
         }
+
+        shown = null;
+        isShort = false;
+        encoded.ResetWrittenCount();
     }
 
-    private void Approach(Coordinate other, double seconds)
+    private void Approach(Place other, double seconds)
     {
-        double distance = Coordinate.SecondsTo(other);
+        double distance = here.SecondsTo(other);
         double wrong = Math.Abs(distance - seconds) / seconds;
-        double weight = Coordinate.Error / Math.Max(Coordinate.Error + other.Error, Coordinate.Coincident);
+        double weight = here.Error / Math.Max(here.Error + other.Error, Coordinate.Coincident);
         double gain = ErrorGain * weight;
-        Coordinate = Coordinate with
-        {
-            Error = Math.Min((gain * wrong) + (Coordinate.Error * (1 - gain)), Coordinate.MaxError),
-        };
-        Coordinate = Pushed(other, MoveGain * weight * (seconds - distance));
+        here.Error = Math.Min((gain * wrong) + (here.Error * (1 - gain)), Coordinate.MaxError);
+        Push(other, MoveGain * weight * (seconds - distance));
     }
 
-    private void Adjust(Coordinate other, double seconds)
+    private void Adjust(Place other, double seconds)
     {
-        misses[nextMiss] = seconds - Coordinate.RawSecondsTo(other);
+        misses[nextMiss] = seconds - here.RawSecondsTo(other);
         nextMiss = (nextMiss + 1) % AdjustmentWindow;
-        Coordinate = Coordinate with { Adjustment = misses.Sum() / (2 * AdjustmentWindow) };
-    }
-
-    /// <summary>Moved by a force in seconds: away from the other place where it is positive.</summary>
-    private Coordinate Pushed(Coordinate from, double force)
-    {
-        double separation = Coordinate.Separation(from);
-        double[] direction = separation > Coordinate.Coincident
-            ? [.. Coordinate.Vector.Zip(from.Vector, (mine, theirs) => (mine - theirs) / separation)]
-            : AnyDirection();
-        double height = separation > Coordinate.Coincident
-            ? Math.Max(Coordinate.MinHeight, ((Coordinate.Height + from.Height) * force / separation) + Coordinate.Height)
-            : Coordinate.Height;
-        return Coordinate with
+        double sum = 0;
+        foreach (double miss in misses)
         {
-            Vector = [.. Coordinate.Vector.Zip(direction, (at, towards) => at + (towards * force))],
-            Height = height,
-        };
+            sum += miss;
+        }
+
+        here.Adjustment = sum / (2 * AdjustmentWindow);
     }
 
-    private double[] AnyDirection()
+    /// <summary>Moves by a force in seconds: away from the other place where it is positive.</summary>
+    private void Push(Place from, double force)
     {
-        double[] direction = new double[origin.Vector.Length];
+        double separation = here.Separation(from);
+        if (separation > Coordinate.Coincident)
+        {
+            for (int i = 0; i < direction.Length; i++)
+            {
+                direction[i] = (here.Vector[i] - from.Vector[i]) / separation;
+            }
+
+            here.Height = Math.Max(Coordinate.MinHeight, ((here.Height + from.Height) * force / separation) + here.Height);
+        }
+        else
+        {
+            AnyDirection();
+        }
+
+        for (int i = 0; i < direction.Length; i++)
+        {
+            here.Vector[i] += direction[i] * force;
+        }
+    }
+
+    private void AnyDirection()
+    {
         double squares = 0;
         while (squares < Coordinate.Coincident)
         {
@@ -115,6 +151,9 @@ internal sealed class OwnCoordinate(Prng prng, Coordinate start)
         }
 
         double length = Math.Sqrt(squares);
-        return [.. direction.Select(d => d / length)];
+        for (int i = 0; i < direction.Length; i++)
+        {
+            direction[i] /= length;
+        }
     }
 }

@@ -10,7 +10,20 @@ internal sealed class Position
     private int held;
     private int next;
 
-    public Coordinate Coordinate { get; set; } = Coordinate.Origin;
+    /// <summary>In as many dimensions as what was last said.</summary>
+    public Place Place { get; private set; } = new(Coordinate.Origin);
+
+    public Coordinate Coordinate => Place.ToCoordinate();
+
+    public void Set(Place said)
+    {
+        if (said.Vector.Length != Place.Vector.Length)
+        {
+            Place = new(said.ToCoordinate());
+        }
+
+        Place.Set(said);
+    }
 
     /// <summary>The median of the last samples, this one included; in seconds.</summary>
     public double Filter(double seconds)

@@ -32,7 +32,7 @@ internal sealed class CutFilter(SwimOptions options)
 
         if (options.CutWindow <= TimeSpan.Zero)
         {
-            Release(member, now);
+            Lose(member, now);
             return;
         }
 
@@ -68,6 +68,15 @@ internal sealed class CutFilter(SwimOptions options)
             {
                 Hold(member, standing.UnsteadyUntil.Value);
             }
+        }
+    }
+
+    /// <summary>The member is not unsteady after all; where it flapped it stays held down for that.</summary>
+    public static void Release(MemberEntry member, Instant now)
+    {
+        if (member.Standing is { QuietUntil: not null, Flaps: 0 })
+        {
+            member.Standing.QuietUntil = now;
         }
     }
 
@@ -125,7 +134,7 @@ internal sealed class CutFilter(SwimOptions options)
 
         foreach (MemberEntry member in departing.Values)
         {
-            Release(member, now);
+            Lose(member, now);
             released.Add(member);
         }
 
@@ -134,7 +143,7 @@ internal sealed class CutFilter(SwimOptions options)
         return released;
     }
 
-    private void Release(MemberEntry member, Instant now)
+    private void Lose(MemberEntry member, Instant now)
     {
         Standing standing = member.Standing;
         standing.Departing = false;

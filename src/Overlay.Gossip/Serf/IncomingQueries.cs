@@ -32,6 +32,10 @@ internal sealed class IncomingQueries(
         return tick.Ids.Count < SerfLimits.MaxEventsPerTick && tick.Ids.Add(query.Id);
     }
 
+    /// <summary>It was noted.</summary>
+    public bool Knows(ulong time, uint id) =>
+        ticks[time % SerfLimits.Window] is { Ids: { } ids } tick && tick.Time == time && ids.Contains(id);
+
     public bool IsForThis(SerfMessage.Query query)
     {
         var tags = Tags.Decode(members.Self.Meta);

@@ -30,6 +30,9 @@ internal sealed class Intents(SwimOptions options, MemberList members)
         return true;
     }
 
+    /// <summary>Whether to note it would be old news, the clock's as well.</summary>
+    public bool Knows(string node, ulong time) => time < Clock.Time && known.TryGetValue(node, out Intent last) && time <= last.Time;
+
     public void Forget(string node) => known.Remove(node);
 
     public bool IsLeaving(string node) => known.TryGetValue(node, out Intent last) && last.Leaves;

@@ -11,7 +11,7 @@ internal sealed class OwnQueries
 
     public int Count => open.Count;
 
-    public Instant NextDeadline => open.Values.Select(q => q.Deadline).DefaultIfEmpty(Instant.Never).Min();
+    public Instant NextDeadline => open.Count == 0 ? Instant.Never : open.Values.Select(q => q.Deadline).Min();
 
     public void Add(SerfMessage.Query query, Instant now) => open[query.Id] = new(query.Time, now + query.Timeout);
 
@@ -33,6 +33,11 @@ internal sealed class OwnQueries
         e.Events.Add(new GossipEvent.QueryAnswered(response.Id, response.From, isAck ? default(ReadOnlyMemory<byte>?) : response.Payload));
         return true;
     }
+
+    /// <summary>Nobody waits for it, or this member's was here before.</summary>
+    public bool Knows(ulong time, uint id, bool isAck, MemberEntry? from) =>
+        !open.TryGetValue(id, out Open? query) || query.Time != time
+        || (from is not null && (isAck ? query.Acks : query.Answers).Contains(from.Name));
 
     public void Advance(Instant now, GossipEffects e)
     {

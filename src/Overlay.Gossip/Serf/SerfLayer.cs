@@ -75,12 +75,19 @@ internal sealed class SerfLayer
 
     public void Receive(ReadOnlySpan<byte> payload, Instant now, GossipEffects e)
     {
-        if (!SerfReader.TryRead(payload, out SerfMessage? message))
+        if (!SerfReader.TryReadFields(payload, out SerfFields fields))
         {
             counters.Rejected++;
             return;
         }
 
+        if (IsKnown(fields))
+        {
+            counters.Stale++;
+            return;
+        }
+
+        SerfMessage message = SerfReader.Message(fields);
         bool isNews = message switch
         {
             SerfMessage.Join join => Intents.Note(join.Node, join.Time, leaves: false),
@@ -220,6 +227,21 @@ internal sealed class SerfLayer
         Queue.Add(query, bytes);
         return query.Id;
     }
+
+    /// <summary>
+    /// True where the message changes nothing, told without making an object of it: nearly all of them, since each is told
+    /// many times. Where it cannot be told like that, false.
+    /// </summary>
+    private bool IsKnown(in SerfFields fields) => fields.Type switch
+    {
+        SerfType.Join or SerfType.Leave => members.Find(fields.Node) is { } member
+            && (fields.Type == SerfType.Join || !members.IsSelf(member.Name)) && Intents.Knows(member.Name, fields.Time),
+        SerfType.UserEvent => events.Knows(fields.Time, fields.Name, fields.Payload),
+        SerfType.Query => queries.Knows(fields.Time, fields.Id),
+        SerfType.QueryResponse => own.Knows(
+            fields.Time, fields.Id, (fields.Flags & (uint)QueryFlags.Ack) != 0, members.Find(fields.From)),
+        _ => false,
+    };
 
     private static void Witness(LamportClock clock, ulong time)
     {

@@ -1,5 +1,6 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Net;
+using System.Text;
 using Overlay.Gossip.Wire;
 
 namespace Overlay.Gossip.Serf;
@@ -7,48 +8,41 @@ namespace Overlay.Gossip.Serf;
 /// <summary>Reads serf's messages, in any key order; every count and length is bounded before it is believed.</summary>
 internal static class SerfReader
 {
-    private ref struct Fields
-    {
-        public ulong Time;
-        public string Node;
-        public string Name;
-        public string From;
-        public string SourceNode;
-        public byte[] Payload;
-        public bool Coalesce;
-        public bool Prune;
-        public uint Id;
-        public ReadOnlySpan<byte> Address;
-        public ushort Port;
-        public List<byte[]> Filters;
-        public uint Flags;
-        public uint RelayFactor;
-        public ulong Timeout;
-        public byte[] Key;
-    }
-
     /// <summary>False: it is none that travels alone, breaks the format, or a bound.</summary>
     public static bool TryRead(ReadOnlySpan<byte> payload, [NotNullWhen(true)] out SerfMessage? message)
     {
-        message = null;
+        message = TryReadFields(payload, out SerfFields fields) ? Message(fields) : null;
+        return message is not null;
+    }
+
+    /// <summary>As above, without making an object of it; a relay's fields are its header's.</summary>
+    public static bool TryReadFields(ReadOnlySpan<byte> payload, out SerfFields fields)
+    {
+        fields = default;
         if (payload.IsEmpty)
         {
             return false;
         }
 
         MsgPackReader reader = new(payload[1..]);
-        message = (SerfType)payload[0] switch
-        {
-            SerfType.Join or SerfType.Leave => Intent(ref reader, (SerfType)payload[0]),
-            SerfType.UserEvent => Event(ref reader),
-            SerfType.Query => Query(ref reader),
-            SerfType.QueryResponse => Response(ref reader),
-            SerfType.Relay => Relay(ref reader),
-            _ => null,
-        };
-        message = reader.Failed ? null : message;
-        return message is not null;
+        SerfType type = (SerfType)payload[0];
+        fields = type == SerfType.Relay ? ReadRelay(ref reader) : Read(ref reader);
+        fields.Type = type;
+        return !reader.Failed && IsWithinBounds(fields);
     }
+
+    public static SerfMessage Message(in SerfFields f) => f.Type switch
+    {
+        SerfType.Join => new SerfMessage.Join(f.Time, Text(f.Node)),
+        SerfType.Leave => new SerfMessage.Leave(f.Time, Text(f.Node), f.Prune),
+        SerfType.UserEvent => new SerfMessage.Event(f.Time, Text(f.Name), f.Payload.ToArray(), f.Coalesce),
+        SerfType.Query => new SerfMessage.Query(
+            f.Time, f.Id, EndPointOf(f), Text(f.SourceNode), FiltersOf(f), (QueryFlags)f.Flags, (byte)f.RelayFactor,
+            TimeSpan.FromTicks((long)Math.Min(f.Timeout / 100, long.MaxValue / 200)), Text(f.Name), f.Payload.ToArray()),
+        SerfType.QueryResponse => new SerfMessage.Response(f.Time, f.Id, Text(f.From), (QueryFlags)f.Flags, f.Payload.ToArray()),
+        SerfType.Relay => new SerfMessage.Relay(EndPointOf(f), Text(f.Name), f.Payload.ToArray()),
+        _ => throw new Primitives.InvariantException("only what was read becomes a message"),
+    };
 
     /// <summary>The state of a push/pull; what follows it is somebody else's.</summary>
     public static bool TryReadState(
@@ -83,60 +77,42 @@ internal static class SerfReader
         }
 
         MsgPackReader reader = new(map);
-        key = Read(ref reader).Key;
+        key = Read(ref reader).Key.ToArray();
         return !reader.Failed;
     }
 
-    private static SerfMessage? Intent(ref MsgPackReader reader, SerfType type)
+    private static bool IsWithinBounds(in SerfFields f) => f.Type switch
     {
-        Fields fields = Read(ref reader);
-        return fields.Node.Length == 0 || fields.Time > SerfLimits.MaxTime ? null
-            : type == SerfType.Join ? new SerfMessage.Join(fields.Time, fields.Node)
-            : new SerfMessage.Leave(fields.Time, fields.Node, fields.Prune);
-    }
+        SerfType.Join or SerfType.Leave => !f.Node.IsEmpty && f.Time <= SerfLimits.MaxTime,
+        // Of the name characters count.
+        SerfType.UserEvent => f.Time <= SerfLimits.MaxTime
+            && f.Payload.Length + Encoding.UTF8.GetCharCount(f.Name) <= SerfLimits.MaxEventBytes,
+        SerfType.Query => f.Time <= SerfLimits.MaxTime && f.Payload.Length <= SerfLimits.MaxQueryBytes
+            && f.RelayFactor <= byte.MaxValue && HasEndPoint(f),
+        SerfType.QueryResponse => true,
+        // Only answers are relayed; anything else would let one packet become others'.
+        SerfType.Relay => HasEndPoint(f) && f.Payload is [(byte)SerfType.QueryResponse, ..],
+        _ => false,
+    };
 
-    private static SerfMessage.Event? Event(ref MsgPackReader reader)
-    {
-        Fields fields = Read(ref reader);
-        return fields.Time > SerfLimits.MaxTime || fields.Payload.Length + fields.Name.Length > SerfLimits.MaxEventBytes
-            ? null
-            : new(fields.Time, fields.Name, fields.Payload, fields.Coalesce);
-    }
+    private static string Text(ReadOnlySpan<byte> utf8) => Encoding.UTF8.GetString(utf8);
 
-    private static SerfMessage.Query? Query(ref MsgPackReader reader)
+    private static SerfFields ReadRelay(scoped ref MsgPackReader reader)
     {
-        Fields fields = Read(ref reader);
-        return fields.Time <= SerfLimits.MaxTime && fields.Payload.Length <= SerfLimits.MaxQueryBytes
-            && fields.RelayFactor <= byte.MaxValue && TryEndPoint(fields.Address, fields.Port, out IPEndPoint? source)
-            ? new(
-                fields.Time, fields.Id, source, fields.SourceNode, fields.Filters, (QueryFlags)fields.Flags,
-                (byte)fields.RelayFactor, TimeSpan.FromTicks((long)Math.Min(fields.Timeout / 100, long.MaxValue / 200)),
-                fields.Name, fields.Payload)
-            : null;
-    }
-
-    private static SerfMessage.Response Response(ref MsgPackReader reader)
-    {
-        Fields fields = Read(ref reader);
-        return new(fields.Time, fields.Id, fields.From, (QueryFlags)fields.Flags, fields.Payload);
-    }
-
-    private static SerfMessage.Relay? Relay(ref MsgPackReader reader)
-    {
-        IPEndPoint? to = null;
-        string name = "";
+        SerfFields relay = default;
         int count = reader.ReadMapHeader();
         for (int i = 0; i < count && !reader.Failed; i++)
         {
             ReadOnlySpan<byte> key = reader.ReadRaw();
             if (key.SequenceEqual("DestAddr"u8))
             {
-                Fields fields = Read(ref reader);
-                to = TryEndPoint(fields.Address, fields.Port, out IPEndPoint? address) ? address : null;
+                SerfFields fields = Read(ref reader);
+                relay.Address = fields.Address;
+                relay.Port = fields.Port;
             }
             else if (key.SequenceEqual("DestName"u8))
             {
-                name = reader.ReadString(WireLimits.MaxName);
+                relay.Name = reader.ReadRaw(WireLimits.MaxName);
             }
             else
             {
@@ -144,119 +120,149 @@ internal static class SerfReader
             }
         }
 
-        // Only answers are relayed; anything else would let one packet become others'.
-        ReadOnlySpan<byte> inner = reader.Take(reader.Remaining);
-        return to is not null && inner is [(byte)SerfType.QueryResponse, ..] ? new(to, name, inner.ToArray()) : null;
+        relay.Payload = reader.Take(reader.Remaining);
+        return relay;
     }
 
-    private static Fields Read(ref MsgPackReader reader)
+    private static SerfFields Read(scoped ref MsgPackReader reader)
     {
-        Fields fields = new()
-        {
-            Node = "",
-            Name = "",
-            From = "",
-            SourceNode = "",
-            Payload = [],
-            Filters = [],
-            Key = [],
-        };
+        SerfFields fields = default;
         int count = reader.ReadMapHeader();
         for (int i = 0; i < count && !reader.Failed; i++)
         {
             ReadOnlySpan<byte> key = reader.ReadRaw();
-            if (!reader.Failed)
+            if (!reader.Failed && !TryReadNumber(ref reader, key, ref fields) && !TryReadBytes(ref reader, key, ref fields))
             {
-                ReadField(ref reader, System.Text.Encoding.ASCII.GetString(key), ref fields);
+                reader.Skip();
             }
         }
 
         return fields;
     }
 
-    private static void ReadField(ref MsgPackReader reader, string key, ref Fields fields)
+    private static bool TryReadNumber(scoped ref MsgPackReader reader, ReadOnlySpan<byte> key, ref SerfFields fields)
     {
-        switch (key)
+        if (key.SequenceEqual("LTime"u8))
         {
-            case "LTime":
-                fields.Time = reader.ReadUnsigned();
-                break;
-            case "Node":
-                fields.Node = reader.ReadString(WireLimits.MaxName);
-                break;
-            case "Name":
-                fields.Name = reader.ReadString(WireLimits.MaxName);
-                break;
-            case "From":
-                fields.From = reader.ReadString(WireLimits.MaxName);
-                break;
-            case "SourceNode":
-                fields.SourceNode = reader.ReadString(WireLimits.MaxName);
-                break;
-            case "Payload":
-                fields.Payload = reader.ReadBytes(SerfLimits.MaxEventBytes);
-                break;
-            case "CC":
-                fields.Coalesce = reader.ReadBool();
-                break;
-            case "Prune":
-                fields.Prune = reader.ReadBool();
-                break;
-            case "ID":
-                fields.Id = reader.ReadUInt32Value();
-                break;
-            case "Addr" or "IP":
-                fields.Address = reader.ReadRaw();
-                break;
-            case "Port":
-                fields.Port = reader.ReadUInt16Value();
-                break;
-            case "Filters":
-                ReadFilters(ref reader, fields.Filters);
-                break;
-            case "Flags":
-                fields.Flags = reader.ReadUInt32Value();
-                break;
-            case "RelayFactor":
-                fields.RelayFactor = reader.ReadUInt32Value();
-                break;
-            case "Timeout":
-                fields.Timeout = reader.ReadUnsigned();
-                break;
-            case "Key":
-                fields.Key = reader.ReadBytes(64);
-                break;
-            default:
-                reader.Skip();
-                break;
+            fields.Time = reader.ReadUnsigned();
         }
+        else if (key.SequenceEqual("CC"u8))
+        {
+            fields.Coalesce = reader.ReadBool();
+        }
+        else if (key.SequenceEqual("Prune"u8))
+        {
+            fields.Prune = reader.ReadBool();
+        }
+        else if (key.SequenceEqual("ID"u8))
+        {
+            fields.Id = reader.ReadUInt32Value();
+        }
+        else if (key.SequenceEqual("Port"u8))
+        {
+            fields.Port = reader.ReadUInt16Value();
+        }
+        else if (key.SequenceEqual("Flags"u8))
+        {
+            fields.Flags = reader.ReadUInt32Value();
+        }
+        else if (key.SequenceEqual("RelayFactor"u8))
+        {
+            fields.RelayFactor = reader.ReadUInt32Value();
+        }
+        else if (key.SequenceEqual("Timeout"u8))
+        {
+            fields.Timeout = reader.ReadUnsigned();
+        }
+        else
+        {
+            return false;
+        }
+
+        return true;
     }
 
-    private static void ReadFilters(ref MsgPackReader reader, List<byte[]> filters)
+    private static bool TryReadBytes(scoped ref MsgPackReader reader, ReadOnlySpan<byte> key, ref SerfFields fields)
     {
-        int count = reader.ReadArrayHeader();
-        for (int i = 0; i < count && !reader.Failed; i++)
+        if (key.SequenceEqual("Node"u8))
         {
-            if (filters.Count == SerfLimits.MaxFilters)
-            {
-                // A filter that is not looked at would let the query pass where it must not.
-                reader.Fail();
-                return;
-            }
+            fields.Node = reader.ReadRaw(WireLimits.MaxName);
+        }
+        else if (key.SequenceEqual("Name"u8))
+        {
+            fields.Name = reader.ReadRaw(WireLimits.MaxName);
+        }
+        else if (key.SequenceEqual("From"u8))
+        {
+            fields.From = reader.ReadRaw(WireLimits.MaxName);
+        }
+        else if (key.SequenceEqual("SourceNode"u8))
+        {
+            fields.SourceNode = reader.ReadRaw(WireLimits.MaxName);
+        }
+        else if (key.SequenceEqual("Payload"u8))
+        {
+            fields.Payload = reader.ReadRaw(SerfLimits.MaxEventBytes);
+        }
+        else if (key.SequenceEqual("Addr"u8) || key.SequenceEqual("IP"u8))
+        {
+            fields.Address = reader.ReadRaw();
+        }
+        else if (key.SequenceEqual("Filters"u8))
+        {
+            fields.Filters = ReadFilters(ref reader);
+        }
+        else if (key.SequenceEqual("Key"u8))
+        {
+            fields.Key = reader.ReadRaw(64);
+        }
+        else
+        {
+            return false;
+        }
 
+        return true;
+    }
+
+    /// <summary>The array as it lies there, once each of it is within its bounds.</summary>
+    private static ReadOnlySpan<byte> ReadFilters(scoped ref MsgPackReader reader)
+    {
+        MsgPackReader ahead = reader;
+        int before = ahead.Remaining;
+        int count = ahead.ReadArrayHeader();
+        // A filter that is not looked at would let the query pass where it must not.
+        for (int i = 0; i < count && !ahead.Failed; i++)
+        {
+            ahead.ReadRaw(i < SerfLimits.MaxFilters ? SerfLimits.MaxFilterBytes : -1);
+        }
+
+        if (ahead.Failed)
+        {
+            reader.Fail();
+            return [];
+        }
+
+        return reader.Take(before - ahead.Remaining);
+    }
+
+    private static List<byte[]> FiltersOf(in SerfFields fields)
+    {
+        List<byte[]> filters = [];
+        MsgPackReader reader = new(fields.Filters);
+        int count = fields.Filters.IsEmpty ? 0 : reader.ReadArrayHeader();
+        for (int i = 0; i < count; i++)
+        {
             filters.Add(reader.ReadBytes(SerfLimits.MaxFilterBytes));
         }
+
+        return filters;
     }
 
-    private static bool TryEndPoint(ReadOnlySpan<byte> address, ushort port, [NotNullWhen(true)] out IPEndPoint? endPoint)
-    {
-        endPoint = null;
-        if (address.Length is 4 or 16 && port != 0)
-        {
-            IPAddress ip = new(address);
-            endPoint = new(ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip, port);
-        }
+    private static bool HasEndPoint(in SerfFields fields) => fields.Address.Length is 4 or 16 && fields.Port != 0;
 
-        return endPoint is not null;
+    private static IPEndPoint EndPointOf(in SerfFields fields)
+    {
+        IPAddress ip = new(fields.Address);
+        return new(ip.IsIPv4MappedToIPv6 ? ip.MapToIPv4() : ip, fields.Port);
     }
 }

@@ -1,3 +1,6 @@
+using System.Text;
+using Overlay.Gossip.Wire;
+
 namespace Overlay.Gossip.Serf;
 
 /// <summary>The user events of the last ticks of their clock: what is in here is not news.</summary>
@@ -33,6 +36,27 @@ internal sealed class UserEvents
 
         tick.Add(happened);
         return true;
+    }
+
+    /// <summary>It was noted.</summary>
+    public bool Knows(ulong time, ReadOnlySpan<byte> name, ReadOnlySpan<byte> payload)
+    {
+        if (ticks[time % SerfLimits.Window] is not { } tick || tick[0].Time != time || name.Length > WireLimits.MaxName)
+        {
+            return false;
+        }
+
+        Span<char> text = stackalloc char[WireLimits.MaxName];
+        text = text[..Encoding.UTF8.GetChars(name, text)];
+        foreach (SerfMessage.Event noted in tick)
+        {
+            if (text.SequenceEqual(noted.Name) && payload.SequenceEqual(noted.Payload))
+            {
+                return true;
+            }
+        }
+
+        return false;
     }
 
     /// <summary>What happened before this node came is not told.</summary>

@@ -1,3 +1,4 @@
+using Overlay.Gossip.Cuts;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -11,15 +12,11 @@ namespace Overlay.Gossip.Steadiness;
 /// </summary>
 internal sealed class Alerts(SwimOptions options, MemberList members, GossipCounters counters)
 {
-    private const int MaxObserversOfOne = 16;
     private const int MaxSubjects = 1024;
     private const int MaxWaiting = 512;
 
     /// <summary>Where more than one in so many would be held down, the fault may be everybody's network.</summary>
     private const int MostHeld = 4;
-
-    /// <summary>Alerts within this are of one trouble.</summary>
-    private static readonly TimeSpan Memory = TimeSpan.FromSeconds(30);
 
     private readonly SortedDictionary<string, Tally> tallies = new(StringComparer.Ordinal);
     private readonly SortedDictionary<string, MemberEntry> waiting = new(StringComparer.Ordinal);
@@ -41,16 +38,26 @@ internal sealed class Alerts(SwimOptions options, MemberList members, GossipCoun
     /// <summary>Observers that must agree: three in five of those that a trial has, two at least.</summary>
     private int Enough => Math.Max(2, ((Math.Min(options.TrialObservers, members.LiveCount - 1) * 3) + 4) / 5);
 
+    /// <summary>Whether what this node said of this life of the member stands: it shall try it again.</summary>
+    public bool Accuses(MemberEntry subject) => tallies.TryGetValue(subject.Name, out Tally? tally)
+        && tally.Life == subject.Life && tally.Stands(members.Self.Name);
+
     /// <summary>The member objected to an accusation: it may turn out to be unsteady.</summary>
     public void Doubt(MemberEntry member, Instant now) =>
         lastDoubt = waiting.ContainsKey(member.Name) || member.Standing.QuietUntil is not null ? lastDoubt : now;
 
     /// <summary>This node's own alert.</summary>
-    public void Raise(MemberEntry subject, Instant now)
+    public void Raise(MemberEntry subject, AlertKind kind, Instant now)
     {
         counters.AlertsRaised++;
-        Alert alert = new(members.Self.Name, members.Self.Life, ++number, subject.Name, subject.Life);
-        Count(alert, alert.Write(), subject, now);
+        Say(subject, kind, now);
+    }
+
+    /// <summary>What this node said of the member no longer stands.</summary>
+    public void TakeBack(MemberEntry subject, Instant now)
+    {
+        counters.AlertsTakenBack++;
+        Say(subject, AlertKind.Steady, now);
     }
 
     /// <summary>False where the payload is not one of these.</summary>
@@ -107,6 +114,12 @@ internal sealed class Alerts(SwimOptions options, MemberList members, GossipCoun
         }
     }
 
+    private void Say(MemberEntry subject, AlertKind kind, Instant now)
+    {
+        Alert alert = new(members.Self.Name, members.Self.Life, ++number, subject.Name, subject.Life, kind);
+        Count(alert, alert.Write(), subject, now);
+    }
+
     private static bool IsNew(MemberEntry observer, ulong number)
     {
         if (observer.AlertNumbers?.Life != observer.Life)
@@ -130,23 +143,38 @@ internal sealed class Alerts(SwimOptions options, MemberList members, GossipCoun
             tallies[subject.Name] = tally = new(subject.Life);
         }
 
-        if (tally.Observers.Count < MaxObserversOfOne || tally.Observers.ContainsKey(alert.Observer))
+        if (!tally.Take(alert, now))
         {
-            tally.Observers[alert.Observer] = now;
+            return;
         }
 
-        expireAt = expireAt == Instant.Never ? now + (Memory * 0.5) : expireAt;
+        expireAt = expireAt == Instant.Never ? now + (Tally.Memory * 0.5) : expireAt;
         if (Queue.Count < MaxWaiting)
         {
             Queue.Add(KeyOf(alert.Observer, alert.Subject), new GossipMessage.User(payload));
         }
 
-        if (tally.Observers.Values.Count(at => now - at < Memory) < Enough)
+        if (alert.Kind == AlertKind.Steady)
+        {
+            if (tally.Standing < Enough)
+            {
+                subject.Standing.UnsteadyUntil = null;
+                CutFilter.Release(subject, now);
+            }
+        }
+        else if (tally.Agrees(Enough, now))
+        {
+            Hold(subject, now);
+        }
+        else
         {
             Doubt(subject, now);
-            return;
         }
+    }
 
+    /// <summary>The member is unsteady from now on, or still.</summary>
+    private void Hold(MemberEntry subject, Instant now)
+    {
         subject.Standing.UnsteadyUntil = now + options.UnsteadyQuiet;
         if (subject.Standing.QuietUntil is { } until)
         {
@@ -166,26 +194,23 @@ internal sealed class Alerts(SwimOptions options, MemberList members, GossipCoun
     {
         foreach ((string subject, Tally tally) in tallies.ToList())
         {
-            foreach (string observer in tally.Observers.Where(o => now - o.Value >= Memory).Select(static o => o.Key).ToList())
+            // While the member is held down it counts how many take back what they said.
+            if (members.Find(subject)?.Standing.UnsteadyUntil is { } until && until > now)
             {
-                tally.Observers.Remove(observer);
+                continue;
+            }
+
+            foreach (string observer in tally.Expire(now))
+            {
                 Queue.Remove(KeyOf(observer, subject));
             }
 
-            if (tally.Observers.Count == 0)
+            if (tally.IsEmpty)
             {
                 tallies.Remove(subject);
             }
         }
 
-        expireAt = tallies.Count == 0 ? Instant.Never : now + (Memory * 0.5);
-    }
-
-    /// <summary>Who raised an alert about this life of a member, and when this node heard of it last.</summary>
-    private sealed class Tally(ushort life)
-    {
-        public ushort Life => life;
-
-        public SortedDictionary<string, Instant> Observers { get; } = new(StringComparer.Ordinal);
+        expireAt = tallies.Count == 0 ? Instant.Never : now + (Tally.Memory * 0.5);
     }
 }

@@ -13,8 +13,6 @@ namespace Overlay.Gossip.Steadiness;
 internal sealed class Trials(
     SwimOptions options, MemberList members, Alerts alerts, Awareness awareness, Outbox outbox, Prng prng)
 {
-    private const int Pings = 10;
-    private const int EnoughAnswers = 5;
     private const int MaxOpen = 64;
 
     /// <summary>With a worse local health than this a node's silence is its own.</summary>
@@ -24,10 +22,14 @@ internal sealed class Trials(
     private static readonly TimeSpan MinPatience = TimeSpan.FromSeconds(3.5);
 
     private static readonly TimeSpan Again = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan AgainWhereOpen = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan AgainWhereFine = TimeSpan.FromSeconds(60);
 
     private readonly List<Trial> open = [];
     private readonly List<Silence> silences = [];
+
+    /// <summary>Those that this node found lossy: it tries them again by itself, and takes back what no longer holds.</summary>
+    private readonly List<MemberEntry> found = [];
 
     public Instant NextDeadline
     {
@@ -42,6 +44,11 @@ internal sealed class Trials(
             foreach (Silence silence in silences)
             {
                 next = Instant.Min(next, silence.DueAt);
+            }
+
+            foreach (MemberEntry member in found)
+            {
+                next = Instant.Min(next, member.Standing.TrialAt);
             }
 
             return next;
@@ -59,9 +66,9 @@ internal sealed class Trials(
         }
 
         alerts.Doubt(member, now);
-        if (member.Standing.TrialAt <= now && open.Count < MaxOpen && open.TrueForAll(t => t.Subject != member) && Observes(member))
+        if (Observes(member))
         {
-            open.Add(new(member, now));
+            Begin(member, now);
         }
     }
 
@@ -71,6 +78,30 @@ internal sealed class Trials(
         if (options.TrialObservers > 0 && member.IsOurs && silences.Count < MaxOpen && silences.TrueForAll(s => s.Subject != member))
         {
             silences.Add(new(member, now + Patience));
+        }
+    }
+
+    /// <summary>A packet of its own came from a member.</summary>
+    public void Heard(MemberEntry member)
+    {
+        foreach (Trial trial in open)
+        {
+            if (trial.Subject == member)
+            {
+                trial.Spoke();
+            }
+        }
+    }
+
+    /// <summary>It answered a ping of this node, so that it hears.</summary>
+    public void Answered(MemberEntry member)
+    {
+        for (int i = silences.Count - 1; i >= 0; i--)
+        {
+            if (silences[i].Subject == member)
+            {
+                silences.RemoveAt(i);
+            }
         }
     }
 
@@ -124,9 +155,31 @@ internal sealed class Trials(
                 silences.RemoveAt(i);
                 if (silence.IsUnbroken && IsWitness(now))
                 {
-                    alerts.Raise(silence.Subject, now);
+                    alerts.Raise(silence.Subject, AlertKind.Deaf, now);
                 }
             }
+        }
+
+        for (int i = found.Count - 1; i >= 0; i--)
+        {
+            MemberEntry member = found[i];
+            if (!alerts.Accuses(member))
+            {
+                found.RemoveAt(i);
+            }
+            else if (member.Standing.TrialAt <= now)
+            {
+                Begin(member, now);
+                member.Standing.TrialAt = now + Again;
+            }
+        }
+    }
+
+    private void Begin(MemberEntry member, Instant now)
+    {
+        if (member.IsLive && member.Standing.TrialAt <= now && open.Count < MaxOpen && open.TrueForAll(t => t.Subject != member))
+        {
+            open.Add(new(member, now));
         }
     }
 
@@ -139,32 +192,49 @@ internal sealed class Trials(
             return true;
         }
 
-        if (trial.Answers >= EnoughAnswers || trial.AnsweredByStream)
+        // Who was found lossy must answer nearly all to be found steady: some answers may be luck.
+        bool accused = alerts.Accuses(trial.Subject);
+        if (accused ? trial.IsPassedWell : trial.IsPassed)
         {
             trial.Subject.Standing.TrialAt = now + AgainWhereFine;
+            if (accused)
+            {
+                alerts.TakeBack(trial.Subject, now);
+            }
+
             return true;
         }
 
-        if (trial.MissingSince(now - Patience) > Pings - EnoughAnswers)
+        if (trial.IsFailed(now - Patience))
         {
             trial.Subject.Standing.TrialAt = now + Again;
-            alerts.Raise(trial.Subject, now);
+            alerts.Raise(trial.Subject, AlertKind.Lossy, now);
+            found.Remove(trial.Subject);
+            found.Add(trial.Subject);
             return true;
         }
 
-        if (trial.Sent < Pings)
+        if (trial.IsOver(now - Patience))
+        {
+            trial.Subject.Standing.TrialAt = now + (trial.IsReachedByStreamsAlone ? AgainWhereFine : AgainWhereOpen);
+            return true;
+        }
+
+        if (trial.Sent < Trial.MaxPings)
         {
             uint sequence = (uint)prng.NextUInt64();
             if (trial.Sent == 0 && trial.Subject.AnswersStreamPings)
             {
-                // Where only datagrams are kept out the member works: a prompt answer by stream says so.
+                // Where only datagrams are kept out the member works: an answer by stream says so.
                 trial.ExchangeId = outbox.Dial(
                     e, trial.Subject.Address,
                     new GossipMessage.Ping(sequence, trial.Subject.Name, members.Self.Address, members.Self.Name),
                     options.ProbeTimeout, expectsReply: true);
             }
 
-            trial.Asked(sequence, now, options.ProbeInterval * 0.4);
+            // Those that only wait for a sign are closer together: nine in ten get one of a member that loses 80 %, and a
+            // short partition is still seldom over by then.
+            trial.Asked(sequence, now, options.ProbeInterval * (trial.Sent + 1 < Trial.Pings ? 0.4 : 0.2));
             outbox.Send(e, trial.Subject.Address, new GossipMessage.Ping(
                 sequence, trial.Subject.Name, members.Self.Address, members.Self.Name));
         }
@@ -197,59 +267,6 @@ internal sealed class Trials(
     {
         ulong mixed = (observer.NameHash ^ (subject.NameHash * 0x9E3779B97F4A7C15)) * 0xBF58476D1CE4E5B9;
         return mixed ^ (mixed >> 29);
-    }
-
-    private sealed class Trial(MemberEntry subject, Instant now)
-    {
-        private readonly uint[] sequences = new uint[Pings];
-        private readonly Instant[] sentAt = new Instant[Pings];
-        private readonly bool[] answered = new bool[Pings];
-
-        public MemberEntry Subject => subject;
-
-        public Instant NextDeadline { get; private set; } = now;
-
-        /// <summary>The stream that asks, too; −1: none was tried.</summary>
-        public long ExchangeId { get; set; } = -1;
-
-        public bool AnsweredByStream { get; set; }
-
-        public int Sent { get; private set; }
-
-        public int Answers { get; private set; }
-
-        public void Asked(uint sequence, Instant at, TimeSpan pause)
-        {
-            (sequences[Sent], sentAt[Sent]) = (sequence, at);
-            Sent++;
-            NextDeadline = at + pause;
-        }
-
-        public void LookAgainAt(Instant at) => NextDeadline = at;
-
-        public bool Answered(uint sequence)
-        {
-            int index = Array.IndexOf(sequences, sequence, 0, Sent);
-            Answers += index >= 0 && !answered[index] ? 1 : 0;
-            if (index >= 0)
-            {
-                answered[index] = true;
-            }
-
-            return index >= 0;
-        }
-
-        /// <summary>Pings sent by then that nobody answered.</summary>
-        public int MissingSince(Instant then)
-        {
-            int missing = 0;
-            for (int i = 0; i < Sent && sentAt[i] <= then; i++)
-            {
-                missing += answered[i] ? 0 : 1;
-            }
-
-            return missing;
-        }
     }
 
     /// <summary>The member was accused of this when it spoke; it has until then to object.</summary>

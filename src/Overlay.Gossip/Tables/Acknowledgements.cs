@@ -29,10 +29,35 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
         if (!networks.TryGetValue(network, out Writes? writes))
         {
             networks[network] = writes = new();
+            Meet(network, writes, now);
         }
 
         writes.Note(own.Version, now);
         NextDeadline = Instant.Min(NextDeadline, now + FirstAsk);
+    }
+
+    /// <summary>Peers appeared among the network's holders: what they lack they lack since now.</summary>
+    public void Notice(string network, Instant now)
+    {
+        Expect(network, now);
+        if (networks.TryGetValue(network, out Writes? writes))
+        {
+            Meet(network, writes, now);
+        }
+    }
+
+    /// <summary>The peer is here again, or in a new life: what it acknowledged before it may have lost.</summary>
+    public void Returned(string peer, Instant now)
+    {
+        foreach ((string network, Writes writes) in networks)
+        {
+            writes.Drop(peer);
+            if (store.IsAttached(peer, network))
+            {
+                writes.Of(peer, now);
+                NextDeadline = Instant.Min(NextDeadline, now + FirstAsk);
+            }
+        }
     }
 
     public void Forget(string network) => networks.Remove(network);
@@ -43,7 +68,7 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
         if (networks.TryGetValue(network, out Writes? writes) && Own(network) is { } own && epoch == own.Epoch
             && version <= own.Version && store.IsAttached(peer, network))
         {
-            PeerState state = writes.Of(peer);
+            PeerState state = writes.Of(peer, now);
             state.Epoch = epoch;
             state.Version = version;
             state.HeardAt = now;
@@ -68,10 +93,9 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
             }
 
             List<MemberEntry> audience = store.Audience(network);
-            writes.Keep(audience);
             foreach (MemberEntry peer in audience)
             {
-                PeerState state = writes.Of(peer.Name);
+                PeerState state = writes.Of(peer.Name, now);
                 if (Acknowledged(state, own) >= own.Version)
                 {
                     continue;
@@ -87,6 +111,8 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
 
                 NextDeadline = Instant.Min(NextDeadline, state.AskAt > now ? state.AskAt : now + FirstAsk);
             }
+
+            writes.Keep(audience);
         }
     }
 
@@ -104,11 +130,21 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
         {
             PeerState? state = writes?.Find(peer.Name);
             ulong acknowledged = own.Version == 0 ? 0 : Acknowledged(state, own);
-            TimeSpan lag = acknowledged >= own.Version ? TimeSpan.Zero : now - (writes?.SinceOf(acknowledged) ?? now);
+            Instant written = writes?.SinceOf(acknowledged) ?? now;
+            Instant met = state?.MetAt ?? now;
+            TimeSpan lag = acknowledged >= own.Version ? TimeSpan.Zero : now - (written > met ? written : met);
             lines.Add(new(peer.Name, acknowledged, own.Version, lag, state?.HeardAt));
         }
 
         return lines;
+    }
+
+    private void Meet(string network, Writes writes, Instant now)
+    {
+        foreach (MemberEntry peer in store.Audience(network))
+        {
+            writes.Of(peer.Name, now);
+        }
     }
 
     private static ulong Acknowledged(PeerState? state, DigestLine own) =>
@@ -121,6 +157,9 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
 
     private sealed class PeerState
     {
+        /// <summary>Since when it could have been told.</summary>
+        public required Instant MetAt { get; init; }
+
         public ulong Epoch { get; set; }
 
         public ulong Version { get; set; }
@@ -159,17 +198,19 @@ internal sealed class Acknowledgements(MemberList members, TableStore store, Tab
 
         public PeerState? Find(string peer) => peers.GetValueOrDefault(peer);
 
-        public PeerState Of(string peer)
+        public void Drop(string peer) => peers.Remove(peer);
+
+        public PeerState Of(string peer, Instant now)
         {
             if (!peers.TryGetValue(peer, out PeerState? state))
             {
-                peers[peer] = state = new();
+                peers[peer] = state = new() { MetAt = now };
             }
 
             return state;
         }
 
-        /// <summary>Forgets who is gone: when it is back it says anew what it has.</summary>
+        /// <summary>Forgets who is gone, all that are here being known: when it is back it says anew what it has.</summary>
         public void Keep(List<MemberEntry> audience)
         {
             if (peers.Count > audience.Count)

@@ -13,7 +13,7 @@ internal sealed partial class TableSync(
     private static readonly TimeSpan AskAgain = TimeSpan.FromMilliseconds(300);
 
     /// <summary>After the last change tables are compared at the full pace for so long.</summary>
-    private static readonly TimeSpan Busy = TimeSpan.FromSeconds(20);
+    private static readonly TimeSpan Busy = TimeSpan.FromSeconds(6);
 
     private readonly Eager eager = new(options, members, store, sender, outbox);
     private readonly Acknowledgements acknowledgements = new(members, store, sender);
@@ -116,7 +116,7 @@ internal sealed partial class TableSync(
         foreach (string network in store.NetworksWithNewPeers)
         {
             Hurry(now);
-            acknowledgements.Expect(network, now);
+            acknowledgements.Notice(network, now);
             if (hungry.TryGetValue(network, out (Instant At, int Tries) state) && state.Tries == 0)
             {
                 Ask(network, now, e);
@@ -125,6 +125,9 @@ internal sealed partial class TableSync(
 
         store.NetworksWithNewPeers.Clear();
     }
+
+    /// <summary>The peer is alive again, or in a new life.</summary>
+    public void Returned(string peer, Instant now) => acknowledgements.Returned(peer, now);
 
     public byte[] RequestUserState() => sender.State(store.Subscribed.SelectMany(Digests));
 

@@ -1,3 +1,4 @@
+using System.Text;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
 
@@ -31,6 +32,10 @@ internal sealed class Jury(
 
     private readonly SortedDictionary<string, Case> open = new(StringComparer.Ordinal);
 
+    /// <summary>The same, where no order counts: the tree's enumerators allocate, and every answer to a probe looks here.</summary>
+    private readonly List<Case> all = [];
+    private readonly byte[] selfUtf8 = Encoding.UTF8.GetBytes(members.Self.Name);
+
     /// <summary>Judged, and not said yet.</summary>
     private readonly List<Case> ready = [];
     private Instant readySince;
@@ -40,7 +45,7 @@ internal sealed class Jury(
         get
         {
             Instant next = PronounceBy;
-            foreach (Case c in open.Values)
+            foreach (Case c in all)
             {
                 next = Instant.Min(next, c.NextDeadline);
             }
@@ -74,7 +79,7 @@ internal sealed class Jury(
             return false;
         }
 
-        if (!JuryMessage.TryRead(payload, out JuryMessage? message))
+        if (!JuryMessage.TryRead(payload, out JuryMessage message))
         {
             counters.Rejected++;
         }
@@ -82,7 +87,7 @@ internal sealed class Jury(
         {
             Hear(message, finding, now, e);
         }
-        else if (members.Find(message.Sender) is { IsLive: true } asker && !members.IsSelf(message.Sender))
+        else if (members.Find(message.Sender) is { IsLive: true } asker && !members.IsSelf(asker.Name))
         {
             Look(message, asker, now, e);
         }
@@ -97,12 +102,7 @@ internal sealed class Jury(
     /// <summary>False where the answer is to none of these packets.</summary>
     public bool Acked(uint sequence, Instant now, GossipEffects e)
     {
-        if (open.Count == 0)
-        {
-            return false;
-        }
-
-        foreach (Case c in open.Values)
+        foreach (Case c in all)
         {
             if (c.Sequences.Contains(sequence))
             {
@@ -162,11 +162,11 @@ internal sealed class Jury(
         Sweep(now, e);
     }
 
-    private void Look(JuryMessage request, MemberEntry asker, Instant now, GossipEffects e)
+    private void Look(in JuryMessage request, MemberEntry asker, Instant now, GossipEffects e)
     {
-        if (members.Find(request.Subject) is not { } subject || members.IsSelf(request.Subject))
+        if (members.Find(request.Subject) is not { } subject || members.IsSelf(subject.Name))
         {
-            Tell(asker.Name, request.Subject, request.Incarnation, Finding.Alive, e);
+            Tell(asker, request.Subject, request.Incarnation, Finding.Alive, e);
             return;
         }
 
@@ -174,7 +174,7 @@ internal sealed class Jury(
         {
             if (opened.Own is { } known)
             {
-                Tell(asker.Name, subject.Name, request.Incarnation, known, e);
+                Tell(asker, request.Subject, request.Incarnation, known, e);
             }
             else
             {
@@ -183,7 +183,7 @@ internal sealed class Jury(
         }
         else
         {
-            Tell(asker.Name, request.Subject, request.Incarnation, Finding.Unsure, e);
+            Tell(asker, request.Subject, request.Incarnation, Finding.Unsure, e);
         }
     }
 
@@ -202,6 +202,7 @@ internal sealed class Jury(
 
         Case opened = new(subject, now, options.LookTime);
         open.Add(subject.Name, opened);
+        all.Add(opened);
         counters.Looks++;
         if (subject.AnswersStreamPings)
         {
@@ -239,13 +240,13 @@ internal sealed class Jury(
         foreach (MemberEntry observer in more)
         {
             c.Observers[observer.Name] = null;
-            Send(observer, new(members.Self.Name, c.Subject.Name, c.Incarnation, null), e);
+            Tell(observer, Encoding.UTF8.GetBytes(c.Subject.Name), c.Incarnation, null, e);
         }
     }
 
     private bool Ended(long exchangeId, Finding? finding, Instant now, GossipEffects e)
     {
-        foreach (Case c in open.Values)
+        foreach (Case c in all)
         {
             if (c.ExchangeId == exchangeId && exchangeId != 0)
             {
@@ -269,21 +270,22 @@ internal sealed class Jury(
         if (c.Own is null || (c.Own == Finding.HostUp && finding == Finding.Alive))
         {
             c.Own = finding;
-            foreach (string asker in c.Askers)
+            foreach (MemberEntry asker in c.Askers.Select(name => members.Find(name)).OfType<MemberEntry>())
             {
-                Tell(asker, c.Subject.Name, c.Incarnation, finding, e);
+                Tell(asker, Encoding.UTF8.GetBytes(c.Subject.Name), c.Incarnation, finding, e);
             }
 
             Decide(c, now);
         }
     }
 
-    private void Hear(JuryMessage message, Finding finding, Instant now, GossipEffects e)
+    private void Hear(in JuryMessage message, Finding finding, Instant now, GossipEffects e)
     {
-        if (open.TryGetValue(message.Subject, out Case? c) && c.Presides && message.Incarnation == c.Incarnation
-            && c.Observers.TryGetValue(message.Sender, out Finding? earlier) && earlier is null)
+        if (members.Find(message.Subject) is { } subject && open.TryGetValue(subject.Name, out Case? c)
+            && c.Presides && message.Incarnation == c.Incarnation && members.Find(message.Sender) is { } sender
+            && c.Observers.TryGetValue(sender.Name, out Finding? earlier) && earlier is null)
         {
-            c.Observers[message.Sender] = finding;
+            c.Observers[sender.Name] = finding;
             Decide(c, now);
             Sweep(now, e);
         }
@@ -370,23 +372,23 @@ internal sealed class Jury(
         return all > 2 && 2 * (lost + recent) >= all;
     }
 
-    private void Tell(string asker, string subject, uint incarnation, Finding finding, GossipEffects e)
+    /// <param name="finding">Null: the other is to look.</param>
+    private void Tell(MemberEntry to, ReadOnlySpan<byte> subject, uint incarnation, Finding? finding, GossipEffects e)
     {
-        if (members.Find(asker) is { } to)
-        {
-            Send(to, new(members.Self.Name, subject, incarnation, finding), e);
-        }
+        JuryMessage message = new() { Sender = selfUtf8, Subject = subject, Incarnation = incarnation, Finding = finding };
+        outbox.SendUser(e, to.Address, message.Write(stackalloc byte[JuryMessage.MaxBytes]));
     }
-
-    private void Send(MemberEntry to, JuryMessage message, GossipEffects e) =>
-        outbox.Send(e, to.Address, new GossipMessage.User(message.Write()));
 
     /// <summary>Ends what is decided, and says what is ready.</summary>
     private void Sweep(Instant now, GossipEffects e)
     {
-        foreach (string name in open.Where(static c => c.Value.Closed).Select(static c => c.Key).ToList())
+        for (int i = all.Count - 1; i >= 0; i--)
         {
-            open.Remove(name);
+            if (all[i].Closed)
+            {
+                open.Remove(all[i].Subject.Name);
+                all.RemoveAt(i);
+            }
         }
 
         Pronounce(now, e);

@@ -28,7 +28,12 @@ internal static class CallFailure
         {
             HttpRequestException or IOException => new Status(
                 StatusCode.Unavailable, $"The server at {address.Authority} is not reachable: {Explain(error)}", error),
-            OperationCanceledException => new Status(StatusCode.Cancelled, "The call was cancelled.", error),
+            // SocketsHttpHandler's ConnectTimeout.
+            OperationCanceledException { InnerException: TimeoutException } => new Status(
+                StatusCode.Unavailable, $"The server at {address.Authority} is not reachable: it does not answer.", error),
+            // Whoever cancels a call says so before: this is the connection that ended under it.
+            OperationCanceledException => new Status(
+                StatusCode.Unavailable, $"The connection to the server at {address.Authority} was broken off.", error),
             _ => new Status(StatusCode.Internal, $"The call failed here: {error.Message}", error),
         };
     }

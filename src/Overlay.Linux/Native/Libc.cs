@@ -75,6 +75,12 @@ internal static partial class Libc
     [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nuint length, int advice);
 
+    [LibraryImport(Library, EntryPoint = "mallopt")]
+    public static partial int MallocOption(int option, int value);
+
+    [LibraryImport(Library, EntryPoint = "malloc_trim")]
+    public static partial int MallocTrim(nuint keep);
+
     [LibraryImport(Library, EntryPoint = "setns", SetLastError = true)]
     public static partial int SetNamespace(SafeFd descriptor, int type);
 

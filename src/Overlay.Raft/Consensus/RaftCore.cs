@@ -64,6 +64,9 @@ public sealed partial class RaftCore
 
     public HardState State => state;
 
+    /// <summary>Of <see cref="State"/> what the disk is known to have.</summary>
+    public HardState DurableState => durableState;
+
     /// <summary>Who got this member's vote in this term.</summary>
     public MemberId Vote => state.Vote;
 

@@ -27,7 +27,7 @@ public readonly record struct RepairAnswer(RepairFate Fate, LogEntry Entry);
 /// <summary>A member that recovers asks another for entries.</summary>
 /// <param name="Fence">
 /// Who has no core yet makes this term durable before it answers: from then on it acknowledges nothing to a leader before.
-/// A core that runs does not: its leader decides.
+/// A core that follows a leader does not: that one decides. Without a leader it makes it durable, and says so when it is.
 /// </param>
 /// <param name="Asks">Ascending, at most <see cref="LogRepair.MostAsked"/>.</param>
 public sealed record RepairRequest(MemberId From, MemberId To, ulong Fence, ImmutableArray<RepairAsk> Asks);

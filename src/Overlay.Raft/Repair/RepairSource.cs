@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using Overlay.Raft.Consensus;
 
 namespace Overlay.Raft.Repair;
 
@@ -19,6 +20,30 @@ public sealed record RepairSource(SnapshotMark Snapshot, TermHistory Terms)
         foreach (LogEntry entry in found.Entries)
         {
             source.Add(entry);
+        }
+
+        return source;
+    }
+
+    /// <summary>
+    /// What a member that runs has of what is asked for. All that it has applied it can give as a snapshot at once.
+    /// </summary>
+    public static RepairSource Of(RaftCore core, ImmutableArray<RepairAsk> asks)
+    {
+        TermHistory terms = new();
+        terms.Restart(new(core.FirstIndex - 1, core.TermAt(core.FirstIndex - 1)));
+        for (ulong index = core.FirstIndex; index <= core.LastIndex; index++)
+        {
+            terms.Add(index, core.TermAt(index));
+        }
+
+        RepairSource source = new(new(core.AppliedIndex, core.TermAt(core.AppliedIndex)), terms);
+        foreach (RepairAsk ask in asks)
+        {
+            if (ask.Index >= core.FirstIndex && ask.Index <= core.LastIndex)
+            {
+                source.Add(core.Entry(ask.Index));
+            }
         }
 
         return source;

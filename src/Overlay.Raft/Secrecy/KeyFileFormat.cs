@@ -57,6 +57,9 @@ public static class KeyFileFormat
         return bytes;
     }
 
+    /// <summary>Whether a file that is no other than one of these says that it is locked.</summary>
+    public static bool IsLocked(ReadOnlySpan<byte> bytes) => bytes.Length > 1 && bytes[1] == 1;
+
     /// <param name="encryptionKey">Empty: there is none.</param>
     /// <param name="keys">Null unless the verdict is <see cref="KeyFileVerdict.Open"/>.</param>
     public static KeyFileVerdict Read(ReadOnlySpan<byte> bytes, LogIdentity identity, ReadOnlySpan<byte> encryptionKey, out LogKeys? keys)

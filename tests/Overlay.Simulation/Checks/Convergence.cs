@@ -23,7 +23,7 @@ internal static class Convergence
             }
 
             string seen = string.Join(
-                ' ', node.Mind!.Gossip.Members.Where(static m => m.State == MemberState.Alive).Select(static m => m.Name));
+                ' ', node.Mind!.Gossip.Members.Where(static m => m.State is MemberState.Alive or MemberState.Suspect).Select(static m => m.Name));
             if (seen != members)
             {
                 return $"node {node.Number} sees {seen}, not {members}";
@@ -65,7 +65,7 @@ internal static class Convergence
     private static string? Names(SimNode node, SimNode[] live)
     {
         SortedSet<NetworkId> follows = [.. node.Mind!.Endpoints.Select(static e => e.Network)];
-        if (node.Mind.Settings.FollowsEveryNetwork)
+        if (node.Mind.FollowsEveryNetwork)
         {
             follows.UnionWith(node.Mind.Intent.Networks.Select(static n => NetworkId.Parse(n.Id)));
         }

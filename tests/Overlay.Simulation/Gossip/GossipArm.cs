@@ -12,17 +12,14 @@ internal sealed record GossipArm(string Name, SwimOptions Options, bool Compress
 
     public static readonly GossipArm Ours = new("overlayd", Quiet(SwimOptions.Lan));
 
-    /// <summary>With trials of members that cannot be reached steadily, which are off by default.</summary>
-    public static readonly GossipArm OursTrying = new("overlayd-trials", Quiet(SwimOptions.Lan with { TrialObservers = 8 }));
-
     public static readonly GossipArm OursLocal = new("overlayd-local", Quiet(GossipProfiles.Local));
 
     public static readonly GossipArm Faithful = new("memberlist-faithful", Quiet(GossipProfiles.Memberlist), Compresses: true);
 
     public static readonly GossipArm PlainSwim = new("swim", Quiet(GossipProfiles.PlainSwim), Compresses: true);
 
-    public static GossipArm Of(string name) => new[] { Ours, OursTrying, OursLocal, Faithful, PlainSwim }.FirstOrDefault(a => a.Name == name)
-        ?? throw new ArgumentException($"There is no arm '{name}': overlayd, overlayd-trials, overlayd-local, memberlist-faithful or swim.");
+    public static GossipArm Of(string name) => new[] { Ours, OursLocal, Faithful, PlainSwim }.FirstOrDefault(a => a.Name == name)
+        ?? throw new ArgumentException($"There is no arm '{name}': overlayd, overlayd-local, memberlist-faithful or swim.");
 
     private static SwimOptions Quiet(SwimOptions options) => options with { SettleTime = Never, AgentDownHold = TimeSpan.Zero };
 }

@@ -1,6 +1,8 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
+using Overlay.Simulation.Linearizability;
+using Overlay.Simulation.Whole;
 
 namespace Overlay.Simulation.Raft;
 
@@ -11,10 +13,26 @@ internal static class RaftProgram
     private const int Enough = 1000;
 
     private const string Usage =
-        "Usage: Overlay.Simulation raft check [--seeds N] [--first SEED] [--jobs J] [--seed SEED [--trace]] [--stop]";
+        "Usage: Overlay.Simulation raft check|whole [--seeds N] [--first SEED] [--jobs J] [--seed SEED [--trace]] [--stop]\n"
+        + "       Overlay.Simulation raft linearizable FILE [--steps N]";
 
     public static int Run(string[] args)
     {
+        if (args is ["whole", .. string[] whole])
+        {
+            return WholeProgram.Run(whole);
+        }
+
+        if (args is ["par", .. string[] par])
+        {
+            return ParGrid.Run(par);
+        }
+
+        if (args is ["linearizable", .. string[] history])
+        {
+            return HistoryProgram.Run(history, Console.Out);
+        }
+
         if (args is not ["check", ..])
         {
             Console.Error.WriteLine(Usage);

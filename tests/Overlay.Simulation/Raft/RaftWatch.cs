@@ -62,8 +62,11 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Raf
         if (write.TruncateFrom != 0 && write.TruncateFrom <= log.Last)
         {
             Require(!node.IsLeading, node, $"a leader cuts its own log");
+            // The leader of an earlier term, heard late, may cut what a later one has committed without this node.
             Require(
-                write.TruncateFrom > committed.Last || log.TermAt(write.TruncateFrom) != committed.TermAt(write.TruncateFrom), node,
+                write.TruncateFrom > committed.Last || log.TermAt(write.TruncateFrom) != committed.TermAt(write.TruncateFrom)
+                || Math.Min(node.Core!.Term, write.Entries.Length > 0 ? write.Entries.Span[0].Term : ulong.MaxValue)
+                    < committed[write.TruncateFrom].CommitTerm, node,
                 $"it cuts from {write.TruncateFrom}, and has the committed entry there");
             CountCut(log, write.TruncateFrom);
         }
@@ -251,9 +254,11 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Raf
         Require(commit <= core.LastIndex, node, $"commit {commit} beyond its log, which ends at {core.LastIndex}");
         ulong term = core.TermAt(commit);
         Require(term == core.Term, node, $"it commits {commit} of term {term} by counting, in term {core.Term}");
+        bool IsDurable(MemberId voter) => Find(voter)?.Disk.Holds(commit, term) == true;
+        // A leader may still count by the members before, while who was removed is wiped already: then those that are left have it.
         Require(
-            Majorities.Decide(core.Configuration, voter => Find(voter)?.Disk.Holds(commit, term) == true), node,
-            $"it commits {commit}, which is not on the disks of a majority of {core.Configuration}");
+            Majorities.Decide(core.Configuration, IsDurable) || Majorities.Decide(committed.ConfigurationAt(committed.Last), IsDurable), node,
+            $"it commits {commit}, which is not on the disks of a majority of {core.Configuration}: only {Holders(commit, term)} have it");
         if (core.TermAt(committed.Last + 1) is var oldest && oldest != 0 && oldest < core.Term)
         {
             counters.Add(RaftSometimes.CommitOfOlderTermByNewer);
@@ -274,6 +279,9 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Raf
             }
         }
     }
+
+    private string Holders(ulong index, ulong term) =>
+        string.Join(", ", nodes.Where(n => n.Disk.Holds(index, term)).Select(static n => $"{n} as {n.Id}"));
 
     private void Reconfigured(RaftSimNode node, Configuration before, Configuration after)
     {

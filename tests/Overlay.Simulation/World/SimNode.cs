@@ -84,7 +84,6 @@ internal sealed class SimNode(SimWorld world, int number)
                 Vtep = Gossip.Address,
                 UnderlayMtu = 1500,
                 BootId = (ulong)world.Simulator.UnixMs,
-                FollowsEveryNetwork = number == 1,
                 GatewayPrefix = IPNetwork.Parse("172.31.0.0/24"),
                 Swim = SwimOptions.Lan with
                 {

@@ -48,7 +48,7 @@ public class ClusterPropertyTests
         NetworkObject[] networks = [.. world.State.Networks];
         NetworkObject? network = networks.Length == 0 ? null : networks[prng.Next(networks.Length)];
         Intent intent = world.Intent;
-        switch (prng.Next(10))
+        switch (prng.Next(12))
         {
             case 0 or 1:
                 Try(world, intent.AddNode(World.Node(number)));
@@ -73,6 +73,12 @@ public class ClusterPropertyTests
                 break;
             case 7 or 8 when network is not null:
                 AddressOf(world, network, nodeId, prng);
+                break;
+            case 10 when network is not null:
+                Try(world, intent.CreateService(world.Service($"s{prng.Next(6)}", network.Id)));
+                break;
+            case 11:
+                Try(world, intent.RemoveService($"S{prng.Next(6)}"));
                 break;
             default:
                 world.Apply(intent.SweepQuarantine());

@@ -64,6 +64,11 @@ internal sealed class World
     public NetworkSpec Network(string name, params string[] subnets) =>
         new() { Id = new NetworkId(++lastId).ToString(), Name = name, Subnets = [.. subnets] };
 
+    public ServiceSpec Service(string name, string network, EndpointMode mode = EndpointMode.Dnsrr) =>
+        new() { Id = new ServiceId(++lastId).ToString(), Name = name, Network = network, Mode = mode };
+
+    public ServiceObject CreateService(string name, string network) => Do(Intent.CreateService(Service(name, network)));
+
     public T Do<T>(Outcome<Proposal<T>> outcome)
         where T : notnull
     {
@@ -146,6 +151,14 @@ internal sealed class World
             blocks.AddRange(state.ReservationsOf(network.Id).Select(reservation => Address.Parse(reservation.Address))
                 .Select(address => Prefix.Around(address, address.IsIpv6 ? 128 : 32)));
             Disjoint(blocks);
+        }
+
+        SortedSet<string> services = new(StringComparer.OrdinalIgnoreCase);
+        foreach (ServiceObject service in state.Services)
+        {
+            Assert.True(services.Add(service.Name), $"two services are called {service.Name}");
+            Assert.NotNull(state.Network(service.NetworkId));
+            Assert.Same(service, state.ServiceNamed(service.Name.ToUpperInvariant()));
         }
 
         Assert.All(state.Leases, lease => Assert.NotNull(state.Network(lease.NetworkId)));

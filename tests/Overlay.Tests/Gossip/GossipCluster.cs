@@ -100,6 +100,17 @@ internal sealed class GossipCluster(ulong seed, SwimOptions? options = null)
         this[index].Hangs = true;
     }
 
+    /// <summary>The agent goes on with what it had.</summary>
+    public void Resume(int index)
+    {
+        Node node = this[index];
+        node.Up = true;
+        node.KernelUp = true;
+        node.Hangs = false;
+        node.ArmedFor = Instant.Never;
+        Do(index, static (s, now, e) => s.Advance(now, e));
+    }
+
     public void Do(int index, Action<Swim, Instant, GossipEffects> action)
     {
         Node node = this[index];

@@ -1,9 +1,12 @@
 using System.Net;
 using Overlay.Gossip;
 using Overlay.Gossip.Coordinates;
+using Overlay.Gossip.Serf;
 using Overlay.Gossip.Tables;
+using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
 using Overlay.Primitives;
+using Overlay.Tests.Gossip.Verdicts;
 
 namespace Overlay.Tests.Gossip;
 
@@ -44,12 +47,20 @@ public sealed class ReceiveAllocationTests
         ["acknowledgement"] = [Tables(new TableMessage.Acknowledgement("net", Boot, 1))],
         ["equal digest"] = [Tables(new TableMessage.Digest("net", "", "", [new("me", Boot, 2), new("peer", Boot, 2)]))],
         ["want of nothing"] = [Tables(new TableMessage.Want("net", []))],
+        ["finding that nobody waits for"] = [Rig.Jury("foreigner", "peer", 3, Finding.Silent)],
+        ["question about somebody unknown"] = [Rig.Jury("peer", "unknown", 3, null)],
+        ["question about somebody dead"] = [Rig.Jury("peer", "dead", 3, null)],
+        ["known join of serf's"] = [Of(new SerfMessage.Join(9, "foreigner"))],
+        ["known farewell of serf's"] = [Of(new SerfMessage.Leave(9, "suspect", false))],
+        ["known event of serf's"] = [Of(new SerfMessage.Event(9, "deploy", [1, 2, 3], true))],
+        ["known query of serf's"] = [Of(Query)],
+        ["answer of serf's to nobody's query"] = [Of(new SerfMessage.Response(9, 99, "foreigner", QueryFlags.Ack, []))],
         ["user message that nobody reads"] = [new GossipMessage.User([200, 1, 2, 3])],
     };
 
     private readonly GossipEffects effects = new();
     private readonly Prng prng = new(3);
-    private readonly Instant now = new(1_000_000_000);
+    private Instant now = new(1_000_000_000);
     private readonly Keyring keys;
     private readonly Swim swim;
 
@@ -69,7 +80,9 @@ public sealed class ReceiveAllocationTests
             Alive("peer", 2, 3), Alive("foreigner", 3, 3) with { BootId = 0 }, Alive("suspect", 4, 3), Alive("dead", 6, 3),
             Alive("tagged", 5, 3) with { Meta = Tagged }, new GossipMessage.Suspect(3, "suspect", "peer"),
             new GossipMessage.Dead(3, "dead", "peer"), Tables(new TableMessage.Delta(
-                "", "peer", Boot, 0, 1, 1, 0, 0, [new("net", 1, ReadOnlyMemory<byte>.Empty)])), Tables(Write(1)), Tables(Write(2)));
+                "", "peer", Boot, 0, 1, 1, 0, 0, [new("net", 1, ReadOnlyMemory<byte>.Empty)])), Tables(Write(1)), Tables(Write(2)),
+            Of(new SerfMessage.Join(9, "foreigner")), Of(new SerfMessage.Leave(9, "suspect", false)),
+            Of(new SerfMessage.Event(9, "deploy", [1, 2, 3], true)), Of(Query));
         for (int i = 0; swim.QueuedRumours > 0; i++)
         {
             Assert.True(i < 1000, "rumours are told with answers until they are told enough");
@@ -81,8 +94,8 @@ public sealed class ReceiveAllocationTests
 
     public static TheoryData<string> Names => [.. Kinds.Keys];
 
-    private static byte[] Tagged => Overlay.Gossip.Serf.Tags.Encode(
-        new SortedDictionary<string, string>(StringComparer.Ordinal) { [Overlay.Gossip.Serf.Tags.BootKey] = "7", ["role"] = "a" });
+    private static byte[] Tagged => Tags.Encode(
+        new SortedDictionary<string, string>(StringComparer.Ordinal) { [Tags.BootKey] = "7", ["role"] = "a" });
 
     [Theory]
     [MemberData(nameof(Names))]
@@ -121,6 +134,34 @@ public sealed class ReceiveAllocationTests
         Assert.Equal(0, least);
     }
 
+    /// <summary>Probes are answered, each at a time of its own, and this node's place moves by it.</summary>
+    [Fact]
+    public void An_answer_to_a_probe_costs_nothing()
+    {
+        SortedDictionary<string, long> least = new(StringComparer.Ordinal);
+        Coordinate before = swim.Coordinate;
+        int answered = 0;
+        swim.Start(now, effects);
+        for (int i = 0; i < 100_000 && answered < 2 * Times; i++)
+        {
+            now = Instant.Min(now + TimeSpan.FromSeconds(1), swim.NextDeadline);
+            effects.Clear();
+            swim.Advance(now, effects);
+            foreach (GossipMessage.Ping ping in Pings())
+            {
+                now += TimeSpan.FromMilliseconds(1 + (answered % 3));
+                long cost = Cost(Packet(new GossipMessage.Ack(ping.SequenceNumber, ping.Node == "foreigner"
+                    ? CoordinatePayload.Encode(Coordinate.Origin) : CoordinatePayload.EncodeShort(Coordinate.Origin))), FromOf(ping.Node));
+                least[ping.Node] = Math.Min(cost, least.GetValueOrDefault(ping.Node, long.MaxValue));
+                answered++;
+            }
+        }
+
+        Assert.True(answered >= Times, "probes are sent");
+        Assert.NotEqual(before, swim.Coordinate);
+        Assert.All(least, static l => Assert.Equal((l.Key, 0), (l.Key, l.Value)));
+    }
+
     /// <summary>The test above can fail: what brings news does allocate.</summary>
     [Fact]
     public void News_is_kept()
@@ -136,6 +177,19 @@ public sealed class ReceiveAllocationTests
 
     private static TableMessage.Delta Write(ulong version) => new(
         "net", "peer", Boot, version - 1, version, version, 1, 0, [new($"k{version}", version, new byte[60])]);
+
+    private static SerfMessage.Query Query => new(
+        9, 4, At(3), "foreigner", [], QueryFlags.NoBroadcast, 0, TimeSpan.FromSeconds(5), "uptime", [1]);
+
+    private static GossipMessage.User Of(SerfMessage message) => new(SerfWriter.Encode(message));
+
+    private static IPEndPoint FromOf(string name) => name switch
+    {
+        "peer" => At(2),
+        "foreigner" => At(3),
+        "suspect" => At(4),
+        _ => At(5),
+    };
 
     private static GossipMessage.User Tables(params TableMessage[] messages) => new(TableCodec.Encode("peer", messages));
 
@@ -160,17 +214,30 @@ public sealed class ReceiveAllocationTests
         });
     }
 
-    private long Cost(byte[] packet)
+    private long Cost(byte[] packet) => Cost(packet, Peer);
+
+    private long Cost(byte[] packet, IPEndPoint from)
     {
         effects.Clear();
         long before = GC.GetAllocatedBytesForCurrentThread();
-        swim.Receive(Peer, packet, now, effects);
+        swim.Receive(from, packet, now, effects);
         return GC.GetAllocatedBytesForCurrentThread() - before;
     }
 
     private void Receive(params GossipMessage[] messages) => Cost(Packet(messages));
 
     private byte[] Packet(params GossipMessage[] messages) => PacketCodec.Encode(messages, keys, prng, crc: messages.Length > 1);
+
+    private List<GossipMessage.Ping> Pings()
+    {
+        List<GossipMessage> messages = [];
+        foreach (Datagram datagram in effects.Datagrams)
+        {
+            Assert.True(PacketCodec.TryDecode(datagram.Payload.Span, keys, messages, out _));
+        }
+
+        return [.. messages.OfType<GossipMessage.Ping>()];
+    }
 
     private (IPEndPoint To, GossipMessage Message) Sent()
     {

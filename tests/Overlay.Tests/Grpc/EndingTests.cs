@@ -27,6 +27,22 @@ public sealed class EndingTests
     }
 
     [Fact]
+    public async Task A_server_that_does_not_answer_a_connection_is_unreachable()
+    {
+        using TcpListener silent = new(IPAddress.Loopback, 0);
+        silent.Start();
+        using GrpcChannel channel = GrpcChannel.ForAddress($"https://{silent.LocalEndpoint}", new GrpcChannelOptions
+        {
+            HttpHandler = new SocketsHttpHandler { ConnectTimeout = TimeSpan.FromMilliseconds(50) },
+            DisposeHttpClient = true,
+        });
+        RpcException failed = await Assert.ThrowsAsync<RpcException>(async () =>
+            await new Echo.EchoClient(channel).UnaryAsync(new EchoRequest(), cancellationToken: Stop));
+        Assert.Equal(StatusCode.Unavailable, failed.StatusCode);
+        Assert.Equal($"The server at {silent.LocalEndpoint} is not reachable: it does not answer.", failed.Status.Detail);
+    }
+
+    [Fact]
     public async Task A_deadline_in_the_past_never_reaches_the_server()
     {
         await using EchoServer server = await EchoServer.StartAsync();

@@ -24,6 +24,9 @@ internal static class ClusterVerbs
         Option<uint> port = Symbols.Number(
             "--data-path-port", "PORT", "UDP port of VXLAN [default: 4789]", 1024, 65_535);
         Option<TimeSpan?> expiry = Symbols.Duration("--cert-expiry", "How long node certificates live [default: 90d]");
+        Option<bool> autolock = Symbols.Switch("--autolock", "Lock the managers' disks: after a restart they wait for a key, which is printed now");
+        Option<bool> force = Symbols.Switch(
+            "--force-new-cluster", "Go on with this manager alone, when the others are lost; of the other options only addresses are taken");
         expiry.Validators.Add(result =>
         {
             if (result.GetValueOrDefault<TimeSpan?>() is { } life && life < TimeSpan.FromHours(1))
@@ -35,8 +38,20 @@ internal static class ClusterVerbs
             "init", "Begin a cluster with this node as its first manager",
             "overlayd init",
             "overlayd init --advertise-addr eth1 --data-path-addr 10.9.0.1",
-            "overlayd init --default-addr-pool 10.20.0.0/16 --default-addr-pool-mask-length 26");
-        return maker.Does(verb, InitAsync, advertise, listen, dataPath, pool, poolLength, port, expiry);
+            "overlayd init --default-addr-pool 10.20.0.0/16 --default-addr-pool-mask-length 26",
+            "overlayd init --autolock",
+            "overlayd init --force-new-cluster --advertise-addr 192.168.1.7");
+        verb.Validators.Add(result =>
+        {
+            foreach (Option option in (Option[])[pool, poolLength, port, expiry, autolock])
+            {
+                if (result.GetResult(force) is not null && result.GetResult(option) is { Implicit: false })
+                {
+                    result.AddError($"{option.Name} cannot be given with --force-new-cluster: the cluster keeps what it has");
+                }
+            }
+        });
+        return maker.Does(verb, InitAsync, advertise, listen, dataPath, pool, poolLength, port, expiry, autolock, force);
 
         async Task<int> InitAsync(Invocation run)
         {
@@ -48,11 +63,29 @@ internal static class ClusterVerbs
                 DefaultPoolPrefix = run.Value(poolLength),
                 VxlanPort = run.Value(port),
                 CertificateLifeSeconds = (long)(run.Value(expiry)?.TotalSeconds ?? 0),
+                Autolock = run.Value(autolock),
+                ForceNewCluster = run.Value(force),
             };
             request.DefaultAddressPools.Add(run.Texts(pool));
             InitResponse made = await run.CallAsync(
-                "cannot begin a cluster", (agent, options) => agent.InitAsync(request, options));
+                request.ForceNewCluster ? "cannot begin the cluster anew" : "cannot begin a cluster",
+                (agent, options) => agent.InitAsync(request, options));
+            if (request.ForceNewCluster)
+            {
+                run.Output.Talk($"Cluster {made.ClusterId} goes on with this node ({made.NodeId}) as its only manager.");
+                TellSuperseded(run, made);
+                run.Output.Result(made, run.Output.Options.Quiet ? made.WorkerToken : "    " + made.JoinCommand);
+                return ExitCode.Ok;
+            }
+
             run.Output.Talk($"This node ({made.NodeId}) is now the manager of cluster {made.ClusterId}.");
+            LockVerbs.TellKey(run, made.UnlockKey);
+            if (made.UnlockKey.Length > 0 && run.Output.Options is { Quiet: false, Json: false })
+            {
+                run.Output.Line("    " + made.UnlockKey);
+                run.Output.Talk("");
+            }
+
             run.Output.Talk("To add a worker, run this on it:");
             run.Output.Talk("");
             run.Output.Result(made, run.Output.Options.Quiet ? made.WorkerToken : "    " + made.JoinCommand);
@@ -127,6 +160,23 @@ internal static class ClusterVerbs
             run.Output.Talk("This node has left the cluster.");
             return ExitCode.Ok;
         }
+    }
+
+    /// <summary>The options of every verb that lets this node enter a cluster as a manager.</summary>
+    public static (Option<string?> Advertise, Option<string?> Listen, Option<string?> DataPath) Addresses() => (Advertise(), Listen(), DataPath());
+
+    /// <summary>What became of the managers of before.</summary>
+    public static void TellSuperseded(Invocation run, InitResponse made)
+    {
+        if (made.LastUndecided > 0)
+        {
+            run.Output.Talk(
+                $"Entries {made.FirstUndecided} to {made.LastUndecided} of its log may not have been decided before; they hold now.");
+        }
+
+        run.Output.Talk($"This is epoch {made.Epoch} of the cluster: managers of before are refused. On each that is still there type");
+        run.Output.Talk("`overlayd leave --force`, then join it again. Workers come back by themselves, with the certificates they have.");
+        run.Output.Talk("");
     }
 
     private static Option<string?> Advertise() => Symbols.AddressOrInterface(

@@ -8,7 +8,7 @@ namespace Overlay.Daemon.Cli.Verbs;
 internal static class CompletionVerbs
 {
     /// <summary>A person waits with a finger on the tab key.</summary>
-    private static readonly TimeSpan Patience = TimeSpan.FromMilliseconds(700);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(2);
 
     public static Verb Make(VerbMaker maker, RootCommand root)
     {
@@ -85,6 +85,10 @@ internal static class CompletionVerbs
                 ListEndpointsResponse endpoints = await run.CallAsync(
                     What, static (agent, options) => agent.ListEndpointsAsync(new(), options), Patience);
                 return endpoints.Endpoints.SelectMany(static endpoint => new[] { endpoint.Name, endpoint.Id });
+            case "service":
+                ListServicesResponse services = await run.CallAsync(
+                    What, static (agent, options) => agent.ListServicesAsync(new(), options), Patience);
+                return services.Services.Select(static view => view.Service.Name);
             case "role":
                 return ["worker", "manager"];
             case "shell":

@@ -32,13 +32,17 @@ internal static class EndpointVerbs
         Option<string?> mac = Symbols.Mac("--mac", "Ethernet address [default: a new one, never used before]");
         Option<string?> device = Symbols.Text(
             "--interface", "NAME", "Name of the interface inside [default: the first free ethN]");
+        Option<string?> service = Symbols.Backend(
+            "--service",
+            "The service that it is a backend of, and its weight there from 1 to 65535, which is kept and has no effect on names");
         Verb verb = new(
             "attach", "Attach a sandbox, a network namespace or a process to a network",
             "overlayd attach blue web",
             "overlayd attach --ip 10.0.1.10 --alias www blue web",
+            "overlayd attach --service web blue web1",
             "overlayd attach blue --pid $(docker inspect -f '{{.State.Pid}}' web) --name web",
             "overlayd attach blue /run/netns/vm7");
-        maker.Does(verb, AttachAsync, network, sandbox, pid, name, alias, ip, ip6, mac, device);
+        maker.Does(verb, AttachAsync, network, sandbox, pid, name, alias, ip, ip6, mac, device, service);
         verb.Validators.Add(result =>
         {
             if (result.GetResult(sandbox) is { Tokens.Count: > 0 } == result.GetResult(pid) is { Tokens.Count: > 0 })
@@ -65,6 +69,12 @@ internal static class EndpointVerbs
                 RequestId = Guid.NewGuid().ToString("N"),
             };
             request.Aliases.Add(run.Texts(alias));
+            if (run.Text(service) is { Length: > 0 } backend && BackendText.TryParse(backend, out string of, out uint weight))
+            {
+                request.Service = of;
+                request.Weight = weight;
+            }
+
             EndpointView made = await run.CallAsync(
                 $"cannot attach {target} to network {request.Network}",
                 (agent, options) => agent.AttachAsync(request, options));

@@ -3,16 +3,99 @@ using Overlay.V1;
 
 namespace Overlay.Daemon.Cli.Verbs;
 
-/// <summary><c>node ls|inspect|rm</c>.</summary>
+/// <summary><c>node ls|inspect|update|promote|demote|rm</c>.</summary>
 internal static class NodeVerbs
 {
+    /// <summary>A new manager reads the whole store; a former one waits for another leader.</summary>
+    private static readonly TimeSpan RoleTimeout = TimeSpan.FromMinutes(1);
+
     public static Verb Make(VerbMaker maker) => VerbMaker.Noun(
-        "node", "The cluster's nodes", List(maker), Inspect(maker), Remove(maker));
+        "node", "The cluster's nodes", List(maker), Inspect(maker), Update(maker),
+        SetRole(maker, "promote", NodeRole.Manager, "Make managers of workers", "overlayd node promote host2 host3"),
+        SetRole(maker, "demote", NodeRole.Worker, "Make workers of managers", "overlayd node demote host2"), Remove(maker));
+
+    private static Verb SetRole(VerbMaker maker, string name, NodeRole role, string what, string example)
+    {
+        NamesArgument nodes = Symbols.Many("NODE", NameKind.Node, "Host name, id, unique prefix of an id, or self");
+        Option<bool> detach = Symbols.Switch("--detach", "Return at once", "-d");
+        Verb verb = new(name, what, example);
+        return maker.Does(verb, SetAsync, nodes, detach);
+
+        Task<int> SetAsync(Invocation run) => run.EachAsync(run.Value(nodes), async node =>
+        {
+            SetNodeRoleRequest request = new() { Node = node, Role = role, Detach = run.Value(detach) };
+            SetNodeRoleResponse answer = await run.CallAsync(
+                $"cannot {name} node {node}", (agent, options) => agent.SetNodeRoleAsync(request, options), RoleTimeout);
+            run.Output.Talk(
+                !answer.Changed ? $"Node {answer.Node.Hostname} is a {RoleText.Of(role)} already."
+                : request.Detach ? $"Node {answer.Node.Hostname} is to be a {RoleText.Of(role)}; see `overlayd node ls`."
+                : $"Node {answer.Node.Hostname} is a {RoleText.Of(role)} now.");
+            run.Output.Result(answer, node);
+        });
+    }
+
+    private static Verb Update(VerbMaker maker)
+    {
+        NamesArgument nodes = Symbols.Many("NODE", NameKind.Node, "Host name, id, unique prefix of an id, or self");
+        Option<string?> availability = Symbols.Choice(
+            "--availability", "pause: no new endpoints there; drain: and nothing new is sent to those it has; active: as usual",
+            "active", "pause", "drain");
+        Option<string[]> added = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
+        Option<string[]> removed = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
+        Verb verb = new(
+            "update", "Pause, drain or label nodes; on a manager", "overlayd node update --availability drain host2 host3",
+            "overlayd node update --availability active host2", "overlayd node update --label-add rack=7 --label-rm old host2");
+        verb.Validators.Add(result =>
+        {
+            if (result.GetResult(availability) is null && result.GetResult(added) is null && result.GetResult(removed) is null)
+            {
+                result.AddError("overlayd node update needs --availability, --label-add or --label-rm");
+            }
+        });
+        return maker.Does(verb, UpdateAsync, nodes, availability, added, removed);
+
+        Task<int> UpdateAsync(Invocation run) => run.EachAsync(run.Value(nodes), async node =>
+        {
+            UpdateNodeRequest request = new() { Node = node, Availability = AvailabilityOf(run.Text(availability)) };
+            foreach (string[] pair in run.Texts(added).Select(static text => text.Split('=', 2)))
+            {
+                request.LabelAdd.Add(pair[0], pair.Length == 2 ? pair[1] : "");
+            }
+
+            request.LabelRm.Add(run.Texts(removed));
+            UpdateNodeResponse answer = await run.CallAsync(
+                $"cannot change node {node}", (agent, options) => agent.UpdateNodeAsync(request, options));
+            run.Output.Talk(Told(answer, request.Availability));
+            run.Output.Result(answer, node);
+        });
+    }
+
+    private static NodeAvailability AvailabilityOf(string text) => text switch
+    {
+        "active" => NodeAvailability.Active,
+        "pause" => NodeAvailability.Pause,
+        "drain" => NodeAvailability.Drain,
+        _ => NodeAvailability.Unspecified,
+    };
+
+    private static string Told(UpdateNodeResponse answer, NodeAvailability wanted)
+    {
+        string name = $"Node {answer.Node.Hostname}";
+        return !answer.Changed ? $"{name} is so already."
+            : wanted switch
+            {
+                NodeAvailability.Active => $"{name} is active.",
+                NodeAvailability.Pause => $"{name} is paused: it gets no new endpoints; those it has go on.",
+                NodeAvailability.Drain => $"{name} is drained: it gets no new endpoints, and those it has are in no names; their traffic goes on.",
+                _ => $"{name} is changed.",
+            };
+    }
 
     private static Verb List(VerbMaker maker)
     {
         Verb verb = new(
-            "ls", "List nodes; * marks this one", "overlayd node ls", "overlayd node ls --filter role=manager -q");
+            "ls", "List nodes; * marks this one", "overlayd node ls", "overlayd node ls --filter role=manager -q",
+            "overlayd node ls --filter availability=drain");
         return maker.Lists(verb, async run =>
         {
             ListNodesResponse answer = await run.CallAsync(

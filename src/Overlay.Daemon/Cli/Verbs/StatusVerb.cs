@@ -10,7 +10,7 @@ internal static class StatusVerb
     public static Verb Make(VerbMaker maker)
     {
         Verb verb = new(
-            "status", "Show how this node is; exits with 0 ready, 3 not running, 4 not in a cluster, 5 degraded",
+            "status", "Show how this node is; exits with 0 ready, 3 not running, 4 not in a cluster, 5 degraded, 6 too few managers",
             "overlayd status", "overlayd status -q && echo ready", "overlayd status --format json");
         return maker.Does(verb, ShowAsync);
     }
@@ -42,6 +42,11 @@ internal static class StatusVerb
             return ExitCode.NotInCluster;
         }
 
+        if (status.Managers is { } managers && managers.Reachable < managers.Needed)
+        {
+            return ExitCode.NoQuorum;
+        }
+
         return status.Problems.Count == 0 && status.State == "ready" ? ExitCode.Ok : ExitCode.Degraded;
     }
 
@@ -57,9 +62,15 @@ internal static class StatusVerb
         if (status.ClusterId.Length > 0)
         {
             output.Line($"{Label("Cluster")}{status.ClusterId}");
-            output.Line($"{Label("Node")}{status.Hostname} ({status.NodeId}), {RoleText.Of(status.Role)}");
+            output.Line($"{Label("Node")}{status.Hostname} ({status.NodeId}), {RoleText.Of(status.Role)}{AvailabilityText(status.Availability)}");
             output.Line($"{Label("Address")}{status.AdvertiseAddress}, data path {Or(status.DataPathAddress)}");
             output.Line(Label("Manager") + Manager(status.Manager));
+            output.Line(Label("Managers") + Managers(status.Managers));
+            if (status.Managers is { Mended: { Length: > 0 } mended })
+            {
+                output.Line(Label("Log") + mended);
+            }
+
             output.Line(Label("Gossip") + Gossip(status.Gossip));
             output.Line(Label("Data plane") + Dataplane(status.Dataplane, now));
             output.Line(Text($"{Label("Networks")}{status.Networks}"));
@@ -74,6 +85,13 @@ internal static class StatusVerb
         }
     }
 
+    private static string AvailabilityText(string availability) => availability switch
+    {
+        "pause" => ", paused (no new endpoints)",
+        "drain" => ", drained (no new endpoints, and those it has are in no names)",
+        _ => "",
+    };
+
     private static string Manager(ManagerSessionView? manager) => manager switch
     {
         null => "-",
@@ -81,6 +99,21 @@ internal static class StatusVerb
         { LastError.Length: > 0 } => $"not connected: {manager.LastError}",
         _ => "not connected",
     };
+
+    private static string Managers(ManagersView? managers)
+    {
+        if (managers is null)
+        {
+            return "-";
+        }
+
+        string leader = managers.Leader.Length == 0 ? "" : $", {managers.Leader} leads";
+        string role = managers.Role.Length == 0 ? "" : $"; this node is {managers.Role}";
+        string replaced = managers.Replacing.Length > 0 ? $"; replacing {managers.Replacing}"
+            : managers.ReplaceAfterSeconds > 0 ? $"; one that is gone is replaced after {ElapsedText.For(TimeSpan.FromSeconds(managers.ReplaceAfterSeconds))}"
+            : "";
+        return Text($"{managers.Reachable} of {managers.Total} reachable, {managers.Needed} needed") + leader + role + replaced;
+    }
 
     private static string Gossip(GossipView? gossip)
     {

@@ -1,4 +1,6 @@
 using System.CommandLine;
+using Overlay.Cluster;
+using Overlay.Cluster.Trust;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Errors;
 using Overlay.Daemon.Storage;
@@ -27,18 +29,34 @@ internal static class StoreVerbs
     private static Verb Dump(VerbMaker maker)
     {
         NameArgument folder = Folder();
+        Option<string?> key = KeyFile();
         Verb verb = new(
             "dump", "List the entries behind the newest snapshot", "overlayd store dump", "overlayd store dump --format json");
-        return maker.Does(verb, run => Task.FromResult(DumpFolder(run, run.Value(folder))), folder);
+        return maker.Does(verb, run => Task.FromResult(DumpFolder(run, run.Value(folder), KeyOf(run, key))), folder, key);
     }
 
     private static Verb Repair(VerbMaker maker)
     {
         NameArgument folder = Folder();
+        Option<string?> key = KeyFile();
         Verb verb = new(
             "repair", "Do what is safe alone: cut off a write that did not finish, go back to an older snapshot, mend headers",
             "overlayd store repair");
-        return maker.Does(verb, run => Task.FromResult(RepairFolder(run, run.Value(folder))), folder);
+        return maker.Does(verb, run => Task.FromResult(RepairFolder(run, run.Value(folder), KeyOf(run, key))), folder, key);
+    }
+
+    private static Option<string?> KeyFile() => Symbols.Text("--key-file", "FILE", "The unlock key, for the log of a locked manager");
+
+    private static byte[] KeyOf(Invocation run, Option<string?> option)
+    {
+        const string What = "cannot open the log";
+        if (run.Value(option) is not { } file)
+        {
+            return [];
+        }
+
+        Outcome<UnlockKey> key = UnlockKey.Parse(SecretText.Read(run.Terminal, What, "unlock key", file));
+        return key.Refusal is { } refusal ? throw new FailureException(What, refusal.Why, refusal.Next, ExitCode.Usage) : key.Value.Secret.ToArray();
     }
 
     private static NameArgument Folder() => new("folder", NameKind.None)
@@ -52,7 +70,7 @@ internal static class StoreVerbs
     {
         const string What = "cannot verify the log";
         using DiskFolder folder = Open(What, path);
-        LogRecovery found = Read(folder);
+        LogRecovery found = Read(folder, []);
         run.Output.Rows(LogReport.FileKeys, LogReport.Files(folder));
         foreach (string note in found.Notes)
         {
@@ -65,15 +83,17 @@ internal static class StoreVerbs
             : throw Damaged($"the log {folder.Path} is damaged", folder, found, states);
     }
 
-    private static int DumpFolder(Invocation run, string path)
+    private static int DumpFolder(Invocation run, string path, byte[] key)
     {
-        using DiskFolder folder = Open("cannot dump the log", path);
-        LogRecovery found = Read(folder);
+        const string What = "cannot dump the log";
+        using DiskFolder folder = Open(What, path);
+        RequireKey(What, folder, key);
+        LogRecovery found = Read(folder, key);
         run.Output.Rows(LogReport.EntryKeys, LogReport.Entries(found));
         return found.Fault is null ? ExitCode.Ok : throw Damaged($"the log {folder.Path} is damaged", folder, found, null);
     }
 
-    private static int RepairFolder(Invocation run, string path)
+    private static int RepairFolder(Invocation run, string path, byte[] key)
     {
         const string What = "cannot repair the log";
         LogIdentity? identity;
@@ -82,8 +102,9 @@ internal static class StoreVerbs
         using (DiskFolder folder = Open(What, path))
         {
             folderPath = folder.Path;
+            RequireKey(What, folder, key);
             StateRecovery state = StateFiles.Read(folder);
-            LogRecovery found = Read(folder);
+            LogRecovery found = Read(folder, key);
             if (found.Fault is not null || state.IsLost)
             {
                 throw Damaged(
@@ -92,11 +113,13 @@ internal static class StoreVerbs
             }
 
             identity = state.State?.Identity;
-            keys = Keys(folder);
+            keys = Keys(folder, key);
             if (keys is null && state.State is { IsClosed: true })
             {
                 throw new FailureException(
-                    What, "it is encrypted, and its data key is locked or not here", "Unlock the manager first", ExitCode.Failure);
+                    What, "it is encrypted, and its data keys are not here",
+                    $"Put a backup of {folder.Path} in its place, or begin as a new manager: `overlayd leave --force`, then `overlayd join`",
+                    ExitCode.Failure);
             }
         }
 
@@ -144,24 +167,35 @@ internal static class StoreVerbs
     }
 
     /// <summary>Opens what is encrypted if the key is at hand; without, checksums tell what is damaged all the same.</summary>
-    private static LogRecovery Read(DiskFolder folder)
+    private static LogRecovery Read(DiskFolder folder, byte[] key)
     {
         IReadOnlyList<string> names = folder.Names();
-        return Keys(folder) is { } keys ? LogRecovery.From(names, ReadFile, keys) : LogRecovery.AsWritten(names, ReadFile);
+        return Keys(folder, key) is { } keys ? LogRecovery.From(names, ReadFile, keys) : LogRecovery.AsWritten(names, ReadFile);
 
         FileContent ReadFile(string name) =>
             folder.Read(name, LogNames.TryReadSnapshot(name, out _) ? SnapshotFormat.MaxFileBytes : SegmentFormat.MaxFileBytes);
     }
 
-    private static LogKeys? Keys(DiskFolder folder)
+    private static LogKeys? Keys(DiskFolder folder, byte[] key)
     {
         LogKeys? keys = null;
         if (StateFiles.Read(folder).State is { } state)
         {
-            _ = DataKeyFile.Read(folder, state.Identity, [], out keys);
+            _ = DataKeyFile.Read(folder, state.Identity, key, out keys);
         }
 
         return keys;
+    }
+
+    private static void RequireKey(string what, DiskFolder folder, byte[] key)
+    {
+        if (StateFiles.Read(folder).State is { } state
+            && DataKeyFile.Read(folder, state.Identity, key, out _) == KeyFileVerdict.Locked)
+        {
+            throw new FailureException(
+                what, key.Length == 0 ? $"{folder.Path} is locked" : $"{folder.Path} is locked with another key",
+                "Name a file that holds the cluster's unlock key with --key-file", ExitCode.Failure);
+        }
     }
 
     private static FailureException Damaged(string what, DiskFolder folder, LogRecovery found, string? states)

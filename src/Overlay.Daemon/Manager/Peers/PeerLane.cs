@@ -81,6 +81,10 @@ internal sealed partial class PeerLane : IAsyncDisposable
             catch (Exception e) when (e is RpcException or OperationCanceledException or IOException or InvalidOperationException)
             {
                 Tell(e);
+                if (e is RpcException { Trailers: var trailers })
+                {
+                    options.Receiver.Superseded(PeerHello.EpochIn(trailers));
+                }
             }
 
             pause = connected ? FirstPause : pause;

@@ -6,7 +6,7 @@ using Overlay.V1;
 namespace Overlay.Daemon.Manager.Peers;
 
 /// <summary>The ways to all other managers. Changed and sent to by one thread; looked at by any.</summary>
-internal sealed class PeerLinks(PeerLinksOptions options) : IAsyncDisposable
+internal sealed class PeerLinks(PeerLinksOptions options) : IPeerLinks, IAsyncDisposable
 {
     private readonly List<Task> closing = [];
     private volatile ImmutableDictionary<ulong, Link> links = [];

@@ -25,10 +25,17 @@ internal sealed record PeerLinksOptions
     /// <summary>How many bytes may wait in a lane; more than a core has on its way to one member.</summary>
     public int OutboxBytes { get; init; } = 24 << 20;
 
-    /// <summary>A connection of its own to a peer that must present the certificate of its node, a manager's.</summary>
-    public GrpcChannel Open(PeerAddress peer) => ManagerEndpoint.OpenWith(
-        peer.Address, Identity.Presented,
-        (presented, along) => ChainVerifier.Fault(presented, along, Identity.Roots, Identity.ClusterId, NodeRole.Manager, Time.GetUtcNow())
+    /// <summary>
+    /// A connection of its own to a peer that must present the certificate of its node, a manager's. One that has expired will
+    /// do: managers that were all off for long must agree before anybody can renew anything.
+    /// </summary>
+    public GrpcChannel Open(PeerAddress peer) => Open(peer, Identity, Time);
+
+    /// <inheritdoc cref="Open(PeerAddress)"/>
+    public static GrpcChannel Open(PeerAddress peer, NodeIdentity identity, TimeProvider time) => ManagerEndpoint.OpenWith(
+        peer.Address, identity.Presented,
+        (presented, along) => ChainVerifier.Fault(
+                presented, along, identity.Roots, identity.ClusterId, NodeRole.Manager, time.GetUtcNow(), expiredToo: true)
             ?? (PeerPrincipal.TryParse(presented!, out PeerPrincipal? principal) && principal.Node == peer.Node
                 ? null
                 : $"it is node {principal?.Node}, not {peer.Node}"));

@@ -8,7 +8,8 @@ namespace Overlay.Daemon.Manager.Peers;
 
 /// <summary>
 /// The bytes of messages that wait for their connection: whoever sends writes them here, whoever owns the connection
-/// takes all that wait at once. Two buffers, used in turn; bounded.
+/// takes all that wait at once. Two buffers, used in turn; bounded. Whoever sends carries the bytes into the connection
+/// himself, where it is idle: a thread that is woken for it first costs more than that.
 /// </summary>
 internal sealed class PeerOutbox(int limitBytes)
 {
@@ -16,7 +17,7 @@ internal sealed class PeerOutbox(int limitBytes)
 
     private readonly Lock gate = new();
     private readonly Channel<bool> news = Channel.CreateBounded<bool>(
-        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
+        new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true, AllowSynchronousContinuations = true });
 
     private ArrayBufferWriter<byte> filling = new(16 << 10);
     private ArrayBufferWriter<byte> taken = new(16 << 10);

@@ -1,10 +1,8 @@
 using Google.Protobuf;
 using Grpc.Core;
-using Microsoft.AspNetCore.Http;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Telemetry;
-using Overlay.Daemon.Trust;
 using Overlay.Raft;
 using Overlay.Raft.Consensus;
 using Overlay.Raft.Wire;
@@ -14,9 +12,9 @@ namespace Overlay.Daemon.Manager.Peers;
 
 /// <summary>The receiving side of the links: judges who speaks, and hands on what it says.</summary>
 internal sealed partial class RaftService(
-    IPeerReceiver receiver, IncomingStreams streams, SnapshotInbox inbox, RefusalLog refusals, Instruments instruments,
+    IPeerReceiver receiver, PeerGate gate, RepairAnswers repairs, IncomingStreams streams, SnapshotInbox inbox, Instruments instruments,
     IHostApplicationLifetime lifetime, ILogger<RaftService> logger)
-    : V1.Raft.RaftBase
+    : RepairService(gate, repairs)
 {
     private static readonly TimeSpan HelloTimeout = TimeSpan.FromSeconds(10);
 
@@ -33,7 +31,12 @@ internal sealed partial class RaftService(
                 return;
             }
 
-            RaftHello hello = Judge(requestStream.Current.Hello, context, static h => h.Lane is RaftLane.Urgent or RaftLane.Bulk);
+            RaftHello hello = Gate.Judge(requestStream.Current.Hello, context);
+            if (hello.Lane is not (RaftLane.Urgent or RaftLane.Bulk))
+            {
+                throw new RpcException(new(StatusCode.InvalidArgument, "The hello names no lane."));
+            }
+
             ended.CancelAfter(Timeout.InfiniteTimeSpan);
             MemberId from = new(hello.From);
             streams.Enter(from, hello.Lane, ended);
@@ -41,6 +44,11 @@ internal sealed partial class RaftService(
             {
                 await responseStream.WriteAsync(new() { Protocol = PeerHello.Protocol }, ended.Token);
                 LogOpened(from, hello.Lane);
+                if (PeerHello.AddressIn(hello) is { Length: > 0 } address)
+                {
+                    receiver.IsAt(from, address);
+                }
+
                 await ReadAsync(from, hello.Lane, requestStream, ended.Token);
             }
             finally
@@ -71,7 +79,7 @@ internal sealed partial class RaftService(
             return;
         }
 
-        MemberId from = new(Judge(requestStream.Current.Hello, context, static _ => true).From);
+        MemberId from = new(Gate.Judge(requestStream.Current.Hello, context).From);
         SnapshotInbox.Arrival arrival = inbox.Begin(from, requestStream.Current);
         await responseStream.WriteAsync(new() { Offset = arrival.Offset }, ended.Token);
         while (!arrival.IsWhole)
@@ -98,22 +106,6 @@ internal sealed partial class RaftService(
 
         LogSnapshot(from, arrival.Bytes.Length);
         await responseStream.WriteAsync(new() { Offset = arrival.Offset, Complete = true }, ended.Token);
-    }
-
-    private RaftHello Judge(RaftHello? hello, ServerCallContext context, Func<RaftHello, bool> isComplete)
-    {
-        HttpContext http = context.GetHttpContext();
-        Status? fault = PeerHello.Fault(hello, PeerPrincipal.Of(http), receiver)
-            ?? (isComplete(hello!) ? null : new Status(StatusCode.InvalidArgument, "The hello names no lane."));
-        if (fault is not { } refused)
-        {
-            return hello!;
-        }
-
-        ConnectionInfo peer = http.Connection;
-        refusals.CallRefused(
-            new System.Net.IPEndPoint(peer.RemoteIpAddress ?? System.Net.IPAddress.None, peer.RemotePort), context.Method, refused.Detail);
-        throw new RpcException(refused);
     }
 
     private async Task ReadAsync(

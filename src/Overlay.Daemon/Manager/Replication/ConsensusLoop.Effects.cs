@@ -21,17 +21,18 @@ internal sealed partial class ConsensusLoop
 
     private void Perform(RaftEffects current)
     {
+        // The disk works while the messages are written, which takes a processor.
+        foreach (LogWrite write in current.Writes)
+        {
+            disk.Write(write, write.Install is { } mark ? received[mark.Index] : null);
+        }
+
         foreach (ref readonly RaftMessage message in CollectionsMarshal.AsSpan(current.Messages))
         {
             if (links?.TrySend(message.To, LaneOf(message.Kind), message) != true && message.Kind == MessageKind.Append)
             {
                 core.Unreachable(message.To);
             }
-        }
-
-        foreach (LogWrite write in current.Writes)
-        {
-            disk.Write(write, write.Install is { } mark ? received[mark.Index] : null);
         }
 
         if (current.Diverged is [var divergence, ..])
@@ -98,7 +99,7 @@ internal sealed partial class ConsensusLoop
         machine.Applied(lastApplied.Index);
         if (lastApplied.Index >= snapshotDue && !snapshotting)
         {
-            SaveSnapshot();
+            SnapshotIfWorthIt();
         }
     }
 
@@ -119,6 +120,19 @@ internal sealed partial class ConsensusLoop
         machine.Applied(mark.Index);
     }
 
+    private void SnapshotIfWorthIt()
+    {
+        ulong due = SnapshotPace.Due(lastSnapshot, setup.SnapshotEvery, machine.Objects);
+        if (lastApplied.Index >= due)
+        {
+            SaveSnapshot();
+        }
+        else
+        {
+            snapshotDue = due;
+        }
+    }
+
     /// <summary>The state is captured here; its bytes are made and written elsewhere.</summary>
     private void SaveSnapshot()
     {
@@ -126,7 +140,7 @@ internal sealed partial class ConsensusLoop
         SnapshotMark mark = lastApplied;
         Raft.Configuration members = core.Configuration;
         Func<byte[]> encode = machine.Capture();
-        _ = Task.Run(() =>
+        _ = setup.Beside(() =>
         {
             try
             {
@@ -138,6 +152,8 @@ internal sealed partial class ConsensusLoop
             {
                 Tell(() => throw new InvariantException($"a snapshot can be encoded ({e.Message})"));
             }
+
+            return Task.CompletedTask;
         });
     }
 
@@ -166,13 +182,11 @@ internal sealed partial class ConsensusLoop
         RaftMessage announcement = wanted with { Snapshot = lastApplied, Configuration = core.Configuration };
         Func<byte[]> encode = machine.Capture();
         CancellationToken cancellationToken = sending.Token;
-        _ = Task.Run(
-            async () =>
-            {
-                bool sent = links is not null && await links.SendSnapshotAsync(to, announcement, encode(), cancellationToken);
-                Tell(() => core.SnapshotSent(to, sent));
-            },
-            cancellationToken);
+        _ = setup.Beside(async () =>
+        {
+            bool sent = links is not null && await links.SendSnapshotAsync(to, announcement, encode(), cancellationToken);
+            Tell(() => core.SnapshotSent(to, sent));
+        });
     }
 
     [LoggerMessage(EventId = 750, Level = LogLevel.Information, Message = "This manager is {Role} in term {Term}, the leader is {Leader}")]

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Collections.Immutable;
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using Microsoft.Extensions.Logging;
@@ -23,7 +24,7 @@ internal sealed partial class ConsensusLoop : IConsensus
     private readonly ILogger logger;
     private readonly Prng prng;
     private readonly RaftCore core;
-    private readonly LogThread disk;
+    private readonly ILogThread disk;
     private readonly Lock gate = new();
     private readonly ConcurrentQueue<Action> told = new();
     private readonly List<TaskCompletionSource> idlers = [];
@@ -55,13 +56,21 @@ internal sealed partial class ConsensusLoop : IConsensus
         snapshotDue = lastSnapshot + (ulong)setup.SnapshotEvery;
         view = new(ViewNow());
         configuration = core.Configuration;
-        disk = new(setup.Log, clock.Time, setup.Instruments, logger, signal.Set);
+        disk = setup.Disk?.Invoke(signal.Set) ?? new LogThread(setup.Log, clock.Time, setup.Instruments, logger, signal.Set);
         thread = new(Run) { Name = "raft", IsBackground = true };
     }
 
     public EngineView View => view.Value;
 
     public Task Completion => finished.Task;
+
+    /// <summary>For who drives the loop itself, and watches it.</summary>
+    internal RaftCore Core => core;
+
+    /// <summary>When the next <see cref="Turn"/> is due, if nothing comes before.</summary>
+    /// <remarks>Alone there is nobody to remind of anything, and nobody else to lead.</remarks>
+    internal Instant NextTurn => signal.IsSet ? clock.Now
+        : Instant.Min(IsAlone && core.Role == RaftRole.Leader ? Instant.Never : core.NextDeadline, campaignAt);
 
     private bool IsQuiet =>
         machine.IsIdle && !snapshotting && core.DurableIndex == core.LastIndex && core.AppliedIndex == core.CommitIndex
@@ -72,7 +81,10 @@ internal sealed partial class ConsensusLoop : IConsensus
     public void Start(IStateMachine stateMachine)
     {
         machine = stateMachine;
-        thread.Start();
+        if (setup.HasThread)
+        {
+            thread.Start();
+        }
     }
 
     public ProposeOutcome Propose(ReadOnlyMemory<byte> command) => core.Propose(command);
@@ -92,11 +104,11 @@ internal sealed partial class ConsensusLoop : IConsensus
     }
 
     /// <summary>For operators.</summary>
-    public Task<RaftStatus> StatusAsync()
+    public Task<RaftStatus> StatusAsync(CancellationToken cancellationToken = default)
     {
         TaskCompletionSource<RaftStatus> shown = new(TaskCreationOptions.RunContinuationsAsynchronously);
         Tell(() => shown.TrySetResult(core.Status()));
-        return shown.Task;
+        return shown.Task.WaitAsync(cancellationToken);
     }
 
     /// <summary>Another member leads, if there is one that can; before the ways to it are closed.</summary>
@@ -118,12 +130,15 @@ internal sealed partial class ConsensusLoop : IConsensus
         }
     }
 
+    /// <summary>Another member is to lead; it does so soon, or not at all.</summary>
+    public void TransferTo(MemberId member) => Tell(() => core.TransferTo(member, clock.Now, effects));
+
     /// <summary>Changes who is a member; the answer tells only whether it was taken into the log.</summary>
-    public Task<ProposeOutcome> ChangeAsync(params MemberChange[] changes)
+    public Task<ProposeOutcome> ChangeAsync(ImmutableArray<MemberChange> changes, CancellationToken cancellationToken = default)
     {
         TaskCompletionSource<ProposeOutcome> outcome = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        Tell(() => outcome.TrySetResult(core.ProposeConfiguration(changes)));
-        return outcome.Task;
+        Tell(() => outcome.TrySetResult(core.ProposeConfiguration(changes.AsSpan())));
+        return outcome.Task.WaitAsync(cancellationToken);
     }
 
     public void Dispose()
@@ -160,20 +175,12 @@ internal sealed partial class ConsensusLoop : IConsensus
     {
         try
         {
-            if (IsAlone)
-            {
-                core.Campaign(clock.Now, effects);
-            }
-
-            machine.RoleChanged(View);
-            Settle();
+            Begin();
             Instant? stopAt = null;
             while (!stopping || !MayStop(ref stopAt))
             {
                 WaitForInput(stopAt);
-                Drain();
-                machine.Turn();
-                Settle();
+                Turn();
             }
 
             machine.End(null);
@@ -188,6 +195,27 @@ internal sealed partial class ConsensusLoop : IConsensus
         }
     }
 
+    /// <summary>Before the first <see cref="Turn"/>.</summary>
+    internal void Begin()
+    {
+        if (IsAlone)
+        {
+            core.Campaign(clock.Now, effects);
+        }
+
+        machine.RoleChanged(View);
+        Settle();
+    }
+
+    /// <summary>Everything that has come in, and what follows from it.</summary>
+    internal void Turn()
+    {
+        signal.Reset();
+        Drain();
+        machine.Turn();
+        Settle();
+    }
+
     /// <summary>What was taken is finished, if that takes no longer than it may.</summary>
     private bool MayStop(ref Instant? stopAt)
     {
@@ -197,9 +225,7 @@ internal sealed partial class ConsensusLoop : IConsensus
 
     private void WaitForInput(Instant? stopAt)
     {
-        // Alone there is nobody to remind of anything, and nobody else to lead.
-        Instant until = IsAlone && core.Role == RaftRole.Leader ? Instant.Never : core.NextDeadline;
-        until = Instant.Min(Instant.Min(until, campaignAt), stopAt is null ? Instant.Never : clock.Now + TimeSpan.FromMilliseconds(5));
+        Instant until = Instant.Min(NextTurn, stopAt is null ? Instant.Never : clock.Now + TimeSpan.FromMilliseconds(5));
         if (until == Instant.Never)
         {
             signal.Wait();
@@ -208,8 +234,6 @@ internal sealed partial class ConsensusLoop : IConsensus
         {
             signal.Wait(pause + TimeSpan.FromMilliseconds(1));
         }
-
-        signal.Reset();
     }
 
     private void Drain()

@@ -32,4 +32,13 @@ internal sealed record ConsensusSetup
 
     /// <summary>Entries from one snapshot to the next.</summary>
     public int SnapshotEvery { get; init; } = SnapshotEveryEntries;
+
+    /// <summary>Who writes the log, and wakes the loop afterwards; null: a thread of its own.</summary>
+    public Func<Action, ILogThread>? Disk { get; init; }
+
+    /// <summary>Does what takes long beside the loop.</summary>
+    public Func<Func<Task>, Task> Beside { get; init; } = Task.Run;
+
+    /// <summary>False: whoever made the loop calls <see cref="ConsensusLoop.Begin"/> and then <see cref="ConsensusLoop.Turn"/>.</summary>
+    public bool HasThread { get; init; } = true;
 }

@@ -9,6 +9,9 @@ internal interface IStateMachine
     /// <summary>Of the state after the last entry; equal on all members that have applied it.</summary>
     ulong Hash { get; }
 
+    /// <summary>How many the state has: a snapshot costs as much.</summary>
+    int Objects { get; }
+
     /// <summary>Nobody waits for anything.</summary>
     bool IsIdle { get; }
 

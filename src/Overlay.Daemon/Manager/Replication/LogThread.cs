@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Threading.Channels;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Telemetry;
@@ -12,7 +11,7 @@ namespace Overlay.Daemon.Manager.Replication;
 /// The one user of the log on disk: performs a core's writes in order on a thread of its own, and snapshots between them.
 /// A failed write ends it; it is never tried again.
 /// </summary>
-internal sealed partial class LogThread : IDisposable
+internal sealed partial class LogThread : ILogThread
 {
     private static readonly TimeSpan SettleAfter = TimeSpan.FromSeconds(1);
 
@@ -21,8 +20,15 @@ internal sealed partial class LogThread : IDisposable
     private readonly Instruments instruments;
     private readonly ILogger logger;
     private readonly Action wake;
-    private readonly Channel<Job> jobs = Channel.CreateUnbounded<Job>(new() { SingleReader = true });
+    private readonly object gate = new();
+    private readonly Queue<Job> jobs = new();
     private readonly Thread thread;
+    private bool ending;
+    private long writes;
+    private long writesBefore;
+    private ITimer? quiet;
+    private bool isTimed;
+    private bool isQuiet;
     private ulong completed;
     private volatile Exception? failure;
 
@@ -44,20 +50,26 @@ internal sealed partial class LogThread : IDisposable
     public Exception? Failure => failure;
 
     /// <param name="received">The snapshot that the write installs.</param>
-    public void Write(in LogWrite write, LogSnapshot? received) => jobs.Writer.TryWrite(new(write, received, null));
+    public void Write(in LogWrite write, LogSnapshot? received) => Give(new(write, received, null));
 
     /// <param name="done">Called on this thread: whether it was saved.</param>
-    public void Save(LogSnapshot snapshot, Action<bool> done) => jobs.Writer.TryWrite(new(null, snapshot, done));
+    public void Save(LogSnapshot snapshot, Action<bool> done) => Give(new(null, snapshot, done));
 
     /// <param name="done">Called on this thread when all before is done.</param>
-    public void Pass(Action done) => jobs.Writer.TryWrite(new(null, null, _ => done()));
+    public void Pass(Action done) => Give(new(null, null, _ => done()));
 
     public string? Shortage(long needed = 0) => log.Shortage(needed);
 
     public void Dispose()
     {
-        jobs.Writer.TryComplete();
+        lock (gate)
+        {
+            ending = true;
+            Monitor.Pulse(gate);
+        }
+
         thread.Join();
+        quiet?.Dispose();
         log.Dispose();
     }
 
@@ -107,40 +119,67 @@ internal sealed partial class LogThread : IDisposable
         return true;
     }
 
+    private void Give(in Job job)
+    {
+        lock (gate)
+        {
+            jobs.Enqueue(job);
+            if (job.Write is not null)
+            {
+                writes++;
+                isQuiet = false;
+            }
+
+            Monitor.Pulse(gate);
+        }
+    }
+
+    /// <summary>Waits as a thread does: whoever gives a job wakes this one, with nobody in between.</summary>
+    /// <returns>False: there will be no more.</returns>
     private bool Next(out Job job)
     {
         while (true)
         {
-            if (jobs.Reader.TryRead(out job))
+            lock (gate)
             {
-                return true;
+                while (jobs.Count == 0 && !ending && !(isQuiet && log.IsUnsettled))
+                {
+                    TimeTheQuiet();
+                    Monitor.Wait(gate);
+                }
+
+                if (!(isQuiet && log.IsUnsettled))
+                {
+                    return jobs.TryDequeue(out job);
+                }
             }
 
-            // A thread of its own may wait; no task of the pool is held.
-            ValueTask<bool> ready = jobs.Reader.WaitToReadAsync();
-            if (!(ready.IsCompleted ? ready.Result : WaitAndSettle(ready.AsTask())))
-            {
-                return false;
-            }
+            // Nobody waits for this sync.
+            log.Settle();
         }
     }
 
-    private bool WaitAndSettle(Task<bool> ready)
+    private void TimeTheQuiet()
     {
-        if (log.IsUnsettled)
+        if (isTimed || !log.IsUnsettled)
         {
-            try
-            {
-                return ready.WaitAsync(SettleAfter, time).GetAwaiter().GetResult();
-            }
-            catch (TimeoutException)
-            {
-                // Nobody waits for this sync.
-                log.Settle();
-            }
+            return;
         }
 
-        return ready.GetAwaiter().GetResult();
+        isTimed = true;
+        writesBefore = writes;
+        quiet ??= time.CreateTimer(_ => QuietEnds(), null, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        quiet.Change(SettleAfter, Timeout.InfiniteTimeSpan);
+    }
+
+    private void QuietEnds()
+    {
+        lock (gate)
+        {
+            isTimed = false;
+            isQuiet = writes == writesBefore;
+            Monitor.Pulse(gate);
+        }
     }
 
     [LoggerMessage(EventId = 703, Level = LogLevel.Warning, Message = "No snapshot was taken: {Why}")]

@@ -16,7 +16,7 @@ internal static class Flaky
     public static int Run(GossipSettings settings)
     {
         int nodes = settings.Nodes ?? 1000;
-        string arm = settings.Arm ?? "overlayd-trials";
+        string arm = settings.Arm ?? "overlayd";
         foreach (string kind in (string[])["loss80", "flipflop"])
         {
             foreach (ulong seed in settings.SeedRange(1))
@@ -97,9 +97,14 @@ internal static class Flaky
                     Console.Error.WriteLine($"{at:0.00} s, {node.Name}: lost {string.Join(' ', view.Lost)}; gained {string.Join(' ', view.Gained)}");
                 }
             }
-            else if (change is GossipEvent.MemberChanged { Member.State: MemberState.Dead, Previous: not MemberState.Dead })
+            else if (change is GossipEvent.MemberChanged told)
             {
-                deaths++;
+                deaths += told is { Member.State: MemberState.Dead, Previous: not MemberState.Dead } ? 1 : 0;
+                if (trace)
+                {
+                    Console.Error.WriteLine(
+                        $"{(world.Now - start).TotalSeconds:0.00} s, {node.Name}: {told.Member.Name} is {told.Member.State} ({told.Member.Incarnation})");
+                }
             }
         }
 

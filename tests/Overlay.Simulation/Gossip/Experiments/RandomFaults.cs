@@ -52,7 +52,7 @@ internal static class RandomFaults
     private static GossipWorld Play(ulong seed, bool trace, out string? failure)
     {
         Prng shape = new(seed ^ 0x5eed);
-        GossipArm arm = GossipArm.Ours with { Options = SwimOptions.Lan with { SettleTime = TimeSpan.FromSeconds(3), TrialObservers = 8 } };
+        GossipArm arm = GossipArm.Ours with { Options = SwimOptions.Lan with { SettleTime = TimeSpan.FromSeconds(3) } };
         GossipWorld world = new(3 + shape.Next(10), seed, arm) { Loss = shape.Chance(0.4) ? 0 : shape.NextDouble() * 0.15 };
         RulesWatch watch = new(world, trace);
         try

@@ -23,11 +23,11 @@ public sealed class MemoryScavengerTests
         Assert.False(scavenger.IsDue(20 * Megabyte));
         Assert.True(scavenger.IsDue(20 * Megabyte));
         scavenger.Scavenged(25 * Megabyte);
-        for (int i = 1; i <= 7; i++)
+        for (int i = 1; i <= 3; i++)
         {
             Assert.False(scavenger.IsDue((25 + i) * Megabyte));
         }
 
-        Assert.True(scavenger.IsDue(33 * Megabyte));
+        Assert.True(scavenger.IsDue(29 * Megabyte));
     }
 }

@@ -72,6 +72,8 @@ public sealed partial class CliPageTests
     [InlineData("NodeView")]
     [InlineData("NetworkView")]
     [InlineData("PeerView")]
+    [InlineData("ServiceView")]
+    [InlineData("BackendView")]
     [InlineData("SandboxView")]
     [InlineData("EndpointView")]
     [InlineData("GossipMemberView")]

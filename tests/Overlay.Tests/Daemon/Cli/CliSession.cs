@@ -12,6 +12,9 @@ internal sealed class CliSession
     /// <summary>What standard input holds.</summary>
     public string Input { get; set; } = "";
 
+    /// <summary>What somebody types when asked for a secret; null: nobody sits there.</summary>
+    public string? Typed { get; set; }
+
     /// <summary>The real clock, for calls whose deadline must lie ahead; else a clock that stands still.</summary>
     public TimeProvider Time { get; set; } = new StillTime();
 
@@ -49,6 +52,11 @@ internal sealed class CliSession
             OutIsTerminal = false,
             Environment = name => environment.GetValueOrDefault(name),
             Time = Time,
+            AskSecret = Typed is null ? null : prompt =>
+            {
+                error.Write(prompt);
+                return Typed;
+            },
         };
         int exitCode = await CommandLine.RunAsync(arguments, terminal, RunAgent, TestContext.Current.CancellationToken);
         return new(exitCode, output.ToString(), error.ToString());

@@ -96,6 +96,9 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
     public override Task<RemoveNodeResponse> RemoveNode(RemoveNodeRequest request, ServerCallContext context) =>
         AnswerAsync<RemoveNodeResponse>(request, context);
 
+    public override Task<UpdateNodeResponse> UpdateNode(UpdateNodeRequest request, ServerCallContext context) =>
+        AnswerAsync<UpdateNodeResponse>(request, context);
+
     public override Task<NetworkView> CreateNetwork(CreateNetworkRequest request, ServerCallContext context) =>
         AnswerAsync<NetworkView>(request, context);
 
@@ -108,6 +111,19 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
     public override Task<RemoveNetworkResponse> RemoveNetwork(
         RemoveNetworkRequest request, ServerCallContext context) =>
         AnswerAsync<RemoveNetworkResponse>(request, context);
+
+    public override Task<ServiceView> CreateService(CreateServiceRequest request, ServerCallContext context) =>
+        AnswerAsync<ServiceView>(request, context);
+
+    public override Task<ListServicesResponse> ListServices(ListServicesRequest request, ServerCallContext context) =>
+        AnswerAsync<ListServicesResponse>(request, context);
+
+    public override Task<ServiceView> InspectService(InspectServiceRequest request, ServerCallContext context) =>
+        AnswerAsync<ServiceView>(request, context);
+
+    public override Task<RemoveServiceResponse> RemoveService(
+        RemoveServiceRequest request, ServerCallContext context) =>
+        AnswerAsync<RemoveServiceResponse>(request, context);
 
     public override Task<SandboxView> CreateSandbox(CreateSandboxRequest request, ServerCallContext context) =>
         AnswerAsync<SandboxView>(request, context);
@@ -132,6 +148,24 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
 
     public override Task<EndpointView> InspectEndpoint(InspectEndpointRequest request, ServerCallContext context) =>
         AnswerAsync<EndpointView>(request, context);
+
+    public override Task<UnlockResponse> Unlock(UnlockRequest request, ServerCallContext context) =>
+        AnswerAsync<UnlockResponse>(request, context);
+
+    public override Task<UnlockKeyResponse> ShowUnlockKey(ShowUnlockKeyRequest request, ServerCallContext context) =>
+        AnswerAsync<UnlockKeyResponse>(request, context);
+
+    public override Task<UnlockKeyResponse> RotateUnlockKey(RotateUnlockKeyRequest request, ServerCallContext context) =>
+        AnswerAsync<UnlockKeyResponse>(request, context);
+
+    public override Task<UpdateClusterResponse> UpdateCluster(UpdateClusterRequest request, ServerCallContext context) =>
+        AnswerAsync<UpdateClusterResponse>(request, context);
+
+    public override Task<BackupResponse> Backup(BackupRequest request, ServerCallContext context) =>
+        AnswerAsync<BackupResponse>(request, context);
+
+    public override Task<InitResponse> Restore(RestoreRequest request, ServerCallContext context) =>
+        AnswerAsync<InitResponse>(request, context);
 
     private async Task<T> AnswerAsync<T>(IMessage request, ServerCallContext context)
         where T : IMessage

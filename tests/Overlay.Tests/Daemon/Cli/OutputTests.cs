@@ -51,6 +51,32 @@ public sealed class OutputTests
     }
 
     [Fact]
+    public void A_service_is_one_row_that_counts_its_backends_in_names_and_all()
+    {
+        ServiceView view = new()
+        {
+            Service = new()
+            {
+                Id = "0000000000001",
+                Name = "web",
+                EndpointMode = EndpointMode.Dnsrr,
+                CreatedUnixMs = StillTime.Ago(TimeSpan.FromMinutes(3)),
+            },
+            Network = "blue",
+            Backends = { new BackendView { InNames = true }, new BackendView() },
+        };
+        string[] rows = Print(Plain, output => output.List(Listings.Services, [view])).Split('\n');
+        Assert.Matches("^ID +NAME +NETWORK +MODE +BACKENDS +CREATED$", rows[0]);
+        Assert.Matches("^0000000000001 +web +blue +dnsrr +1/2 +3 minutes ago$", rows[1]);
+        foreach (string filter in new[] { "name=we", "network=blue", "mode=DNSRR", "id=0" })
+        {
+            Assert.Equal("0000000000001\n", Print(Plain with { Quiet = true, Filters = [filter] }, output => output.List(Listings.Services, [view])));
+        }
+
+        Assert.Equal("", Print(Plain with { Quiet = true, Filters = ["mode=vip"] }, output => output.List(Listings.Services, [view])));
+    }
+
+    [Fact]
     public void An_empty_table_is_its_headings() => Assert.Equal(
         "NAME   NAMESPACE   NETWORKS   ADDRESSES\n",
         Print(Plain, static output => output.List(Listings.Sandboxes, [])));
@@ -88,7 +114,7 @@ public sealed class OutputTests
             Plain with { Filters = ["nam=x"] }, static output => output.List(Listings.Nodes, [])));
         Assert.Equal(
             "cannot filter nodes by 'nam': there is no such filter; did you mean name? "
-            + "Use id, label, name, role, status.",
+            + "Use availability, id, label, name, role, status.",
             failed.Failure.Sentence);
         Assert.Equal(ExitCode.Usage, failed.Failure.ExitCode);
     }

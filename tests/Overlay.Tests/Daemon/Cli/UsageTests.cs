@@ -54,6 +54,25 @@ public sealed class UsageTests
         "overlayd network ls")]
     [InlineData("status --filter name=a", "overlayd status has no option '--filter'.", "overlayd status")]
     [InlineData("network rm", "overlayd network rm needs NETWORK.", "overlayd network rm")]
+    [InlineData("service", "overlayd service needs a command: create, ls, inspect, rm.", "overlayd service")]
+    [InlineData("service create --network blue", "overlayd service create needs NAME.", "overlayd service create")]
+    [InlineData("service create web", "overlayd service create needs --network.", "overlayd service create")]
+    [InlineData("service create web --network", "--network needs a value: NETWORK.", "overlayd service create")]
+    [InlineData(
+        "service create web --network blue --endpoint-mode rr", "--endpoint-mode is 'rr': use vip or dnsrr.", "overlayd service create")]
+    [InlineData(
+        "service create web --network blue --publish 80", "overlayd service create has no option '--publish'.", "overlayd service create")]
+    [InlineData("service inspect", "overlayd service inspect needs SERVICE.", "overlayd service inspect")]
+    [InlineData("service rm", "overlayd service rm needs SERVICE.", "overlayd service rm")]
+    [InlineData(
+        "attach blue web --service api:0", "--service is 'api:0': use a service's name, and maybe a weight from 1 to 65535, like web:10.",
+        "overlayd attach")]
+    [InlineData(
+        "attach blue web --service api:65536",
+        "--service is 'api:65536': use a service's name, and maybe a weight from 1 to 65535, like web:10.", "overlayd attach")]
+    [InlineData(
+        "attach blue web --service :1", "--service is ':1': use a service's name, and maybe a weight from 1 to 65535, like web:10.",
+        "overlayd attach")]
     [InlineData("attach blue", "attach takes either SANDBOX or --pid.", "overlayd attach")]
     [InlineData("attach blue web --pid 7", "attach takes either SANDBOX or --pid.", "overlayd attach")]
     [InlineData("attach blue --pid 0", "--pid is '0': use a number from 1 to 4194304.", "overlayd attach")]
@@ -72,6 +91,16 @@ public sealed class UsageTests
     [InlineData("init --cert-expiry 5m", "--cert-expiry is shorter than 1h: use at least 1h.", "overlayd init")]
     [InlineData(
         "init --data-path-port 80", "--data-path-port is '80': use a number from 1024 to 65535.", "overlayd init")]
+    [InlineData("node update host2", "overlayd node update needs --availability, --label-add or --label-rm.", "overlayd node update")]
+    [InlineData("node update --availability drain", "overlayd node update needs NODE.", "overlayd node update")]
+    [InlineData(
+        "node update --availability off host2", "--availability is 'off': use active, pause or drain.", "overlayd node update")]
+    [InlineData("node update --label-add =x host2", "--label-add is '=x': write it like tier=front.", "overlayd node update")]
+    [InlineData(
+        "update --replace-managers 9s", "--replace-managers is '9s': use off or a duration from 10s to 30d, like 10m.", "overlayd update")]
+    [InlineData(
+        "update --replace-managers never", "--replace-managers is 'never': use off or a duration from 10s to 30d, like 10m.",
+        "overlayd update")]
     [InlineData("join --token t", "overlayd join needs HOST:PORT.", "overlayd join")]
     [InlineData(
         "join --token t 10.0.0.1:0",
@@ -170,12 +199,15 @@ public sealed class UsageTests
     [Fact]
     public void The_verbs_are_those_promised() => Assert.Equal(
         [
-            "attach", "ca rotate", "ca show", "completion", "detach", "endpoint inspect", "endpoint ls",
+            "attach", "backup", "ca rotate", "ca show", "completion", "detach", "endpoint inspect", "endpoint ls",
             "gossip event", "gossip events", "gossip force-leave", "gossip join", "gossip key", "gossip keys", "gossip ls",
             "gossip query", "gossip rotate", "gossip rtt", "init", "join", "leave",
-            "network create", "network inspect", "network ls", "network rm", "node inspect", "node ls", "node rm",
-            "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "status",
-            "store dump", "store repair", "store verify", "token rotate", "token show", "version",
+            "network create", "network inspect", "network ls", "network rm", "node demote", "node inspect", "node ls", "node promote", "node rm",
+            "node update",
+            "restore", "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "service create", "service inspect",
+            "service ls", "service rm", "status",
+            "store dump", "store repair", "store verify", "token rotate", "token show", "unlock", "unlock-key rotate", "unlock-key show",
+            "update", "version",
         ],
         CompletionNode.OfTree(Tree()).Where(static n => n.Path.Length > 0 && n.Commands.Count == 0)
             .Select(static n => n.Path).Order(StringComparer.Ordinal));

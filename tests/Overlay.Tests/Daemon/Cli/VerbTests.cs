@@ -50,6 +50,11 @@ public sealed class VerbTests : IAsyncLifetime
         agent.Answers<ListNetworksRequest>(new ListNetworksResponse { Networks = { network } });
         agent.Answers<InspectNetworkRequest>(network);
         agent.Answers<RemoveNetworkRequest>(new RemoveNetworkResponse { Id = "n1" });
+        ServiceView service = new() { Service = new ServiceObject { Id = "s1", Name = "api" }, Network = "blue" };
+        agent.Answers<CreateServiceRequest>(service);
+        agent.Answers<ListServicesRequest>(new ListServicesResponse { Services = { service } });
+        agent.Answers<InspectServiceRequest>(service);
+        agent.Answers<RemoveServiceRequest>(new RemoveServiceResponse { Id = "s1", Endpoints = 2 });
         agent.Answers<CreateSandboxRequest>(sandbox);
         agent.Answers<ListSandboxesRequest>(new ListSandboxesResponse { Sandboxes = { sandbox } });
         agent.Answers<RemoveSandboxRequest>(new RemoveSandboxResponse());
@@ -96,6 +101,19 @@ public sealed class VerbTests : IAsyncLifetime
     [InlineData("network ls -q", "{ }", "n1\n")]
     [InlineData("network rm blue", "{ \"network\": \"blue\" }", "blue\n")]
     [InlineData("network remove blue", "{ \"network\": \"blue\" }", "blue\n")]
+    [InlineData(
+        "service create web --network blue",
+        "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_VIP\", \"requestId\": \"*\" }",
+        "s1\n")]
+    [InlineData(
+        "service create --network blue --endpoint-mode dnsrr --label a=b --label c web",
+        "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_DNSRR\", "
+        + "\"labels\": { \"a\": \"b\", \"c\": \"\" }, \"requestId\": \"*\" }",
+        "s1\n")]
+    [InlineData("service ls -q", "{ }", "s1\n")]
+    [InlineData("service list --network blue -q --filter mode=dnsrr", "{ \"network\": \"blue\" }", "")]
+    [InlineData("service rm web", "{ \"service\": \"web\" }", "web\n")]
+    [InlineData("service remove web", "{ \"service\": \"web\" }", "web\n")]
     [InlineData("sandbox create web", "{ \"name\": \"web\" }", "web\n")]
     [InlineData("sandbox ls -q", "{ }", "web\n")]
     [InlineData("sandbox rm web -f", "{ \"name\": \"web\", \"force\": true }", "web\n")]
@@ -105,6 +123,13 @@ public sealed class VerbTests : IAsyncLifetime
         "{ \"network\": \"blue\", \"sandbox\": \"web\", \"name\": \"www\", "
         + "\"aliases\": [ \"a\", \"b\" ], \"ipv4\": \"10.0.0.9\", "
         + "\"ipv6\": \"fd00::9\", \"mac\": \"02:42:0a:00:00:09\", \"interface\": \"net0\", \"requestId\": \"*\" }",
+        "e1\n")]
+    [InlineData(
+        "attach blue web --service api",
+        "{ \"network\": \"blue\", \"sandbox\": \"web\", \"requestId\": \"*\", \"service\": \"api\" }", "e1\n")]
+    [InlineData(
+        "attach blue web --service api:65535",
+        "{ \"network\": \"blue\", \"sandbox\": \"web\", \"requestId\": \"*\", \"service\": \"api\", \"weight\": 65535 }",
         "e1\n")]
     [InlineData("attach blue --pid 42", "{ \"network\": \"blue\", \"sandbox\": \"42\", \"requestId\": \"*\" }", "e1\n")]
     [InlineData(
@@ -128,6 +153,7 @@ public sealed class VerbTests : IAsyncLifetime
     [Theory]
     [InlineData("network inspect blue", "{ \"network\": \"blue\" }", "\"name\": \"blue\"")]
     [InlineData("network inspect --verbose blue", "{ \"network\": \"blue\", \"verbose\": true }", "\"leases\": []")]
+    [InlineData("service inspect web", "{ \"service\": \"web\" }", "\"backends\": []")]
     [InlineData("node inspect self", "{ \"node\": \"self\" }", "\"hostname\": \"host1\"")]
     [InlineData("endpoint inspect web", "{ \"endpoint\": \"web\" }", "\"ipv4\": \"10.0.0.2/24\"")]
     [InlineData("network ls --format json", "{ }", "\"id\": \"n1\"")]
@@ -163,6 +189,10 @@ public sealed class VerbTests : IAsyncLifetime
             "web has 10.0.0.2/24 and fd00::2/64 on eth0 in network blue.\n",
             (await session.RunAsync("attach", "blue", "web")).Error);
         Assert.Equal("", (await session.RunAsync("attach", "-q", "blue", "web")).Error);
+        Assert.Equal(
+            "The 2 endpoints that were its backends go on without the name web.\n",
+            (await session.RunAsync("service", "rm", "web")).Error);
+        Assert.Equal("", (await session.RunAsync("service", "rm", "-q", "web")).Error);
         Assert.Equal("This node has left the cluster.\n", (await session.RunAsync("leave")).Error);
     }
 
@@ -187,6 +217,7 @@ public sealed class VerbTests : IAsyncLifetime
     [Theory]
     [InlineData("network", "blue\n")]
     [InlineData("node", "host1\n")]
+    [InlineData("service", "api\n")]
     [InlineData("sandbox", "web\n")]
     [InlineData("endpoint", "e1\nweb\n")]
     [InlineData("role", "manager\nworker\n")]

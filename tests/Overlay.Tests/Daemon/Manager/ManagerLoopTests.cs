@@ -50,8 +50,13 @@ public sealed class ManagerLoopTests
         await rig.CreateAsync("blue");
         await rig.SettleAsync();
         Assert.IsType<DiskOperation.Write>(rig.Folder.Journal[^1]);
-        await rig.Time.PassToNextTimerAsync(Cancelled);
-        await rig.SettleAsync();
+        // The first timer may have begun before the last write.
+        for (int passed = 0; passed < 2 && rig.Folder.Journal[^1] is not DiskOperation.SyncFile; passed++)
+        {
+            await rig.Time.PassToNextTimerAsync(Cancelled);
+            await rig.SettleAsync();
+        }
+
         Assert.IsType<DiskOperation.SyncFile>(rig.Folder.Journal[^1]);
 
         // Now even the power failure that follows leaves no room for doubt.

@@ -40,7 +40,7 @@ internal sealed class CrashModel
                 Name(names, operation);
                 pendingNames.Add(operation);
                 break;
-            case DiskOperation.Rename or DiskOperation.Delete:
+            case DiskOperation.Rename or DiskOperation.Delete or DiskOperation.Link:
                 Name(names, operation);
                 pendingNames.Add(operation);
                 break;
@@ -140,6 +140,9 @@ internal sealed class CrashModel
                 break;
             case DiskOperation.Rename rename when names.Remove(rename.From, out int file):
                 names[rename.To] = file;
+                break;
+            case DiskOperation.Link link when names.TryGetValue(link.From, out int linked):
+                names[link.To] = linked;
                 break;
             case DiskOperation.Delete delete:
                 names.Remove(delete.Name);

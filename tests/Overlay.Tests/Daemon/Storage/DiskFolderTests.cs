@@ -96,9 +96,10 @@ public sealed class DiskFolderTests : IDisposable
         bytes[SegmentFormat.EntriesOffset] ^= 1;
         File.WriteAllBytes(path, bytes);
         Assert.Equal(
-            $"{path} is damaged (offset 1048576: entry 1 does not validate, though entries up to 2 were durable): put a backup of {Folder} "
-                + $"in its place and type `systemctl restart overlayd`, or, to keep it for repair and begin a new cluster, "
-                + $"`mv {temporary.Path} {temporary.Path}.damaged && systemctl restart overlayd && overlayd init`",
+            $"{path} is damaged (offset 1048576: entry 1 does not validate, though entries up to 2 were durable): see what is left "
+                + $"with `overlayd store repair`, put a backup of {Folder} in its place and type `systemctl restart overlayd`, or, to keep it and begin "
+                + $"from a backup of the cluster, `mv {temporary.Path} {temporary.Path}.damaged && systemctl restart overlayd && "
+                + "overlayd restore FILE` (without one, `overlayd init`)",
             Assert.Throws<StorageCorruptException>(() => LogStore.Open(Folder, out _)).Message);
         Assert.Equal(bytes, File.ReadAllBytes(path));
     }

@@ -20,6 +20,8 @@ internal abstract record DiskOperation
 
     public sealed record Rename(string From, string To) : DiskOperation;
 
+    public sealed record Link(string From, string To) : DiskOperation;
+
     public sealed record Delete(string Name) : DiskOperation;
 
     public sealed record SyncFolder : DiskOperation;
@@ -83,6 +85,12 @@ internal sealed class ModelFolder : ILogFolder
         Tell(new DiskOperation.Rename(from, to));
         names[to] = names[from];
         names.Remove(from);
+    }
+
+    public void Link(string from, string to)
+    {
+        Tell(new DiskOperation.Link(from, to));
+        names[to] = names[from];
     }
 
     public void Delete(string name)

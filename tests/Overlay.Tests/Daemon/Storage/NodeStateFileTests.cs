@@ -166,6 +166,8 @@ public sealed class NodeStateFileTests : IDisposable
     [InlineData("interface")]
     [InlineData("ipv4")]
     [InlineData("ipv6")]
+    [InlineData("service")]
+    [InlineData("weight")]
     [InlineData("resting address")]
     [InlineData("resting network")]
     public void What_the_node_could_not_take_back_is_named(string what)
@@ -182,6 +184,8 @@ public sealed class NodeStateFileTests : IDisposable
             "interface" => () => endpoint.Interface = "sixteencharacter",
             "ipv4" => () => endpoint.Ipv4 = "fd09::9",
             "ipv6" => () => endpoint.Ipv6 = "10.0.0.1",
+            "service" => () => endpoint.ServiceId = "web",
+            "weight" => () => endpoint.Weight = 65536,
             "resting address" => () => state.Resting[0].Address = "nowhere",
             _ => () => state.Resting[0].NetworkId = "",
         };

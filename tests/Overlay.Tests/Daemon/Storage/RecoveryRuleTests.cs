@@ -180,8 +180,10 @@ public sealed class RecoveryRuleTests
     [Fact]
     public void A_failed_write_names_the_file_and_makes_the_log_unusable()
     {
-        ModelFolder folder = new() { Before = static _ => throw new IOException("No space left on device : '/model/log/x'") };
+        ModelFolder folder = new();
         using LogStore log = LogRig.Open(folder, out _);
+        folder.Journal.Clear();
+        folder.Before = static _ => throw new IOException("No space left on device : '/model/log/x'");
         StorageWriteException failed = Assert.Throws<StorageWriteException>(() => log.Append([LogRig.Entry(1)]));
         Assert.Equal(
             "/model/log/0000000001-00000000000000000001.segment could not be written (No space left on device): "

@@ -9,6 +9,8 @@ namespace Overlay.Tests.Daemon.Trust;
 /// <summary>Who may call what, by real handshakes with the real manager.</summary>
 public sealed class CallerTests : IAsyncLifetime
 {
+    private const string NoManager = "the caller is no manager of this cluster (any more)";
+
     private TrustCluster cluster = null!;
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
@@ -66,6 +68,52 @@ public sealed class CallerTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_manager_by_its_certificate_alone_is_none_any_more()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Identity(cluster.Authority, new(9), NodeRole.Manager));
+        RpcException refused = await ListRefusedAsync(channel);
+        Assert.Equal((StatusCode.PermissionDenied, NoManager), (refused.StatusCode, refused.Status.Detail));
+        cluster.ToldOnce("/overlay.v1.Control/ListNodes", "no manager of this cluster");
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Nobody_but_a_manager_speaks_for_another_node(bool withManagersCertificate)
+    {
+        NodeIdentity caller = withManagersCertificate
+            ? cluster.Identity(cluster.Authority, new(9), NodeRole.Manager)
+            : cluster.Worker();
+        using GrpcChannel channel = cluster.Call(caller);
+        RpcException refused = await ReleaseForAsync(channel, TrustCluster.ManagerNode.ToString());
+        Assert.Equal((StatusCode.PermissionDenied, NoManager), (refused.StatusCode, refused.Status.Detail));
+    }
+
+    [Theory]
+    [InlineData("nobody", StatusCode.InvalidArgument, "cannot be read")]
+    [InlineData(null, StatusCode.PermissionDenied, "it was removed from the cluster")]
+    public async Task A_manager_speaks_for_nodes_that_there_are(string? node, StatusCode code, string words)
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Manager);
+        RpcException refused = await ReleaseForAsync(channel, node ?? new NodeId(77).ToString());
+        Assert.Equal(code, refused.StatusCode);
+        Assert.Contains(words, refused.Status.Detail, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Of_the_operators_calls_managers_may_make_those_that_go_to_the_leader_and_workers_none()
+    {
+        using GrpcChannel channel = cluster.Call(cluster.Worker());
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
+            await new V1.Admin.AdminClient(channel).RotateTokenAsync(new(), cancellationToken: Cancelled));
+        Assert.Equal((StatusCode.PermissionDenied, "a worker may not call it"), (refused.StatusCode, refused.Status.Detail));
+        using GrpcChannel managers = cluster.Call(cluster.Manager);
+        refused = await Assert.ThrowsAsync<RpcException>(async () =>
+            await new V1.Admin.AdminClient(managers).ShowTokenAsync(new(), cancellationToken: Cancelled));
+        Assert.Equal(StatusCode.Unimplemented, refused.StatusCode);
+    }
+
+    [Fact]
     public async Task A_worker_that_the_store_does_not_know_is_not_served()
     {
         using GrpcChannel channel = cluster.Call(cluster.Worker());
@@ -112,8 +160,30 @@ public sealed class CallerTests : IAsyncLifetime
         "it is of cluster fedcba9876543210");
 
     [Fact]
-    public Task An_expired_certificate_ends_the_handshake() => HandshakeRefusedAsync(
-        cluster.Identity(cluster.Authority, TrustCluster.ManagerNode, NodeRole.Manager, daysAgo: 2), "NotTimeValid");
+    public async Task An_expired_certificate_is_renewed_and_serves_for_nothing_else()
+    {
+        NodeIdentity expired = cluster.Identity(cluster.Authority, TrustCluster.ManagerNode, NodeRole.Manager, daysAgo: 2);
+        using GrpcChannel channel = cluster.Call(expired);
+        RpcException refused = await ListRefusedAsync(channel);
+        Assert.Equal((StatusCode.Unauthenticated, "the certificate has expired"), (refused.StatusCode, refused.Status.Detail));
+        cluster.ToldOnce("/overlay.v1.Control/ListNodes", "the certificate has expired");
+        RenewCertificateResponse renewed = await new V1.Agent.AgentClient(channel).RenewCertificateAsync(
+            new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(expired.CreateRequest()) }, cancellationToken: Cancelled);
+        expired.Renew(new(renewed.Certificate.ToByteArray(), []), DateTimeOffset.UtcNow);
+        using GrpcChannel after = cluster.Call(expired);
+        Assert.Single((await new Control.ControlClient(after).ListNodesAsync(new(), cancellationToken: Cancelled)).Nodes);
+    }
+
+    [Fact]
+    public async Task An_expired_certificate_of_a_node_that_was_removed_is_not_renewed()
+    {
+        NodeIdentity expired = cluster.Identity(cluster.Authority, new(9), NodeRole.Worker, daysAgo: 2);
+        using GrpcChannel channel = cluster.Call(expired);
+        RpcException refused = await Assert.ThrowsAsync<RpcException>(async () =>
+            await new V1.Agent.AgentClient(channel).RenewCertificateAsync(
+                new() { CertificateRequest = Google.Protobuf.ByteString.CopyFrom(expired.CreateRequest()) }, cancellationToken: Cancelled));
+        Assert.Equal(StatusCode.PermissionDenied, refused.StatusCode);
+    }
 
     [Fact]
     public async Task A_refusal_counts_and_others_go_on()
@@ -182,6 +252,11 @@ public sealed class CallerTests : IAsyncLifetime
         Assert.Equal(StatusCode.Unavailable, refused.StatusCode);
         cluster.ToldOnce("Refused the certificate of 127.0.0.1:", reason);
     }
+
+    private static Task<RpcException> ReleaseForAsync(GrpcChannel channel, string node) => Assert.ThrowsAsync<RpcException>(async () =>
+        await new V1.Agent.AgentClient(channel).ReleaseAddressAsync(
+            new() { NetworkId = "n", Address = "10.0.0.1" }, new Metadata { { Overlay.Daemon.Manager.LeaderProxy.Caller, node } },
+            cancellationToken: Cancelled));
 
     private static async Task<RpcException> ListRefusedAsync(GrpcChannel channel) =>
         await Assert.ThrowsAsync<RpcException>(async () =>

@@ -14,8 +14,30 @@ public sealed class MethodPolicyTests
     {
         IEnumerable<string> methods = Services.SelectMany(
             static service => service.Methods, static (service, method) => $"/{service.FullName}/{method.Name}");
-        Assert.Equal(methods.Order(StringComparer.Ordinal), MethodPolicy.Listed);
+        Assert.Equal(methods.Order(StringComparer.Ordinal), MethodPolicy.Listed.Where(static m => !IsAdmin(m)));
         Assert.NotEmpty(MethodPolicy.Listed);
+    }
+
+    [Fact]
+    public void Of_the_operators_api_managers_alone_may_call_what_goes_to_the_leader()
+    {
+        string[] passed = [.. MethodPolicy.ForLeader.Where(IsAdmin)];
+        Assert.Equal(passed, MethodPolicy.Listed.Where(IsAdmin));
+        Assert.All(passed, static m => Assert.Equal(MethodPolicy.Access.Managers, MethodPolicy.Of(m)));
+        ServiceDescriptor admin = AdminReflection.Descriptor.Services.Single();
+        Assert.All(passed, m => Assert.Contains(admin.Methods, method => m == $"/{admin.FullName}/{method.Name}"));
+    }
+
+    [Fact]
+    public void What_goes_to_the_leader_is_unary_and_somebodys()
+    {
+        MethodDescriptor[] all = [.. Services.Append(AdminReflection.Descriptor.Services.Single()).SelectMany(static s => s.Methods)];
+        foreach (string path in MethodPolicy.ForLeader)
+        {
+            MethodDescriptor method = all.Single(m => path == $"/{m.Service.FullName}/{m.Name}");
+            Assert.False(method.IsClientStreaming || method.IsServerStreaming, path);
+            Assert.NotEqual(MethodPolicy.Access.Nobody, MethodPolicy.Of(path));
+        }
     }
 
     [Fact]
@@ -59,6 +81,8 @@ public sealed class MethodPolicyTests
         Assert.Equal(worker, MethodPolicy.Allows(parsed, NodeRole.Worker));
         Assert.Equal(manager, MethodPolicy.Allows(parsed, NodeRole.Manager));
     }
+
+    private static bool IsAdmin(string method) => method.StartsWith("/overlay.v1.Admin/", StringComparison.Ordinal);
 
     private const string Anyone = nameof(MethodPolicy.Access.Anyone);
     private const string Members = nameof(MethodPolicy.Access.Members);

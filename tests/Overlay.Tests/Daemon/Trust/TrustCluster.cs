@@ -45,6 +45,13 @@ internal sealed class TrustCluster : IAsyncDisposable
 
     public ManagerLoop Loop => server!.Loop;
 
+    public LockKeeper Locking => server!.Locking;
+
+    public string StateFolder => folder.Sub("manager");
+
+    /// <summary>Where the manager's node has its key and certificate.</summary>
+    public string ManagerFolder => Path.Combine(folder.Path, "identity1");
+
     public string Address => server!.Endpoint.ToString();
 
     public string WorkerToken => JoinToken.For(Authority.CertificateDer, workerSecret).Format();
@@ -56,6 +63,7 @@ internal sealed class TrustCluster : IAsyncDisposable
         Hostname = $"host{number}",
         GossipAddress = $"127.0.0.{number}:7946",
         DataPathAddress = $"127.0.0.{number}",
+        ControlAddress = $"127.0.0.{number}:2377",
         AgentVersion = "1.0",
     };
 
@@ -75,8 +83,14 @@ internal sealed class TrustCluster : IAsyncDisposable
         spec.FirstManager.ControlAddress = "127.0.0.1:2377";
         Outcome<Proposal<ClusterObject>> made = new Intent(ClusterState.Empty, "", 1_000_000).Bootstrap(spec);
         Assert.False(made.IsRefused, made.Refusal?.ToString());
-        string state = cluster.folder.Sub("manager");
-        ManagerServer.CreateLog(state, made.Value);
+        ManagerServer.CreateLog(cluster.StateFolder, made.Value);
+        await cluster.StartServerAsync([], cancellationToken);
+        return cluster;
+    }
+
+    /// <summary>The manager again, on its disk.</summary>
+    public async Task StartServerAsync(byte[] unlockKey, CancellationToken cancellationToken)
+    {
         MembershipRecord record = new()
         {
             ClusterId = ClusterId,
@@ -86,9 +100,10 @@ internal sealed class TrustCluster : IAsyncDisposable
             ListenAddress = "127.0.0.1:0",
             ControlAddress = "127.0.0.1:2377",
         };
-        cluster.server = await ManagerServer.StartAsync(
-            record, cluster.Manager, Services(state, cluster.instruments, cluster.Logs.Factory), cancellationToken);
-        return cluster;
+        AgentServices services = Services(StateFolder, instruments, Logs.Factory);
+        services.Lock.Key = unlockKey;
+        server = await ManagerServer.StartAsync(
+            record, Manager, new(services, Logs.Factory.CreateLogger<AgentHost>()), [], cancellationToken);
     }
 
     /// <summary>An identity that any authority signs; by default one of this cluster that is valid now.</summary>

@@ -27,16 +27,20 @@ public sealed class MeasuredClusterTests
     [Fact]
     public void Relays_are_those_on_the_shortest_way()
     {
-        MemberEntry At(string name, double x) => new(name, new(0, 1))
+        MemberEntry At(string name, double x)
         {
-            Position = new() { Coordinate = Coordinate.At([x, 0, 0, 0, 0, 0, 0, 0]) },
-        };
+            Position position = new();
+            position.Set(new(Coordinate.At([x, 0, 0, 0, 0, 0, 0, 0])));
+            return new(name, new(0, 1)) { Position = position };
+        }
+
+        Place own = new(Coordinate.Origin);
         MemberEntry target = At("target", 0.010);
         MemberEntry unknown = new("unknown", new(0, 1));
         List<MemberEntry> candidates = [unknown, At("far", 0.200), At("between", 0.005), At("beside", 0.011)];
         Assert.Equal(
-            ["between", "beside"], Detours.Choose(candidates, target, Coordinate.Origin, 2).Select(m => m.Name));
+            ["between", "beside"], Detours.Choose(candidates, target, own, 2).Select(m => m.Name));
         Assert.Equal(
-            ["unknown", "far"], Detours.Choose(candidates, unknown, Coordinate.Origin, 2).Select(m => m.Name));
+            ["unknown", "far"], Detours.Choose(candidates, unknown, own, 2).Select(m => m.Name));
     }
 }

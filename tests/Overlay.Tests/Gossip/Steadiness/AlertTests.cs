@@ -10,7 +10,7 @@ namespace Overlay.Tests.Gossip.Steadiness;
 public sealed class AlertTests
 {
     private const byte Subject = 20;
-    private readonly Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, ProbeInterval = TimeSpan.FromDays(1) });
+    private readonly Target target = new(options: SwimOptions.Lan with { ProbeInterval = TimeSpan.FromDays(1) });
 
     public AlertTests()
     {
@@ -49,6 +49,46 @@ public sealed class AlertTests
         Settle();
         Assert.Equal(Presence.Alive, target[Name(Subject)]!.Presence);
         Assert.Equal(57, target.Swim.Counters.Stale);
+    }
+
+    /// <summary>What one says before it is cut off is heard by several within a moment.</summary>
+    [Theory]
+    [InlineData(1, false)]
+    [InlineData(4, true)]
+    public void Who_only_spoke_and_did_not_object_is_held_down_where_it_spoke_on(int seconds, bool isHeldDown)
+    {
+        for (byte observer = 2; observer < 10; observer++)
+        {
+            target.Hear(User(Good(observer, 1) with { Kind = AlertKind.Deaf }));
+            target.Advance(TimeSpan.Zero);
+            target.Now += TimeSpan.FromSeconds(seconds / 7.0);
+        }
+
+        Settle();
+        Assert.Equal(isHeldDown ? Presence.HeldDown : Presence.Alive, target[Name(Subject)]!.Presence);
+    }
+
+    [Fact]
+    public void Who_is_found_steady_by_so_many_that_too_few_still_accuse_it_is_back_at_once()
+    {
+        Tell([2, 3, 4, 5, 6, 7]);
+        Settle();
+        Assert.Equal(Presence.HeldDown, target[Name(Subject)]!.Presence);
+        target.Hear(User(Good(2, 90) with { Kind = AlertKind.Steady }));
+        target.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(Presence.HeldDown, target[Name(Subject)]!.Presence);
+        target.Hear(User(Good(3, 90) with { Kind = AlertKind.Steady }));
+        target.Advance(TimeSpan.FromMilliseconds(1));
+        Assert.Equal(Presence.Alive, target[Name(Subject)]!.Presence);
+    }
+
+    [Fact]
+    public void What_was_taken_back_before_the_others_agreed_counts_for_nothing_even_where_it_comes_later()
+    {
+        target.Hear(User(Good(2, 90) with { Kind = AlertKind.Steady }), Said(2, 89));
+        Tell([3, 4, 5, 6]);
+        Settle();
+        Assert.Equal(Presence.Alive, target[Name(Subject)]!.Presence);
     }
 
     [Fact]
@@ -153,7 +193,7 @@ public sealed class AlertTests
     private static string Name(int host) => $"n{host:D2}";
 
     private static Alert Good(byte observer, ulong number, byte subject = Subject) =>
-        new(Name(observer), MemberDigest.LifeOf(3), number, Name(subject), MemberDigest.LifeOf(3));
+        new(Name(observer), MemberDigest.LifeOf(3), number, Name(subject), MemberDigest.LifeOf(3), AlertKind.Lossy);
 
     private static GossipMessage.User User(Alert alert) => new(alert.Write());
 

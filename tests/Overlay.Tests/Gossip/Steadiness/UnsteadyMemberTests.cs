@@ -45,14 +45,18 @@ public sealed class UnsteadyMemberTests
         cluster.RunUntil(TimeSpan.FromSeconds(5), () => Healthy(cluster).All(static n => n.Swim.Find(Ill)!.Presence == Presence.Alive));
     }
 
-    /// <summary>Late answers to a trial are answers, and so is a prompt one by stream, where only datagrams are kept out.</summary>
+    /// <summary>
+    /// Late answers to a trial are answers, and so is a prompt one by stream, where only datagrams are kept out. Who is not
+    /// heard at all any more may be cut off, and is not judged.
+    /// </summary>
     [Theory]
-    [InlineData(true, false, 0)]
-    [InlineData(false, true, 0)]
-    [InlineData(false, false, 1)]
-    public void Who_answers_late_or_by_stream_passes_its_trial(bool answers, bool answersStreams, int alerts)
+    [InlineData(true, false, true, 0)]
+    [InlineData(false, true, true, 0)]
+    [InlineData(false, false, true, 1)]
+    [InlineData(false, false, false, 0)]
+    public void Who_answers_late_or_by_stream_passes_its_trial(bool answers, bool answersStreams, bool speaks, int alerts)
     {
-        Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, ProbeInterval = TimeSpan.FromSeconds(1), WatchEvery = 0 });
+        Target target = new(options: SwimOptions.Lan with { ProbeInterval = TimeSpan.FromSeconds(1), WatchEvery = 0 });
         target.Hear(Target.Alive("b", 2, 1), Target.Alive("c", 3, 1));
         target.Start();
         target.Hear(new GossipMessage.Suspect(1, "c", "b"), Target.Alive("c", 3, 2));
@@ -76,6 +80,11 @@ public sealed class UnsteadyMemberTests
             }
 
             target.Now += TimeSpan.FromMilliseconds(1);
+            if (speaks)
+            {
+                target.Hear(new GossipMessage.Ping(7, "me", null, "c"));
+            }
+
             foreach ((Instant at, uint sequence) in late.ToList())
             {
                 if (at <= target.Now)
@@ -89,12 +98,41 @@ public sealed class UnsteadyMemberTests
         Assert.Equal(alerts, target.Swim.Counters.AlertsRaised);
     }
 
+    [Fact]
+    public void One_that_can_be_reached_again_is_back_before_its_quiet_time_is_over()
+    {
+        GossipCluster cluster = Cluster(seed: 4);
+        Prng prng = new(6);
+        bool lossy = true;
+        cluster.Reachable = (_, to) => to != Ill || !lossy || prng.Chance(0.2);
+        cluster.RunUntil(TimeSpan.FromSeconds(60), () => Healthy(cluster).All(static n => n.Swim.Find(Ill)!.Presence == Presence.HeldDown));
+        lossy = false;
+        cluster.RunUntil(TimeSpan.FromSeconds(25), () => Healthy(cluster).All(static n => n.Swim.Find(Ill)!.Presence == Presence.Alive));
+        Assert.All(Healthy(cluster), static n => Assert.Equal(["lost", "gained"], Changes(n)));
+        Assert.True(cluster.Live.Sum(static n => n.Swim.Counters.AlertsTakenBack) > 0);
+    }
+
+    [Fact]
+    public void Who_is_told_of_an_accusation_it_objected_to_answers_the_accuser_alone()
+    {
+        Target target = new();
+        target.Hear(Target.Alive("b", 66, 1));
+        target.Start();
+        target.Hear(new GossipMessage.Suspect(1, "me", "b"));
+        target.Advance(TimeSpan.FromSeconds(5));
+        target.Effects.Clear();
+        target.Hear(new GossipMessage.Suspect(1, "me", "b"), new GossipMessage.Suspect(1, "me", "c"));
+        Datagram answer = Assert.Single(target.Effects.Datagrams);
+        Assert.Equal(Target.At(66), answer.To);
+        Assert.Equal(2u, Assert.Single(target.Sent<GossipMessage.Alive>()).Incarnation);
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void Who_speaks_and_does_not_object_though_told_raises_an_alert(bool objects)
     {
-        Target target = new(options: SwimOptions.Lan with { TrialObservers = 8, WatchEvery = 0 });
+        Target target = new(options: SwimOptions.Lan with { WatchEvery = 0 });
         target.Hear(Target.Alive("b", 2, 1), Target.Alive("c", 3, 1));
         target.Start();
         target.Hear(new GossipMessage.Dead(1, "c", "b"), new GossipMessage.Ping(9, "me", null, "c"));
@@ -132,7 +170,7 @@ public sealed class UnsteadyMemberTests
 
     private static GossipCluster Cluster(ulong seed)
     {
-        GossipCluster cluster = GossipCluster.Of(20, seed, SwimOptions.Lan with { TrialObservers = 8, AgentDownHold = TimeSpan.Zero });
+        GossipCluster cluster = GossipCluster.Of(20, seed, SwimOptions.Lan with { AgentDownHold = TimeSpan.Zero });
         cluster.RunUntil(TimeSpan.FromSeconds(60), cluster.AllAgree);
         cluster.Run(TimeSpan.FromSeconds(2));
         foreach (GossipCluster.Node node in cluster.Live)

@@ -39,6 +39,46 @@ public sealed class AcknowledgementTests
         cluster.RunUntil(TimeSpan.FromSeconds(12), () => Of(cluster) is { Count: 3 } all && all.All(static l => l.Entries == 0));
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void Who_comes_back_lags_since_its_return_and_is_asked_again(bool hostAnswers)
+    {
+        GossipCluster cluster = Cluster(4, seed: 5);
+        cluster.Loss = 0;
+        cluster.Put(0, "blue", "a", "1");
+        cluster.RunUntil(TimeSpan.FromSeconds(2), () => Of(cluster).All(static l => l.Entries == 0));
+        // A hang: its kernel refuses connections, or does nothing, and it goes on with what it had.
+        cluster.KillAgent(2);
+        cluster[2].KernelUp = hostAnswers;
+        cluster.Put(0, "blue", "b", "2");
+        cluster.RunUntil(TimeSpan.FromSeconds(30), () => Of(cluster).Count == 2);
+        cluster.Run(TimeSpan.FromSeconds(60));
+        Assert.All(Of(cluster), static l => Assert.Equal(0UL, l.Entries));
+
+        cluster.Resume(2);
+        cluster.RunUntil(TimeSpan.FromSeconds(60), () => Of(cluster).Count == 3);
+        PeerLag lag = Of(cluster).Single(static l => l.Peer == "node-02");
+        Assert.NotEqual(0UL, lag.Entries);
+        Assert.Equal(0, lag.Lag.TotalSeconds, 0.05);
+        cluster.RunUntil(TimeSpan.FromSeconds(5), () => Of(cluster) is { Count: 3 } all && all.All(static l => l.Entries == 0));
+    }
+
+    [Fact]
+    public void Who_attaches_late_lags_since_it_attached()
+    {
+        GossipCluster cluster = Cluster(4, seed: 6);
+        cluster.Loss = 0;
+        cluster.Do(3, (s, now, e) => s.Unsubscribe("blue", now, e));
+        cluster.RunUntil(TimeSpan.FromSeconds(5), () => Of(cluster).Count == 2);
+        cluster.Put(0, "blue", "a", "1");
+        cluster.Run(TimeSpan.FromSeconds(30));
+        cluster.Do(3, (s, now, e) => s.Subscribe("blue", now, e));
+        cluster.RunUntil(TimeSpan.FromSeconds(5), () => Of(cluster).Count == 3);
+        Assert.All(Of(cluster), static l => Assert.Equal(0, l.Lag.TotalSeconds, 0.05));
+        cluster.RunUntil(TimeSpan.FromSeconds(5), () => Of(cluster) is { Count: 3 } all && all.All(static l => l.Entries == 0));
+    }
+
     [Fact]
     public void With_loss_everything_is_acknowledged_in_the_end()
     {

@@ -1,3 +1,4 @@
+using System.Text;
 using Overlay.Gossip;
 using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
@@ -186,10 +187,10 @@ public sealed class JuryTests
         uint incarnation = Of(cluster[Judge]).Incarnation;
         foreach (string sender in new[] { "stranger", "node-00", subject, "node-02", "node-02", "node-02" })
         {
-            byte[] forged = Rig.Seal(new GossipMessage.User(new JuryMessage(sender, subject, incarnation + 1, Finding.Silent).Write()));
+            byte[] forged = Rig.Seal(Rig.Jury(sender, subject, incarnation + 1, Finding.Silent));
             cluster.Inject(Judge, cluster[2].Address, forged);
             cluster.Inject(Judge, cluster[2].Address, Rig.Seal(
-                new GossipMessage.User(new JuryMessage("stranger", subject, incarnation, Finding.Silent).Write())));
+                Rig.Jury("stranger", subject, incarnation, Finding.Silent)));
         }
 
         cluster.Run(TimeSpan.FromSeconds(2));
@@ -199,13 +200,16 @@ public sealed class JuryTests
     [Fact]
     public void Messages_survive_writing_and_garbage_is_refused()
     {
-        JuryMessage asked = new("a", "b", 7, null);
-        Assert.True(JuryMessage.TryRead(asked.Write(), out JuryMessage? read));
-        Assert.Equal(asked, read);
-        JuryMessage told = new("a", "b", uint.MaxValue, Finding.HostUp);
-        Assert.True(JuryMessage.TryRead(told.Write(), out read));
-        Assert.Equal(told, read);
-        byte[] bytes = told.Write();
+        string longest = new('ü', 127);
+        foreach ((string subject, uint incarnation, Finding? finding) in new (string, uint, Finding?)[]
+            { ("b", 7, null), ("b", uint.MaxValue, Finding.HostUp), (longest, 128, Finding.Silent), ("b", 0, Finding.Unsure) })
+        {
+            Assert.True(JuryMessage.TryRead(Rig.Jury("a", subject, incarnation, finding).Payload, out JuryMessage read));
+            Assert.Equal(("a", subject), (Encoding.UTF8.GetString(read.Sender), Encoding.UTF8.GetString(read.Subject)));
+            Assert.Equal((incarnation, finding), (read.Incarnation, read.Finding));
+        }
+
+        byte[] bytes = Rig.Jury("a", "b", uint.MaxValue, Finding.HostUp).Payload;
         for (int length = 0; length < bytes.Length; length++)
         {
             Assert.False(JuryMessage.TryRead(bytes.AsSpan(0, length), out _));

@@ -1,4 +1,5 @@
 using System.Net;
+using System.Text;
 using Overlay.Gossip;
 using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
@@ -19,7 +20,15 @@ internal static class Rig
 
     public static byte[] Seal(GossipMessage message) => PacketCodec.Encode([message], GossipCluster.Keys, Prng, crc: false);
 
-    public static byte[] Ask() => Seal(new GossipMessage.User(new JuryMessage("a", "c", 1, null).Write()));
+    public static byte[] Ask() => Seal(Jury("a", "c", 1, null));
+
+    public static GossipMessage.User Jury(string sender, string subject, uint incarnation, Finding? finding) => new(new JuryMessage
+    {
+        Sender = Encoding.UTF8.GetBytes(sender),
+        Subject = Encoding.UTF8.GetBytes(subject),
+        Incarnation = incarnation,
+        Finding = finding,
+    }.Write(new byte[JuryMessage.MaxBytes]).ToArray());
 
     public static List<GossipMessage> Messages(GossipEffects e)
     {
@@ -35,7 +44,7 @@ internal static class Rig
     public static Finding[] Told(GossipEffects e) =>
     [
         .. Messages(e).OfType<GossipMessage.User>()
-            .Select(u => JuryMessage.TryRead(u.Payload, out JuryMessage? message) ? message.Finding : null)
+            .Select(u => JuryMessage.TryRead(u.Payload, out JuryMessage message) ? message.Finding : null)
             .OfType<Finding>(),
     ];
 }

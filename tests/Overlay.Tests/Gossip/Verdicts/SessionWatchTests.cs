@@ -1,5 +1,7 @@
 using Overlay.Gossip;
+using Overlay.Gossip.Verdicts;
 using Overlay.Gossip.Wire;
+using Overlay.Tests.Gossip.Attacks;
 
 namespace Overlay.Tests.Gossip.Verdicts;
 
@@ -10,14 +12,14 @@ public sealed class SessionWatchTests
     private const int Victim = 1;
 
     [Fact]
-    public void An_agent_that_falls_silent_is_looked_at_within_the_time_of_a_ping_and_its_grace()
+    public void An_agent_that_falls_silent_is_looked_at_within_the_time_of_a_sign_and_its_grace()
     {
         for (ulong seed = 1; seed <= 20; seed++)
         {
             GossipCluster cluster = WithSessions(5, seed);
             CutOff(cluster, Victim);
             TimeSpan took = cluster.RunUntil(
-                TimeSpan.FromMilliseconds(1110), () => cluster[Manager].Swim.Counters.Inquiries > 0, $"seed {seed}");
+                TimeSpan.FromMilliseconds(1360), () => cluster[Manager].Swim.Counters.Inquiries > 0, $"seed {seed}");
             Assert.True(took > TimeSpan.FromMilliseconds(250), $"seed {seed}: {took}");
             cluster.RunUntil(TimeSpan.FromSeconds(1.2), () => IsDead(cluster, Victim), $"seed {seed}: the verdict");
         }
@@ -40,7 +42,7 @@ public sealed class SessionWatchTests
         GossipCluster cluster = WithSessions(5, seed: 3);
         cluster.Loss = 0.05;
         cluster.Run(TimeSpan.FromMinutes(5));
-        // Four sessions, 500 pings each: by chance one in twenty would be lost on one of its two ways.
+        // Four sessions, 300 signs each: by chance one in twenty is lost, and so is a question or its answer.
         Assert.InRange(cluster.Live.Sum(static n => n.Swim.Counters.Inquiries), 0, 10);
         Assert.DoesNotContain(cluster.Live.SelectMany(static n => n.Swim.Members), static m => m.State == MemberState.Dead);
     }
@@ -54,6 +56,62 @@ public sealed class SessionWatchTests
         cluster.Run(TimeSpan.FromSeconds(12));
         Assert.InRange(cluster[Manager].Swim.Counters.Inquiries, 2, 4);
         Assert.InRange(cluster[Victim].Swim.Counters.Inquiries, 2, 4);
+    }
+
+    [Fact]
+    public void A_question_is_a_packet_of_73_bytes_sealed()
+    {
+        const int headers = 28;
+        Target target = new(options: SwimOptions.Lan with
+        {
+            ProbeInterval = TimeSpan.FromDays(1),
+            TableSyncInterval = TimeSpan.FromDays(1),
+            SessionPingInterval = TimeSpan.FromSeconds(1),
+            SessionGrace = TimeSpan.FromMilliseconds(350),
+        });
+        target.Hear(Target.Alive("b", 2, 1));
+        target.Start();
+        target.Swim.WatchSession("b", asks: true, target.Now, target.Effects);
+        target.Advance(TimeSpan.FromSeconds(0.9));
+        target.Effects.Clear();
+        target.Advance(TimeSpan.FromSeconds(1));
+        Assert.Equal(73, Assert.Single(target.Effects.Datagrams).Payload.Length + headers);
+    }
+
+    [Theory]
+    [InlineData(false, 0)]
+    [InlineData(true, 1)]
+    public void An_agent_that_is_accused_is_told_with_its_next_sign(bool asks, int answers)
+    {
+        Target target = new();
+        target.Hear(Target.Alive("b", 2, 1));
+        target.Start();
+        target.Swim.WatchSession("b", asks: false, target.Now, target.Effects);
+        target.Hear(new GossipMessage.Dead(1, "b", "c"));
+        target.Effects.Clear();
+        BeatMessage beat = new(asks ? BeatKind.Question : BeatKind.Sign, MemberDigest.HashOf("b"), 5);
+        target.Hear(new GossipMessage.User(beat.Write(new byte[BeatMessage.MaxBytes]).ToArray()));
+        Assert.Equal("b", Assert.Single(target.Sent<GossipMessage.Dead>()).Node);
+        Assert.Equal(answers, target.Sent<GossipMessage.User>().Count());
+    }
+
+    [Fact]
+    public void Garbage_is_no_sign_of_life()
+    {
+        byte[] question = new BeatMessage(BeatKind.Question, 7, 9).Write(new byte[BeatMessage.MaxBytes]).ToArray();
+        Assert.True(BeatMessage.TryRead(question, out BeatMessage read));
+        Assert.Equal(new(BeatKind.Question, 7, 9), read);
+        for (int length = 0; length < question.Length; length++)
+        {
+            Assert.False(BeatMessage.TryRead(question.AsSpan(0, length), out _));
+        }
+
+        Assert.False(BeatMessage.TryRead([.. question, 0], out _));
+        question[2] = 3;
+        Assert.False(BeatMessage.TryRead(question, out _));
+        byte[] sign = new BeatMessage(BeatKind.Sign, 7, 0).Write(new byte[BeatMessage.MaxBytes]).ToArray();
+        Assert.True(BeatMessage.TryRead(sign, out read));
+        Assert.Equal(new(BeatKind.Sign, 7, 0), read);
     }
 
     [Fact]
@@ -93,9 +151,9 @@ public sealed class SessionWatchTests
             return cluster.DatagramsDelivered - before - without;
         }
 
-        // In 12 s, ping and answer: 200 each at the shortest interval; at 40 members it is 120 ms.
-        Assert.InRange(Pings(10) / 9, 380, 405);
-        Assert.InRange(Pings(40) / 39, 180, 205);
+        // In 12 s: 200 signs each at the shortest interval, 100 at 40 members; a question every second, or every four.
+        Assert.InRange(Pings(10) / 9, 195, 225);
+        Assert.InRange(Pings(40) / 39, 95, 115);
     }
 
     private static GossipCluster WithSessions(int count, ulong seed)

@@ -125,11 +125,11 @@ internal sealed class RepairCluster : IDisposable
             {
                 ImmutableArray<LogEntry> right = [.. Repair.Right];
                 Found = right.Length > 0 ? Store!.Repair(Found!, right) : Found;
-                Found = outcome.Step == RepairStep.Cut ? Store!.CutDamage(outcome.From) : Found;
+                Found = outcome.Step == RepairStep.Cut ? Store!.CutDamage(Found!, outcome.From) : Found;
             }
             else
             {
-                Found = Store!.Adopt(member(outcome.Member).Found!.Snapshot!);
+                Found = Store!.Adopt(Found!, member(outcome.Member).Found!.Snapshot!);
             }
 
             Repair = null;

@@ -1,9 +1,5 @@
-using System.Net;
 using Grpc.Net.Client;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
 using Overlay.Daemon.Manager.Peers;
 using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Trust;
@@ -26,7 +22,7 @@ internal sealed class PeerHost : IAsyncDisposable
     {
         Identity = identity;
         Receiver = new(new(ClusterId, member, 1));
-        application = Build(port);
+        application = PeerApi.Build(Identity, port, Receiver, Streams, instruments, logs.Factory);
         Links = new(new()
         {
             Identity = identity,
@@ -117,33 +113,5 @@ internal sealed class PeerHost : IAsyncDisposable
         logs.Factory.Dispose();
         logs.Dispose();
         instruments.Dispose();
-    }
-
-    private WebApplication Build(int port)
-    {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Services.AddSingleton(logs.Factory);
-        builder.Services.AddLogging();
-        builder.Services.AddRoutingCore();
-        builder.Services.AddGrpc(static options => options.MaxReceiveMessageSize = 16 << 20);
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(instruments);
-        builder.Services.AddSingleton<RefusalLog>();
-        builder.Services.AddSingleton<IPeerReceiver>(Receiver);
-        builder.Services.AddSingleton(Streams);
-        builder.Services.AddSingleton<SnapshotInbox>();
-        builder.Services.AddSingleton<RaftService>();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, port, listen =>
-        {
-            listen.Protocols = HttpProtocols.Http2;
-            ManagerEndpoint.UseMutualTls(
-                listen, Identity, TimeProvider.System, kestrel.ApplicationServices.GetRequiredService<RefusalLog>());
-        }));
-        WebApplication built = builder.Build();
-        built.UseRouting();
-        built.UseMiddleware<Overlay.Daemon.Trust.Authorization>();
-        built.MapGrpcService<RaftService>();
-        return built;
     }
 }

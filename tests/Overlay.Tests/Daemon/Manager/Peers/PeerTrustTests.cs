@@ -128,8 +128,27 @@ public sealed class PeerTrustTests : IAsyncLifetime
     }
 
     [Fact]
-    public async Task An_expired_certificate_does_not_come_through_the_handshake() => Assert.Equal(
-        StatusCode.Unavailable, (await RefusedAsync(rig.Identity(2, daysAgo: 5), new() { Hello = Hello() })).StatusCode);
+    public async Task A_known_members_certificate_may_have_expired_and_a_strangers_not()
+    {
+        RpcException protocol = await RefusedAsync(rig.Identity(2, daysAgo: 5), new() { Hello = new(Hello()) { Protocol = 2 } });
+        Assert.Contains("Protocol 2 is not spoken here", protocol.Status.Detail, StringComparison.Ordinal);
+        RpcException stranger = await RefusedAsync(rig.Identity(3, daysAgo: 5), new() { Hello = Hello() });
+        Assert.Equal(StatusCode.PermissionDenied, stranger.StatusCode);
+    }
+
+    [Fact]
+    public async Task Members_whose_certificates_have_all_expired_still_connect()
+    {
+        PeerHost first = await PeerHost.StartAsync(rig.Identity(4, daysAgo: 5), 104);
+        rig.Add(first);
+        PeerHost second = await PeerHost.StartAsync(rig.Identity(5, daysAgo: 5), 105);
+        rig.Add(second);
+        PeerHost.Acquaint(first, second);
+        while (!first.Links.IsConnected(second.Member) || !second.Links.IsConnected(first.Member))
+        {
+            await Task.Delay(5, Cancelled);
+        }
+    }
 
     [Fact]
     public async Task Another_managers_certificate_does_not_speak_for_a_member()

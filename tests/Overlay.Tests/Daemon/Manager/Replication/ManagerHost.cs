@@ -1,9 +1,5 @@
-using System.Net;
 using Google.Protobuf;
 using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Hosting;
-using Microsoft.AspNetCore.Server.Kestrel.Core;
-using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Manager;
 using Overlay.Daemon.Manager.Peers;
@@ -62,9 +58,7 @@ internal sealed class ManagerHost(
             Patience = TimeSpan.FromSeconds(1),
             SnapshotEvery = snapshotEvery,
         });
-        application = Build();
-        await application.StartAsync(TestContext.Current.CancellationToken);
-        Port = new Uri(application.Urls.Single()).Port;
+        application = await ListenAsync();
         links = new(new()
         {
             Identity = Identity,
@@ -93,34 +87,26 @@ internal sealed class ManagerHost(
         instruments.Dispose();
     }
 
+    /// <summary>At a port that the kernel gives to no connection, so that it is still free after this manager was down.</summary>
+    private async Task<WebApplication> ListenAsync()
+    {
+        for (int tried = 0; ; tried++)
+        {
+            int port = Port > 0 ? Port : Random.Shared.Next(12_000, 32_000);
+            WebApplication listening = PeerApi.Build(Identity, port, Loop.Engine, Loop.Engine.Streams, instruments, logs.Factory);
+            try
+            {
+                await listening.StartAsync(TestContext.Current.CancellationToken);
+                Port = port;
+                return listening;
+            }
+            catch (IOException) when (Port == 0 && tried < 20)
+            {
+                await listening.DisposeAsync();
+            }
+        }
+    }
+
     private static LogStore Open(string folder, MemberId member, out LogRecovery found) => LogStore.OpenAs(
         new DiskFolder(folder), new LogOptions { Identity = new(PeerHost.ClusterId, member) }, out found);
-
-    private WebApplication Build()
-    {
-        WebApplicationBuilder builder = WebApplication.CreateEmptyBuilder(new());
-        builder.Services.AddSingleton(logs.Factory);
-        builder.Services.AddLogging();
-        builder.Services.AddRoutingCore();
-        builder.Services.AddGrpc(static options => options.MaxReceiveMessageSize = 16 << 20);
-        builder.Services.AddSingleton(TimeProvider.System);
-        builder.Services.AddSingleton(instruments);
-        builder.Services.AddSingleton<RefusalLog>();
-        builder.Services.AddSingleton<IPeerReceiver>(Loop.Engine);
-        builder.Services.AddSingleton(Loop.Engine.Streams);
-        builder.Services.AddSingleton<SnapshotInbox>();
-        builder.Services.AddSingleton<RaftService>();
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration();
-        builder.WebHost.ConfigureKestrel(kestrel => kestrel.Listen(IPAddress.Loopback, Port, listen =>
-        {
-            listen.Protocols = HttpProtocols.Http2;
-            ManagerEndpoint.UseMutualTls(
-                listen, Identity, TimeProvider.System, kestrel.ApplicationServices.GetRequiredService<RefusalLog>());
-        }));
-        WebApplication built = builder.Build();
-        built.UseRouting();
-        built.UseMiddleware<Overlay.Daemon.Trust.Authorization>();
-        built.MapGrpcService<RaftService>();
-        return built;
-    }
 }

@@ -117,6 +117,15 @@ public sealed class ReplicationTests
             await other.DisposeAsync();
         }
 
+        while (!leader.Loop.Engine.Quorum.IsLost)
+        {
+            await Task.Delay(5, Cancelled);
+        }
+
+        // Already while it still leads, it begins nothing whose outcome nobody could tell.
+        Outcome<V1.NetworkObject> early = await leader.Loop.ProposeAsync(
+            static intent => intent.CreateNetwork(ManagerRig.Spec(5000, "red")), "", Cancelled);
+        World.Refused(early, RefusalKind.NoQuorum, "1 of 3 managers reachable, 2 needed.");
         while (leader.Loop.Engine.View.IsLeader)
         {
             await Task.Delay(5, Cancelled);

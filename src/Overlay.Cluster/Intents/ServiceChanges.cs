@@ -1,0 +1,91 @@
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Cluster.Intents;
+
+/// <summary>Services come and go; none changes while it exists.</summary>
+internal static class ServiceChanges
+{
+    public static Outcome<Proposal<ServiceObject>> Create(ClusterState state, ServiceSpec spec, Draft draft)
+    {
+        string what = $"Service {Refusal.Quote(spec.Name)} was not created.";
+        Invariant.Holds(ServiceId.TryParse(spec.Id, out _), "the caller makes service ids");
+        Invariant.Holds(state.Service(spec.Id) is null, "the caller makes ids that are new");
+        if (NameFault(state, spec.Name, what) is { } inName)
+        {
+            return inName;
+        }
+
+        if (spec.Mode is not (EndpointMode.Vip or EndpointMode.Dnsrr))
+        {
+            return new Refusal(
+                RefusalKind.Invalid, what, "Its endpoint mode is unknown.", "Choose `--endpoint-mode vip` or `dnsrr`.");
+        }
+
+        if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
+        {
+            return inLabels;
+        }
+
+        if (!state.FindNetwork(spec.Network).TryGet(out NetworkObject? network, out Refusal? unknown))
+        {
+            return unknown;
+        }
+
+        ServiceObject service = new()
+        {
+            Id = spec.Id,
+            Name = spec.Name,
+            NetworkId = network.Id,
+            EndpointMode = spec.Mode,
+            CreatedUnixMs = draft.UnixMs,
+        };
+
+        // In order, so that the bytes do not depend on how the labels were given.
+        foreach ((string key, string value) in spec.Labels.OrderBy(label => label.Key, StringComparer.Ordinal))
+        {
+            service.Labels.Add(key, value);
+        }
+
+        draft.Create(new() { Service = service });
+        return draft.Finish(service);
+    }
+
+    public static Outcome<Proposal<ServiceObject>> Remove(ClusterState state, string text, Draft draft)
+    {
+        if (!state.FindService(text).TryGet(out ServiceObject? service, out Refusal? refusal))
+        {
+            return refusal;
+        }
+
+        draft.Delete(ObjectKind.Service, service.Id);
+        return draft.Finish(service);
+    }
+
+    private static Refusal? NameFault(ClusterState state, string name, string what)
+    {
+        if (!ServiceSpec.IsName(name))
+        {
+            return new(
+                RefusalKind.Invalid, what,
+                "A service's name is a DNS label: 1 to 63 letters, digits, '-' or '_', the first and the last a letter or digit.",
+                "Choose such a name, for example `overlayd service create web --network blue`.");
+        }
+
+        if (state.ServiceNamed(name) is { } namesake)
+        {
+            string network = state.Network(namesake.NetworkId)?.Name ?? namesake.NetworkId;
+            return new(
+                RefusalKind.Conflict, what,
+                $"Service {namesake.Id} on network {network} is called {namesake.Name}, "
+                    + "and names of services are the cluster's, whatever their case.",
+                $"Choose another name, or type `overlayd service rm {namesake.Name}` first.");
+        }
+
+        return state.ServiceCount < Limits.Services
+            ? null
+            : new(
+                RefusalKind.Exhausted, what, $"The cluster has {Limits.Services} services, the most it can have.",
+                "Type `overlayd service rm` for services that nobody needs.");
+    }
+}

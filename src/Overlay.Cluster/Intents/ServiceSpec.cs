@@ -1,0 +1,29 @@
+using System.Collections.Immutable;
+using Overlay.V1;
+
+namespace Overlay.Cluster.Intents;
+
+/// <summary>A service as an operator asks for it; nothing in it is trusted.</summary>
+public sealed record ServiceSpec
+{
+    private const int MostNameCharacters = 63;
+
+    /// <summary>The new service's id, made by the caller.</summary>
+    public required string Id { get; init; }
+
+    /// <summary>See <see cref="IsName"/>; no other service of the cluster has it, in whatever case.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>Id, name, or the beginning of an id.</summary>
+    public required string Network { get; init; }
+
+    /// <summary>VIP or DNSRR.</summary>
+    public required EndpointMode Mode { get; init; }
+
+    public ImmutableArray<KeyValuePair<string, string>> Labels { get; init; } = [];
+
+    /// <summary>A DNS label (RFC 1123), with '_' allowed inside as Docker's users expect.</summary>
+    public static bool IsName(string text) =>
+        text.Length is > 0 and <= MostNameCharacters && char.IsAsciiLetterOrDigit(text[0]) && char.IsAsciiLetterOrDigit(text[^1])
+        && text.All(static c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_');
+}

@@ -1,0 +1,97 @@
+using System.Security.Cryptography;
+using Grpc.Core;
+using Overlay.Cluster;
+using Overlay.Cluster.Intents;
+using Overlay.Daemon.Agent;
+using Overlay.Daemon.Errors;
+using Overlay.Daemon.Manager;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Daemon.Admin;
+
+internal sealed partial class AdminService
+{
+    public override async Task<ServiceView> CreateService(CreateServiceRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("create a service");
+        ServiceSpec spec = new()
+        {
+            Id = new ServiceId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString(),
+            Name = request.Name,
+            Network = request.Network,
+            Mode = RequireServable(request),
+            Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
+        };
+        ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
+        if (state.FindNetwork(spec.Network).TryGet(out NetworkObject? network, out _))
+        {
+            await RequireNoEndpointNamedAsync(spec.Name, network, context.CancellationToken);
+        }
+
+        Outcome<ServiceObject> created = await manager.Loop.ProposeAsync(
+            intent => intent.CreateService(spec), request.RequestId, context.CancellationToken);
+        // As it is stored, with its version; or as it was made, if somebody removed it in the meantime.
+        ServiceObject service = RefusalStatus.Require(created);
+        service = manager.Loop.State.Service(service.Id) ?? service;
+        return await host.Current!.ReadAsync(node => ServiceViews.Of(service, node), context.CancellationToken);
+    }
+
+    public override async Task<ListServicesResponse> ListServices(ListServicesRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("list services");
+        ListServicesResponse response = new();
+        response.Services.AddRange(await current.ReadAsync(
+            node => ServiceViews.All(StateOf(current)?.Services ?? node.Intent.Services, request.Network, node), context.CancellationToken));
+        return response;
+    }
+
+    public override async Task<ServiceView> InspectService(InspectServiceRequest request, ServerCallContext context)
+    {
+        Membership current = RequireMember("inspect a service");
+        return await current.ReadAsync(
+            node => ServiceViews.Of(
+                RefusalStatus.Require(StateOf(current)?.FindService(request.Service) ?? node.Intent.FindService(request.Service)), node),
+            context.CancellationToken);
+    }
+
+    public override async Task<RemoveServiceResponse> RemoveService(RemoveServiceRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("remove a service");
+        ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
+        ServiceObject service = RefusalStatus.Require(state.FindService(request.Service));
+        int endpoints = await host.Current!.ReadAsync(
+            node => ServiceViews.Of(service, node).Backends.Count, context.CancellationToken);
+        Outcome<ServiceObject> removed = await manager.Loop.ProposeAsync(
+            intent => intent.RemoveService(service.Id), "", context.CancellationToken);
+        return new() { Id = RefusalStatus.Require(removed).Id, Endpoints = (uint)endpoints };
+    }
+
+    /// <summary>The mode, where this version can serve it: the store holds others, too.</summary>
+    private static EndpointMode RequireServable(CreateServiceRequest request) => request.EndpointMode switch
+    {
+        EndpointMode.Unspecified or EndpointMode.Vip => throw RefusalStatus.ToException(new(
+            RefusalKind.Invalid, $"Service {Refusal.Quote(request.Name)} was not created.",
+            "A virtual IP address (--endpoint-mode vip, the default) needs a load balancer, and overlayd has no load balancer yet.",
+            "Use --endpoint-mode dnsrr: the name answers with the addresses of all backends.")),
+        var mode => mode,
+    };
+
+    /// <summary>As no endpoint may take a service's name. One that comes at the same moment shares it (docs/operating.md).</summary>
+    private async Task RequireNoEndpointNamedAsync(string name, NetworkObject network, CancellationToken cancellationToken)
+    {
+        NetworkId id = NetworkId.Parse(network.Id);
+        string? holder = await host.Current!.ReadAsync(
+            node => node.Endpoints.Where(e => e.Network == id).Select(static e => e.Name)
+                .Concat(node.RemotesOn(id).Select(static r => r.Name))
+                .FirstOrDefault(held => string.Equals(held, name, StringComparison.OrdinalIgnoreCase)) ?? "",
+            cancellationToken);
+        if (holder.Length > 0)
+        {
+            throw RefusalStatus.ToException(new(
+                RefusalKind.Conflict, $"Service {Refusal.Quote(name)} was not created.",
+                $"An endpoint of network {network.Name} is called {holder}.",
+                $"Choose another name, or detach it first; see where it is with `overlayd endpoint inspect {holder}`."));
+        }
+    }
+}
