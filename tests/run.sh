@@ -76,7 +76,7 @@ run_script() { # name, seconds, command...
     # shellcheck disable=SC2046
     count $(sed -E 's/.*[^0-9]([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped.*/\1 \2 \3/' <<<" $line")
     if [ $status -ne 0 ] && ! grep -qE '[1-9][0-9]* failed' <<<"$line"; then broken "$name: ended with status $status"; fi
-    grep -qE '[1-9][0-9]* failed' <<<"$line" && tail -n 60 "$log" >&2
+    grep -qE '[1-9][0-9]* failed' <<<"$line" && tail -n 120 "$log" >&2
 }
 
 command -v dotnet >/dev/null || { echo "tests/run.sh: the .NET 10 SDK is needed: https://dot.net" >&2; broken "no dotnet"; finish; }

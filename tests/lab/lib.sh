@@ -48,7 +48,8 @@ alive() { [ "$(on "$1" overlayd node ls --format json | grep -c '"alive"')" -eq 
 # shellcheck disable=SC2317
 finish() {
     if [ "$failed" -gt 0 ]; then
-        for host in $(seq 1 "${hosts:-0}"); do echo "--- log of host $host"; "$lab" logs "$host" 25 2>/dev/null; done
+        for host in $(seq 1 "${hosts:-0}"); do echo "--- log of host $host"; "$lab" logs "$host" "${OVERLAYD_LAB_LINES:-25}" 2>/dev/null; done
+        for host in $(seq 1 "${hosts:-0}"); do echo "--- status of host $host"; on "$host" timeout 10 overlayd status 2>&1; done
     fi
     "$lab" down >/dev/null 2>&1
     rm -rf "$work"

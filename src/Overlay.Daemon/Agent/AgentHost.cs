@@ -22,7 +22,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
     private static readonly TimeSpan FirstAssignmentTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SessionPace = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(20);
-    private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(25);
     private static readonly TimeSpan ForcedTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FarewellTime = TimeSpan.FromMilliseconds(500);
     private readonly SemaphoreSlim gate = new(1);

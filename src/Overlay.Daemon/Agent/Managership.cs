@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Net.Sockets;
 using Grpc.Core;
 using Microsoft.Extensions.Logging;
@@ -26,6 +27,9 @@ internal sealed partial class Managership(
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan Retry = TimeSpan.FromSeconds(2);
+
+    /// <summary>For one answer of the leader; another may lead then.</summary>
+    private static readonly TimeSpan AnswerTime = TimeSpan.FromSeconds(5);
 
     private readonly AgentServices services = host.Services;
     private MembershipRecord current = record;
@@ -107,29 +111,40 @@ internal sealed partial class Managership(
     /// <returns>Null: it is one.</returns>
     public async Task<Refusal?> ResignAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        enough.CancelAfter(limit);
-        try
+        Instant until = services.Clock.Now + limit;
+        bool isDecided = false;
+        string why = "The manager on this node is not running.";
+        while (server is not null || identity.Role == NodeRole.Manager)
         {
-            if (server is { } present && await SetRoleAsync(present, enough.Token) is { } refusal)
+            if (services.Clock.Now >= until)
             {
-                return refusal;
+                return new(
+                    RefusalKind.Unavailable, "This node is still a manager.",
+                    string.Create(CultureInfo.InvariantCulture, $"After {limit.TotalSeconds:0} s: {why.TrimEnd('.')}."),
+                    "See who is reachable with `overlayd node ls`, and type the command again.");
             }
 
-            while (server is not null || identity.Role == NodeRole.Manager)
+            if (!isDecided && server is { } present)
             {
-                await Task.Delay(Pace, services.Clock.Time, enough.Token);
+                TimeSpan patience = AnswerTime < until - services.Clock.Now ? AnswerTime : until - services.Clock.Now;
+                switch (await SetRoleAsync(present, patience, cancellationToken))
+                {
+                    case null:
+                        isDecided = true;
+                        break;
+                    case { Kind: RefusalKind.Unavailable } open:
+                        why = open.Why;
+                        break;
+                    case { } refusal:
+                        return refusal;
+                }
             }
 
-            return null;
+            why = isDecided ? StageOfResigning() : why;
+            await Task.Delay(Pace, services.Clock.Time, cancellationToken);
         }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            return new(
-                RefusalKind.Unavailable, "This node is still a manager.",
-                string.Create(System.Globalization.CultureInfo.InvariantCulture, $"The others did not go on without it in {limit.TotalSeconds:0} s."),
-                "See who is reachable with `overlayd node ls`, and type the command again.");
-        }
+
+        return null;
     }
 
     /// <summary>After <see cref="RunAsync"/> was cancelled.</summary>
@@ -177,26 +192,46 @@ internal sealed partial class Managership(
         }
     }
 
-    private async Task<Refusal?> SetRoleAsync(ManagerServer present, CancellationToken cancellationToken)
-    {
-        if (present.Loop.Leadership.View.IsLeader)
-        {
-            return (await present.SetRoleAsync(current.NodeId, NodeRole.Worker, cancellationToken)).Refusal;
-        }
+    /// <summary>What a demoted manager still waits for, as far as it can know: the others' log goes on without it.</summary>
+    private string StageOfResigning() => server is not { } present
+        ? "its certificate is a manager's still"
+        : present.Loop.Leadership.View.IsLeader
+            ? "it leads, and no other manager has taken that over"
+            : "it was demoted, and has not heard that the others go on without it";
 
+    private async Task<Refusal?> SetRoleAsync(ManagerServer present, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        enough.CancelAfter(limit);
         try
         {
-            SetNodeRoleResponse? set = await present.Proxy.CallAsync(
-                "/overlay.v1.Admin/SetNodeRole", new SetNodeRoleRequest { Node = current.NodeId, Role = NodeRole.Worker, Detach = true },
-                SetNodeRoleResponse.Parser, cancellationToken);
-            return set is not null ? null : (await present.SetRoleAsync(current.NodeId, NodeRole.Worker, cancellationToken)).Refusal;
+            if (!present.Loop.Leadership.View.IsLeader)
+            {
+                SetNodeRoleResponse? set = await present.Proxy.CallAsync(
+                    "/overlay.v1.Admin/SetNodeRole",
+                    new SetNodeRoleRequest { Node = current.NodeId, Role = NodeRole.Worker, Detach = true },
+                    SetNodeRoleResponse.Parser, enough.Token);
+                if (set is not null)
+                {
+                    return null;
+                }
+            }
+
+            return (await present.SetRoleAsync(current.NodeId, NodeRole.Worker, enough.Token)).Refusal;
+        }
+        catch (Exception e) when (e is OperationCanceledException or RpcException { StatusCode: StatusCode.Cancelled }
+            && enough.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
+        {
+            return NotDemoted("The leader of the managers did not answer.");
         }
         catch (RpcException e)
         {
-            return RefusalStatus.FromException(e) ?? new(
-                RefusalKind.Unavailable, "This node is still a manager.", $"{e.Status.Detail.TrimEnd('.')}.", "Type the command again.");
+            return RefusalStatus.FromException(e) ?? NotDemoted($"{e.Status.Detail.TrimEnd('.')}.");
         }
     }
+
+    private static Refusal NotDemoted(string why) =>
+        new(RefusalKind.Unavailable, "This node is still a manager.", why, "Type the command again.");
 
     /// <summary>A log that has to be mended may take as long as others need to come back; a worker needs none.</summary>
     private async Task BeginUnlessDemotedAsync(CancellationToken cancellationToken)

@@ -15,6 +15,8 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100);
 
+    private (string Node, string Reason) told = ("", "");
+
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         while (true)
@@ -22,14 +24,15 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
             ClusterState state = loop.State;
             RaftStatus status = await loop.Engine.StatusAsync(cancellationToken);
             ImmutableSortedSet<MemberId> wanted = Wanted(state);
-            if (await ReleaseAsync(state, status.Configuration, cancellationToken))
+            NodeObject? left = LeftIn(state, status.Configuration);
+            if (left is not null && await ReleaseAsync(left, cancellationToken))
             {
                 continue;
             }
 
             MemberStep step = MemberPlan.Next(status.Configuration, status.Self, wanted, status.Members, Listening(state));
             await TakeAsync(step, cancellationToken);
-            if (step.IsNone && status.Configuration is { IsJoint: false } now && wanted.SetEquals(now.Members) && wanted.SetEquals(now.Voters))
+            if (left is null && step.IsNone && status.Configuration is { IsJoint: false } now && wanted.SetEquals(now.Members) && wanted.SetEquals(now.Voters))
             {
                 await loop.WaitForCalmAsync(state.Version, cancellationToken);
             }
@@ -68,24 +71,27 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
         }
     }
 
-    /// <returns>Whether anything changed.</returns>
-    private async Task<bool> ReleaseAsync(ClusterState state, Raft.Configuration now, CancellationToken cancellationToken)
-    {
-        NodeObject? left = now.IsJoint ? null : state.Nodes.FirstOrDefault(
-            n => n is { Role: NodeRole.Worker, MemberId: not 0 } && !now.Contains(new(n.MemberId)));
-        if (left is null)
-        {
-            return false;
-        }
+    /// <summary>Who is demoted, and whom the others do without.</summary>
+    private static NodeObject? LeftIn(ClusterState state, Raft.Configuration now) => now.IsJoint ? null : state.Nodes.FirstOrDefault(
+        n => n is { Role: NodeRole.Worker, MemberId: not 0 } && !now.Contains(new(n.MemberId)));
 
+    /// <returns>Whether it is done.</returns>
+    private async Task<bool> ReleaseAsync(NodeObject left, CancellationToken cancellationToken)
+    {
         Outcome<NodeObject> released = await loop.ProposeAsync(
             intent => intent.ReleaseMember(left.Id, left.MemberId), "", cancellationToken);
         if (released.Refusal is { } refusal)
         {
-            LogNotReleased(left.Hostname, refusal.Why);
+            if (told != (left.Id, refusal.Why))
+            {
+                told = (left.Id, refusal.Why);
+                LogNotReleased(left.Hostname, refusal.Why);
+            }
+
             return false;
         }
 
+        told = ("", "");
         LogReleased(left.Hostname);
         return true;
     }

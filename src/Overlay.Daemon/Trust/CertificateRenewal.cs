@@ -17,6 +17,10 @@ internal sealed partial class CertificateRenewal(
     private const double Earliest = 0.5;
     private const double Latest = 0.8;
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
+
+    /// <summary>Others wait for what a node with another role does, or does no more.</summary>
+    private static readonly TimeSpan RolePause = TimeSpan.FromMilliseconds(500);
+
     /// <summary>A delay is cut to whole milliseconds; rounded up, the wait is over when it ends.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
     private static readonly TimeSpan LongestSleep = TimeSpan.FromHours(1);
@@ -71,7 +75,7 @@ internal sealed partial class CertificateRenewal(
             else
             {
                 LogPostponed(identity.NotAfter, fault);
-                due = soonest;
+                due = otherRole && now + RolePause is { } early && early < soonest ? early : soonest;
             }
         }
     }

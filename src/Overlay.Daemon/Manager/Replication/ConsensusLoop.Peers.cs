@@ -69,8 +69,12 @@ internal sealed partial class ConsensusLoop : IPeerReceiver
     /// <summary>The ways to the others; once.</summary>
     public void Connect(IPeerLinks ways)
     {
-        links = ways;
-        ways.Update([.. directory.Values]);
+        // The loop runs already, and may hear of other managers at this moment.
+        lock (gate)
+        {
+            links = ways;
+            ways.Update([.. directory.Values]);
+        }
     }
 
     /// <summary>All managers as the store knows them; this one may be among them.</summary>

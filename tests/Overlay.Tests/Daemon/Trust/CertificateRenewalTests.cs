@@ -126,6 +126,32 @@ public sealed class CertificateRenewalTests : IDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
     }
 
+    [Fact]
+    public async Task Another_role_is_asked_for_again_at_once_where_no_manager_answered()
+    {
+        NodeIdentity identity = Make(TimeSpan.FromDays(90));
+        List<DateTimeOffset> asked = [];
+        CertificateRenewal renewal = Renewal(identity, request =>
+        {
+            asked.Add(time.GetUtcNow());
+            return asked.Count < 4
+                ? null
+                : authority.SignNode(request, new(7), NodeRole.Manager, ClusterId, TimeSpan.FromDays(90), time.GetUtcNow()).Value;
+        });
+        using CancellationTokenSource stop = CancellationTokenSource.CreateLinkedTokenSource(Cancelled);
+        renewal.Want(NodeRole.Manager);
+        Task running = Task.Run(() => renewal.RunAsync(stop.Token), Cancelled);
+        while (identity.Role != NodeRole.Manager && !running.IsFaulted)
+        {
+            await time.PassToNextTimerAsync(Cancelled);
+        }
+
+        Assert.Equal(4, asked.Count);
+        Assert.InRange(asked[^1] - Start, TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        await stop.CancelAsync();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => running);
+    }
+
     private CertificateRenewal Renewal(NodeIdentity identity, Func<byte[], byte[]?> renew, ulong seed = 1) => new(
         identity,
         (request, _) => Task.FromResult(renew(request) is { } signed ? new NodeIdentity.Issued(signed, []) : null),
