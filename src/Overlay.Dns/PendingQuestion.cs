@@ -31,6 +31,12 @@ internal sealed class PendingQuestion(
     /// <summary>When the client is told of the failure.</summary>
     public Instant Limit => limit;
 
+    /// <summary>Names the question for others; null: it is this client's alone.</summary>
+    public byte[]? Key { get; } = QuestionKey.Of(query, questionEnd);
+
+    /// <summary>An answer beyond its time, for when no server has one.</summary>
+    public CachedAnswer? Stale { get; init; }
+
     /// <summary>When the next server is to be asked; never, before the first one.</summary>
     public Instant Due { get; set; } = Instant.Never;
 
@@ -101,6 +107,10 @@ internal sealed class PendingQuestion(
         query.AsSpan(0, 2).CopyTo(relayed);
         return relayed;
     }
+
+    /// <summary>The same of an answer that was kept.</summary>
+    /// <param name="staleTtl">Where it is beyond its time.</param>
+    public byte[] Repeat(CachedAnswer kept, Instant now, TimeSpan staleTtl) => Relay(kept.For(query, questionEnd, now, staleTtl));
 
     /// <summary>A response without records: the header and the question.</summary>
     public byte[] Failure(ResponseCode code)

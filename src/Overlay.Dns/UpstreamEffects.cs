@@ -25,9 +25,23 @@ public enum UpstreamFailure
 /// <param name="Attempt">Names the socket; never used twice.</param>
 public readonly record struct UpstreamSend(long Attempt, IPEndPoint Server, bool Tcp, byte[] Packet);
 
+/// <summary>Whose answer a client gets.</summary>
+public enum AnswerSource
+{
+    /// <summary>A server's, or ours that says why there is none.</summary>
+    Server,
+
+    /// <summary>One that was kept, within its time.</summary>
+    Cache,
+
+    /// <summary>One that was kept, beyond its time, as no server answers.</summary>
+    Stale,
+}
+
 /// <summary>The answer to a client.</summary>
 /// <param name="Ticket">What the shell gave at the start.</param>
-public readonly record struct UpstreamReply(long Ticket, byte[] Packet, UpstreamFailure Failure);
+/// <param name="Failure">Why no server's answer is in it.</param>
+public readonly record struct UpstreamReply(long Ticket, byte[] Packet, UpstreamFailure Failure, AnswerSource Source = AnswerSource.Server);
 
 /// <summary>What the shell is to do, in this order: close sockets, send, reply. Cleared by the shell.</summary>
 public sealed class UpstreamEffects

@@ -8,7 +8,8 @@ namespace Overlay.Dns;
 /// <summary>
 /// The questions that are under way to the host's servers. Each is asked of one server after the other: the next one
 /// on a failure, a refusal or silence; an answer of any server asked so far is taken while the question is open. An
-/// answer counts only if it came from the server asked, on that attempt's socket, with its id and question.
+/// answer counts only if it came from the server asked, on that attempt's socket, with its id and question. What was
+/// answered is kept and repeated; beyond its time only where no server answers soon.
 /// <para>It refuses to know sockets and clients: attempts and tickets are numbers.</para>
 /// </summary>
 public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
@@ -18,9 +19,14 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
     private readonly SortedDictionary<long, PendingQuestion> byAttempt = [];
     private readonly SortedDictionary<int, int> byClient = [];
     private readonly SortedSet<(Instant Due, long Ticket)> deadlines = [];
+    private readonly AnswerCache cache = new(options);
+    private ImmutableArray<IPEndPoint> known = [];
     private long lastAttempt;
 
     public int Count => pending.Count;
+
+    /// <summary>Answers that are kept, those beyond their time included.</summary>
+    public int Kept => cache.Count;
 
     public Instant NextDeadline => deadlines.Count == 0 ? Instant.Never : deadlines.Min.Due;
 
@@ -40,14 +46,28 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         UpstreamEffects effects)
     {
         Invariant.Holds(!pending.ContainsKey(ticket), "a ticket is used once");
+        FollowServers(servers);
+        int questionEnd = QuestionEnd(query);
+        CachedAnswer? kept = cache.Find(QuestionKey.Of(query, questionEnd), now);
         PendingQuestion question = new(
-            ticket, client, query.ToArray(), QuestionEnd(query), [.. servers.Take(options.MaxServers)], tcp, udpLimit,
-            now + options.TotalTimeout);
+            ticket, client, query.ToArray(), questionEnd, [.. servers.Take(options.MaxServers)], tcp, udpLimit,
+            now + (kept is null ? options.TotalTimeout : options.StaleAfter))
+        {
+            Stale = kept,
+        };
+        if (kept is not null && (kept.IsFresh(now) || now < kept.RestUntil))
+        {
+            effects.Replies.Add(new(
+                ticket, question.Repeat(kept, now, options.StaleTtl), UpstreamFailure.None,
+                kept.IsFresh(now) ? AnswerSource.Cache : AnswerSource.Stale));
+            return;
+        }
+
         int share = byClient.GetValueOrDefault(client);
         if (servers.IsEmpty || pending.Count >= options.MaxPending || share >= options.MaxPendingPerClient)
         {
             UpstreamFailure failure = servers.IsEmpty ? UpstreamFailure.NoServer : UpstreamFailure.TooMany;
-            effects.Replies.Add(new(ticket, question.Failure(ResponseCode.ServerFailure), failure));
+            effects.Replies.Add(Without(question, failure, now));
             return;
         }
 
@@ -80,7 +100,9 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             return;
         }
 
-        Finish(question, question.Relay(packet), UpstreamFailure.None, effects);
+        cache.Keep(question.Key, packet, now);
+        Forget(question, effects);
+        effects.Replies.Add(new(question.Ticket, question.Relay(packet), UpstreamFailure.None));
     }
 
     /// <summary>An attempt's socket reported an error, such as an unreachable port.</summary>
@@ -108,7 +130,7 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             PendingQuestion question = pending[first.Ticket];
             if (question.Limit <= now)
             {
-                Fail(question, UpstreamFailure.Timeout, effects);
+                Fail(question, UpstreamFailure.Timeout, now, effects);
             }
             else
             {
@@ -136,7 +158,7 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         effects.Closes.Add(attempt);
         if (question.FailedServers == (1 << question.Servers.Length) - 1)
         {
-            Fail(question, UpstreamFailure.AllFailed, effects);
+            Fail(question, UpstreamFailure.AllFailed, now, effects);
         }
         else if (!question.Attempts.Exists(static a => a.IsLatest))
         {
@@ -152,7 +174,8 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             deadlines.Remove((question.Due, question.Ticket));
         }
 
-        question.Due = Instant.Min(question.Limit, now + options.ServerTimeout);
+        TimeSpan patience = question.Stale is null ? options.ServerTimeout : options.StaleAfter / question.Servers.Length;
+        question.Due = Instant.Min(question.Limit, now + patience);
         deadlines.Add((question.Due, question.Ticket));
         if (question.Asked >= MaxAttempts)
         {
@@ -169,17 +192,31 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         effects.Sends.Add(new(attempt, question.Servers[server], question.Tcp, packet));
     }
 
-    private void Fail(PendingQuestion question, UpstreamFailure failure, UpstreamEffects effects) =>
-        Finish(
-            question,
-            question.LastFailure is { } answer ? question.Relay(answer) : question.Failure(ResponseCode.ServerFailure),
-            failure,
-            effects);
-
-    private void Finish(PendingQuestion question, byte[] packet, UpstreamFailure failure, UpstreamEffects effects)
+    private void Fail(PendingQuestion question, UpstreamFailure failure, Instant now, UpstreamEffects effects)
     {
         Forget(question, effects);
-        effects.Replies.Add(new(question.Ticket, packet, failure));
+        if (question.Stale is { } stale)
+        {
+            stale.RestUntil = now + options.StaleRest;
+        }
+
+        effects.Replies.Add(Without(question, failure, now));
+    }
+
+    /// <summary>What the client gets where no server has an answer for it.</summary>
+    private UpstreamReply Without(PendingQuestion question, UpstreamFailure failure, Instant now) => question.Stale is { } stale
+        ? new(question.Ticket, question.Repeat(stale, now, options.StaleTtl), failure, AnswerSource.Stale)
+        : new(
+            question.Ticket, question.LastFailure is { } answer ? question.Relay(answer) : question.Failure(ResponseCode.ServerFailure), failure);
+
+    /// <summary>Others may know other names: a laptop that joins a VPN, a host whose resolv.conf was written anew.</summary>
+    private void FollowServers(ImmutableArray<IPEndPoint> servers)
+    {
+        if (!servers.IsEmpty && !servers.SequenceEqual(known))
+        {
+            known = servers;
+            cache.Clear();
+        }
     }
 
     private void Forget(PendingQuestion question, UpstreamEffects effects)

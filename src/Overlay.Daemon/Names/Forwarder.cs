@@ -12,7 +12,7 @@ namespace Overlay.Daemon.Names;
 
 /// <summary>
 /// Asks the host's servers, from the host's namespace, what the sandboxes ask and no network knows: one loop around
-/// <see cref="UpstreamQueries"/>. Each question to a server has a socket, and so a random source port, of its own.
+/// <see cref="UpstreamQueries"/>, which keeps the answers. Each question to a server has a socket, and so a random source port, of its own.
 /// </summary>
 /// <param name="servers">The host's servers at the moment; called from the forwarder's loop.</param>
 internal sealed partial class Forwarder(
@@ -25,6 +25,9 @@ internal sealed partial class Forwarder(
     private const int InboxCapacity = 4096;
     private const int MaxInputsPerTurn = 64;
 
+    /// <summary>By <see cref="AnswerSource"/>.</summary>
+    private static readonly KeyValuePair<string, object?>[] SourceLabels = [new("source", "server"), new("source", "cache"), new("source", "stale")];
+
     private readonly Channel<ForwarderInput> inbox = Channel.CreateBounded<ForwarderInput>(
         new BoundedChannelOptions(InboxCapacity) { SingleReader = true });
 
@@ -36,9 +39,13 @@ internal sealed partial class Forwarder(
     private Instant armed = Instant.Never;
     private long lastTicket;
     private int pending;
+    private int kept;
 
     /// <summary>Questions under way.</summary>
     public int Pending => Volatile.Read(ref pending);
+
+    /// <summary>Answers that are kept.</summary>
+    public int Kept => Volatile.Read(ref kept);
 
     /// <summary>Forwards a query; the reply is called once, from the forwarder's loop or at once.</summary>
     public void Submit(int client, ReadOnlySpan<byte> query, bool tcp, int udpLimit, Action<byte[]> reply)
@@ -71,6 +78,7 @@ internal sealed partial class Forwarder(
                 queries.Advance(now, effects);
                 Perform(stoppingToken);
                 Volatile.Write(ref pending, queries.Count);
+                Volatile.Write(ref kept, queries.Kept);
                 if (queries.NextDeadline is var next && next != armed)
                 {
                     armed = next;
@@ -178,6 +186,7 @@ internal sealed partial class Forwarder(
             LogFailed(reply.Failure);
         }
 
+        instruments.DnsUpstreamAnswers.Add(1, SourceLabels[(int)reply.Source]);
         if (clients.Remove(reply.Ticket, out Action<byte[]>? client))
         {
             client(reply.Packet);

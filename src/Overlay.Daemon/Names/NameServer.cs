@@ -51,6 +51,7 @@ internal sealed partial class NameServer : BackgroundService
         context = new(options, new(options.Answers), forwarder, instruments, time, logger);
         instruments.Observe(Telemetry.Gauge.DnsSandboxes, ObserveSandboxes);
         instruments.Observe(Telemetry.Gauge.DnsPending, () => forwarder.Pending);
+        instruments.Observe(Telemetry.Gauge.DnsKept, () => forwarder.Kept);
     }
 
     /// <summary>The published sandboxes, in order, with their counters and problems. Safe from any thread.</summary>

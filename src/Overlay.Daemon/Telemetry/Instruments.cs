@@ -48,6 +48,7 @@ internal sealed class Instruments : IDisposable
         DnsDrops = Count("overlayd.dns.drops", "DNS packets left without a response, by reason.");
         DnsDuration = Time("overlayd.dns.request.duration", "Time from query to response.");
         DnsUpstreamFailures = Count("overlayd.dns.upstream.failures", "Forwarded DNS queries that failed, by reason.");
+        DnsUpstreamAnswers = Count("overlayd.dns.upstream.answers", "Answers to forwarded DNS queries, by source.");
         StoreFsyncDuration = Time("overlayd.store.fsync.duration", "Time to make the store's log durable.");
         StoreCommitDuration = Time("overlayd.store.commit.duration", "Time from proposal to acknowledged change.");
         ManagerRefusals = Count("overlayd.manager.refusals", "Peers and calls that the manager API refused, by kind.");
@@ -121,6 +122,7 @@ internal sealed class Instruments : IDisposable
     public Histogram<double> DnsDuration { get; }                 // zone (overlay, upstream)
 
     public Counter<long> DnsUpstreamFailures { get; }             // reason
+    public Counter<long> DnsUpstreamAnswers { get; }              // source
 
     public Histogram<double> StoreFsyncDuration { get; }
 
@@ -193,6 +195,7 @@ internal sealed class Gauge
         new("overlayd.ipam.addresses", "Addresses, by state.");                              // network, state (leased, used, resting)
     public static readonly Gauge DnsSandboxes = new("overlayd.dns.sandboxes", "Sandboxes with a resolver."); // state
     public static readonly Gauge DnsPending = new("overlayd.dns.upstream.pending", "Questions to the host's servers.");
+    public static readonly Gauge DnsKept = new("overlayd.dns.upstream.kept", "Answers of the host's servers that are kept.");
     public static readonly Gauge CertificateExpiry =
         new("overlayd.cert.expiry.timestamp", "When the certificate ends, in seconds since 1970.", "s"); // kind
     public static readonly Gauge DataplanePending =

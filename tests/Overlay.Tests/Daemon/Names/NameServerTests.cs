@@ -96,6 +96,27 @@ public sealed class NameServerTests
     }
 
     [Fact]
+    public async Task An_answer_is_kept_for_all_sandboxes_and_outlives_its_server()
+    {
+        // One A record of the question's name, for three seconds.
+        FakeUpstream upstream = new(static query =>
+            [.. FakeUpstream.Respond(query)[..6], 0, 1, 0, 0, 0, 0, .. query[12..], .. Packets.Hex("c00c 0001 0001 00000003 0004 c0000201")]);
+        byte[] query = Packets.Query("www.example.org");
+        NameServerOptions options = new() { Upstream = new() { StaleAfter = TimeSpan.FromMilliseconds(100) } };
+        await using NameServerRig rig = new(options, upstream.Address);
+        await rig.StartAsync(NameServerRig.Everywhere());
+        byte[] first = await rig.AskAsync(NameServerRig.Web, query);
+        Assert.Equal([192, 0, 2, 1], first[^4..]);
+        byte[] second = await rig.AskAsync(NameServerRig.Db, query);
+        Assert.Equal([192, 0, 2, 1], second[^4..]);
+        Assert.Equal(1, upstream.Queries);
+        await upstream.DisposeAsync();
+        await Task.Delay(TimeSpan.FromSeconds(3), rig.Token);
+        byte[] stale = await rig.AskAsync(NameServerRig.Db, query);
+        Assert.Equal([0, 0, 0, 30, 0, 4, 192, 0, 2, 1], stale[^10..]);
+    }
+
+    [Fact]
     public async Task The_next_server_answers_for_one_that_is_gone_fails_or_is_silent()
     {
         FakeUpstream gone = new(static _ => null);
