@@ -24,6 +24,11 @@ internal sealed class SessionWatch(
     /// <summary>What a manager of many agents is told in all is bounded by making each of them rarer.</summary>
     private static readonly TimeSpan PerMember = TimeSpan.FromMilliseconds(3);
 
+    /// <summary>Among so few signs are cheap; among more they are rarer in proportion, by a third at most, before the above counts.</summary>
+    private const double Cheap = 37;
+
+    private const double Rarer = 4.0 / 3;
+
     /// <summary>The same for what it is asked: about ten questions a second are enough to notice that it is gone.</summary>
     private static readonly TimeSpan PerQuestion = TimeSpan.FromMilliseconds(100);
 
@@ -53,7 +58,8 @@ internal sealed class SessionWatch(
         }
     }
 
-    private TimeSpan Interval => Longer(PerMember * members.LiveCount, options.SessionPingInterval);
+    private TimeSpan Interval =>
+        Longer(PerMember * members.LiveCount, options.SessionPingInterval * Math.Clamp(members.LiveCount / Cheap, 1, Rarer));
 
     private TimeSpan Silence => Interval + options.SessionGrace;
 
