@@ -151,7 +151,8 @@ public sealed partial class Node
             DropNetwork(gone, now, effects);
         }
 
-        foreach (NetworkObject made in intent.Networks.Where(n => !networksBefore.Any(b => b.Id == n.Id)))
+        SortedSet<string> knownBefore = new(networksBefore.Select(static n => n.Id), StringComparer.Ordinal);
+        foreach (NetworkObject made in intent.Networks.Where(n => !knownBefore.Contains(n.Id)))
         {
             effects.Events.Add(new NodeEvent.NetworkChanged(NetworkId.Parse(made.Id), made.Name, "create"));
         }

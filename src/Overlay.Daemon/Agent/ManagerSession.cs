@@ -255,18 +255,25 @@ internal sealed partial class ManagerSession(
         using AsyncDuplexStreamingCall<SessionRequest, Assignment> call = client.Session(cancellationToken: ended.Token);
         await call.RequestStream.WriteAsync(new() { Description = describe(), AppliedVersion = AppliedVersion, Epoch = Epoch }, ended.Token);
         holding = ended;
+        bool isOpen = false;
         try
         {
             while (await call.ResponseStream.MoveNext(ended.Token))
             {
                 Assignment assignment = call.ResponseStream.Current;
                 Follow(assignment);
-                await assigned(assignment, ended.Token);
-                Volatile.Write(ref applied, assignment.Version);
-                if (state.Client is null)
+                if (!isOpen)
                 {
+                    // Already the first assignment may have the node ask for something: a certificate of another role or root.
                     state = new(client, address, "");
                     removal = null;
+                }
+
+                await assigned(assignment, ended.Token);
+                Volatile.Write(ref applied, assignment.Version);
+                if (!isOpen)
+                {
+                    isOpen = true;
                     opened();
                     // Who the manager at this address is, is known by the first assignment.
                     inSession(address);

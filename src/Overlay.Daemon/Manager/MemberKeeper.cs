@@ -15,10 +15,19 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
 {
     private static readonly TimeSpan Pace = TimeSpan.FromMilliseconds(100);
 
+    /// <summary>What holds is looked at again after this, whether or not a change was heard of.</summary>
+    private static readonly TimeSpan Rest = TimeSpan.FromSeconds(2);
+
+    /// <summary>An heir that does not lead by then cannot be reached, or cannot win: another one is asked.</summary>
+    private static readonly TimeSpan HeirTime = TimeSpan.FromSeconds(3);
+
+    private readonly long origin = time.GetTimestamp();
+    private readonly HeirTurns heirs = new(HeirTime);
     private (string Node, string Reason) told = ("", "");
 
     public async Task RunAsync(CancellationToken cancellationToken)
     {
+        heirs.Begin();
         while (true)
         {
             ClusterState state = loop.State;
@@ -30,11 +39,22 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
                 continue;
             }
 
-            MemberStep step = MemberPlan.Next(status.Configuration, status.Self, wanted, status.Members, Listening(state));
-            await TakeAsync(step, cancellationToken);
-            if (left is null && step.IsNone && status.Configuration is { IsJoint: false } now && wanted.SetEquals(now.Members) && wanted.SetEquals(now.Voters))
+            MemberId asked = heirs.Asked;
+            MemberStep step = heirs.Next(
+                known => MemberPlan.Next(status.Configuration, status.Self, wanted, known, Listening(state)), status.Members,
+                time.GetElapsedTime(origin));
+            if (!step.Heir.IsNone && step.Heir != asked)
             {
-                await loop.WaitForCalmAsync(state.Version, cancellationToken);
+                string hostname = NameOf(step.Heir);
+                LogHeir(hostname, heirs.PassedOver.Count);
+            }
+
+            await TakeAsync(step, cancellationToken);
+            bool isDone = left is null && step.IsNone && !status.Configuration.IsJoint
+                && wanted.SetEquals(status.Configuration.Members) && wanted.SetEquals(status.Configuration.Voters);
+            if (isDone)
+            {
+                await RestAsync(state.Version, cancellationToken);
             }
             else
             {
@@ -52,12 +72,26 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
     private static MemberId Listening(ClusterState state) =>
         state.Cluster?.Replacement is { } current ? new(state.Node(current.Successor)?.MemberId ?? 0) : MemberId.None;
 
+    private async Task RestAsync(ulong version, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task change = loop.WaitForCalmAsync(version, enough.Token);
+        await Task.WhenAny(change, Task.Delay(Rest, time, enough.Token));
+        await enough.CancelAsync();
+        try
+        {
+            await change;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            // Nothing changed.
+        }
+    }
+
     private async Task TakeAsync(MemberStep step, CancellationToken cancellationToken)
     {
         if (!step.Heir.IsNone)
         {
-            string heir = NameOf(step.Heir);
-            LogHeir(heir);
             loop.Engine.TransferTo(step.Heir);
         }
         else if (!step.IsNone)
@@ -102,8 +136,8 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
     [LoggerMessage(EventId = 740, Level = LogLevel.Information, Message = "Members that agree on the log: {Change} {Hostname}")]
     private partial void LogChange(string hostname, MemberChangeKind change);
 
-    [LoggerMessage(EventId = 741, Level = LogLevel.Information, Message = "This manager is to go: {Hostname} is to lead instead")]
-    private partial void LogHeir(string hostname);
+    [LoggerMessage(EventId = 741, Level = LogLevel.Information, Message = "This manager is to go: {Hostname} is to lead instead ({Before} were asked in vain)")]
+    private partial void LogHeir(string hostname, int before);
 
     [LoggerMessage(EventId = 742, Level = LogLevel.Information, Message = "{Hostname} is a manager no longer")]
     private partial void LogReleased(string hostname);

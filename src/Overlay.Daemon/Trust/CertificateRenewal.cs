@@ -18,8 +18,8 @@ internal sealed partial class CertificateRenewal(
     private const double Latest = 0.8;
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(30);
 
-    /// <summary>Others wait for what a node with another role does, or does no more.</summary>
-    private static readonly TimeSpan RolePause = TimeSpan.FromMilliseconds(500);
+    /// <summary>Between two attempts in vain, at first; doubled up to what is due at the latest.</summary>
+    private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(250);
 
     /// <summary>A delay is cut to whole milliseconds; rounded up, the wait is over when it ends.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(1);
@@ -45,6 +45,8 @@ internal sealed partial class CertificateRenewal(
     public async Task RunAsync(CancellationToken cancellationToken)
     {
         DateTimeOffset due = Next();
+        TimeSpan pause = FirstPause;
+        string told = "";
         while (!cancellationToken.IsCancellationRequested)
         {
             TimeSpan wait = due - time.GetUtcNow();
@@ -68,14 +70,24 @@ internal sealed partial class CertificateRenewal(
             {
                 LogRenewed(identity.NotAfter);
                 otherRole = false;
+                pause = FirstPause;
+                told = "";
                 renewed();
                 // A clock far ahead of the managers' would see every certificate as old.
                 due = Next() is { } next && next > soonest ? next : soonest;
             }
             else
             {
-                LogPostponed(identity.NotAfter, fault);
-                due = otherRole && now + RolePause is { } early && early < soonest ? early : soonest;
+                if (told != fault)
+                {
+                    told = fault;
+                    LogPostponed(identity.NotAfter, fault);
+                }
+
+                // Others wait for a node that is to have another role or root.
+                TimeSpan longest = (otherRole || !identity.IsOfNewestRoot) && HasteSpread < Pause ? HasteSpread : Pause;
+                due = now + (pause < longest ? pause : longest);
+                pause = pause * 2 < longest ? pause * 2 : longest;
             }
         }
     }
