@@ -144,8 +144,8 @@ public sealed record SwimOptions
     public TimeSpan LookTime { get; init; } = TimeSpan.FromMilliseconds(500);
 
     /// <summary>
-    /// How often the agent's end of a session gives a sign to the manager's; by up to a third more rarely among more
-    /// than 37 members, and 3 ms for each where that is longer.
+    /// How often the agent's end of a session gives a sign to the manager's; by up to half more rarely among more
+    /// than 33 members, and 3 ms for each where that is longer.
     /// </summary>
     public TimeSpan SessionPingInterval { get; init; } = TimeSpan.FromMilliseconds(750);
 

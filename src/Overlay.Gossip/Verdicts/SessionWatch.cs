@@ -24,10 +24,10 @@ internal sealed class SessionWatch(
     /// <summary>What a manager of many agents is told in all is bounded by making each of them rarer.</summary>
     private static readonly TimeSpan PerMember = TimeSpan.FromMilliseconds(3);
 
-    /// <summary>Among so few signs are cheap; among more they are rarer in proportion, by a third at most, before the above counts.</summary>
-    private const double Cheap = 37;
+    /// <summary>Among so few signs are cheap; among more they are rarer in proportion, by half at most, before the above counts.</summary>
+    private const double Cheap = 33;
 
-    private const double Rarer = 4.0 / 3;
+    private const double Rarer = 1.5;
 
     /// <summary>The same for what it is asked: about ten questions a second are enough to notice that it is gone.</summary>
     private static readonly TimeSpan PerQuestion = TimeSpan.FromMilliseconds(100);
