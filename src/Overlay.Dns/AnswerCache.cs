@@ -39,11 +39,11 @@ internal sealed class AnswerCache(UpstreamOptions options)
         return node.Value;
     }
 
-    /// <summary>Keeps an answer, if it may be kept.</summary>
+    /// <summary>Keeps an answer, if it may be kept; what was kept for the question before is over in any case.</summary>
     /// <param name="packet">Of a server, for that question.</param>
     public void Keep(byte[]? key, ReadOnlySpan<byte> packet, Instant now)
     {
-        if (key is null || options.CacheEntries == 0 || CachedAnswer.Read(key, packet, now, options) is not { } answer)
+        if (key is null || options.CacheEntries == 0)
         {
             return;
         }
@@ -51,6 +51,11 @@ internal sealed class AnswerCache(UpstreamOptions options)
         if (answers.TryGetValue(key, out LinkedListNode<CachedAnswer>? before))
         {
             Remove(before);
+        }
+
+        if (CachedAnswer.Read(key, packet, now, options) is not { } answer)
+        {
+            return;
         }
 
         answers.Add(key, byUse.AddFirst(answer));

@@ -34,6 +34,18 @@ internal sealed class PendingQuestion(
     /// <summary>Names the question for others; null: it is this client's alone.</summary>
     public byte[]? Key { get; } = QuestionKey.Of(query, questionEnd);
 
+    /// <summary>Names it together with its way: an answer by UDP may be cut, which no client by TCP expects. Null: as above.</summary>
+    public byte[]? Way { get; } = QuestionKey.Of(query, questionEnd) is { } key ? [(byte)(tcp ? 1 : 0), .. key] : null;
+
+    /// <summary>The same question, by the same way, which was asked while this one was under way: it is answered with this one.</summary>
+    public List<PendingQuestion> Joined { get; } = [];
+
+    /// <summary>The question that this one is answered with; null: servers are asked for this one.</summary>
+    public PendingQuestion? Leader { get; set; }
+
+    /// <summary>Nobody waits for it any more, but others for its answer.</summary>
+    public bool IsAbandoned { get; set; }
+
     /// <summary>An answer beyond its time, for when no server has one.</summary>
     public CachedAnswer? Stale { get; init; }
 
@@ -91,7 +103,7 @@ internal sealed class PendingQuestion(
             && HasOurQuestion(packet);
     }
 
-    /// <summary>The packet as the client gets it: with the client's id, and cut to what the client takes.</summary>
+    /// <summary>The packet as the client gets it: with the client's id and case, and cut to what the client takes.</summary>
     public byte[] Relay(ReadOnlySpan<byte> packet)
     {
         bool isTooLong = packet.Length > (tcp ? ushort.MaxValue : udpLimit);
@@ -105,6 +117,12 @@ internal sealed class PendingQuestion(
 
         byte[] relayed = [.. packet];
         query.AsSpan(0, 2).CopyTo(relayed);
+        if (BinaryPrimitives.ReadUInt16BigEndian(packet[4..]) == 1)
+        {
+            // Equal but for the case, in which some clients hide a secret.
+            query.AsSpan(WireName.HeaderLength, questionEnd - WireName.HeaderLength).CopyTo(relayed.AsSpan(WireName.HeaderLength));
+        }
+
         return relayed;
     }
 

@@ -20,6 +20,9 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
     private readonly SortedDictionary<int, int> byClient = [];
     private readonly SortedSet<(Instant Due, long Ticket)> deadlines = [];
     private readonly AnswerCache cache = new(options);
+
+    /// <summary>What servers are asked for, by way and question.</summary>
+    private readonly SortedDictionary<byte[], PendingQuestion> asked = new(QuestionKey.Order);
     private ImmutableArray<IPEndPoint> known = [];
     private long lastAttempt;
 
@@ -73,6 +76,14 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
 
         pending.Add(ticket, question);
         byClient[client] = share + 1;
+        if (question.Way is { } way && !asked.TryAdd(way, question))
+        {
+            // Each further question to the servers would be one more that a forged answer may fit (RFC 5452 §5).
+            question.Leader = asked[way];
+            question.Leader.Joined.Add(question);
+            return;
+        }
+
         AskNext(question, now, effects);
     }
 
@@ -100,9 +111,16 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             return;
         }
 
-        cache.Keep(question.Key, packet, now);
+        if (IsCurrent(question))
+        {
+            cache.Keep(question.Key, packet, now);
+        }
+
         Forget(question, effects);
-        effects.Replies.Add(new(question.Ticket, question.Relay(packet), UpstreamFailure.None));
+        foreach (PendingQuestion one in Waiting(question))
+        {
+            effects.Replies.Add(new(one.Ticket, one.Relay(packet), UpstreamFailure.None));
+        }
     }
 
     /// <summary>An attempt's socket reported an error, such as an unreachable port.</summary>
@@ -117,7 +135,21 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
     /// <summary>The client is gone: nothing is replied any more.</summary>
     public void Abandon(long ticket, UpstreamEffects effects)
     {
-        if (pending.TryGetValue(ticket, out PendingQuestion? question))
+        if (!pending.TryGetValue(ticket, out PendingQuestion? question))
+        {
+            return;
+        }
+
+        if (question.Leader is { } leader)
+        {
+            leader.Joined.Remove(question);
+            Leave(question);
+        }
+        else if (question.Joined.Count > 0)
+        {
+            question.IsAbandoned = true;
+        }
+        else
         {
             Forget(question, effects);
         }
@@ -200,8 +232,16 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             stale.RestUntil = now + options.StaleRest;
         }
 
-        effects.Replies.Add(Without(question, failure, now));
+        foreach (PendingQuestion one in Waiting(question))
+        {
+            one.LastFailure = question.LastFailure;
+            effects.Replies.Add(Without(one, failure, now));
+        }
     }
+
+    /// <summary>Whom the answer to a question is for.</summary>
+    private static IEnumerable<PendingQuestion> Waiting(PendingQuestion question) =>
+        question.IsAbandoned ? question.Joined : question.Joined.Prepend(question);
 
     /// <summary>What the client gets where no server has an answer for it.</summary>
     private UpstreamReply Without(PendingQuestion question, UpstreamFailure failure, Instant now) => question.Stale is { } stale
@@ -216,19 +256,35 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         {
             known = servers;
             cache.Clear();
+            asked.Clear();
         }
     }
 
+    /// <summary>It was put to the servers that there are now, and others join it.</summary>
+    private bool IsCurrent(PendingQuestion question) =>
+        question.Way is { } way && asked.TryGetValue(way, out PendingQuestion? current) && current == question;
+
+    /// <summary>Servers are not asked for it any more.</summary>
     private void Forget(PendingQuestion question, UpstreamEffects effects)
     {
-        pending.Remove(question.Ticket);
+        Leave(question);
+        question.Joined.ForEach(Leave);
+        if (IsCurrent(question))
+        {
+            asked.Remove(question.Way!);
+        }
+
         deadlines.Remove((question.Due, question.Ticket));
         foreach (PendingQuestion.Try attempt in question.Attempts)
         {
             byAttempt.Remove(attempt.Attempt);
             effects.Closes.Add(attempt.Attempt);
         }
+    }
 
+    private void Leave(PendingQuestion question)
+    {
+        pending.Remove(question.Ticket);
         int share = byClient[question.Client] - 1;
         if (share == 0)
         {

@@ -223,11 +223,69 @@ public sealed class AnswerCacheTests
     }
 
     [Fact]
+    public void What_must_not_be_kept_any_more_is_not_given_beyond_its_time_either()
+    {
+        Learn("x", Record(100));
+        UpstreamSend send = AsksServers("x", at: 200);
+        queries.Receive(send.Attempt, send.Server, Answer(send.Packet, 0, [Record(0)], []), At(200), effects);
+        Assert.Equal(0, queries.Kept);
+    }
+
+    [Fact]
     public void After_a_day_it_is_forgotten()
     {
         Learn("x", Record(100));
         AsksServers("x", at: 86501);
         Assert.Equal(0, queries.Kept);
+    }
+
+    [Fact]
+    public void The_same_question_is_asked_once_for_all_who_wait()
+    {
+        UpstreamSend send = AsksServers("x", at: 0);
+        queries.Start(50, 2, Packets.Query("X", id: 0x5050), Servers, false, 512, At(0.1), effects);
+        queries.Start(51, 3, Packets.Query("x", id: 0x5151), Servers, false, 512, At(0.2), effects);
+        Assert.Empty(effects.Sends);
+        Assert.Equal(3, queries.Count);
+        UpstreamSend tcp = AsksServersByTcp("x");
+        Assert.NotEqual(send.Attempt, tcp.Attempt);
+        queries.Abandon(51, effects);
+        queries.Receive(send.Attempt, send.Server, Answer(send.Packet, 0, [Record(100)], []), At(0.3), effects);
+        Assert.Equal([1, 50], effects.Replies.Select(static r => r.Ticket));
+        Assert.Equal([0x50, 0x50, (byte)'X'], (byte[])[.. effects.Replies[1].Packet[..2], effects.Replies[1].Packet[13]]);
+        Assert.Equal([send.Attempt], effects.Closes);
+        Assert.Equal(1, queries.Count);
+    }
+
+    [Fact]
+    public void Who_waits_with_others_hears_of_the_failure_too_and_may_outlast_the_first()
+    {
+        AsksServers("x", at: 0);
+        queries.Start(50, 2, Packets.Query("x", id: 0x5050), Servers, false, 512, At(1), effects);
+        queries.Abandon(lastTicket, effects);
+        Assert.Empty(effects.Closes);
+        queries.Advance(At(2), effects);
+        queries.Advance(At(4), effects);
+        UpstreamReply reply = Assert.Single(effects.Replies);
+        Assert.Equal((50L, UpstreamFailure.Timeout), (reply.Ticket, reply.Failure));
+        Assert.Equal(0x50, reply.Packet[0]);
+        Assert.Equal((0, Instant.Never), (queries.Count, queries.NextDeadline));
+    }
+
+    [Fact]
+    public void What_servers_of_before_say_is_for_those_who_asked_them()
+    {
+        UpstreamSend send = AsksServers("x", at: 0);
+        queries.Start(50, 2, Packets.Query("x"), [Servers[1]], false, 512, At(1), effects);
+        UpstreamSend other = Assert.Single(effects.Sends);
+        effects.Clear();
+        queries.Receive(send.Attempt, send.Server, Answer(send.Packet, 0, [Record(100)], []), At(1), effects);
+        Assert.Equal([lastTicket], effects.Replies.Select(static r => r.Ticket));
+        Assert.Equal(0, queries.Kept);
+        effects.Clear();
+        queries.Receive(other.Attempt, other.Server, Answer(other.Packet, 0, [Record(100)], []), At(1), effects);
+        Assert.Equal([50], effects.Replies.Select(static r => r.Ticket));
+        Assert.Equal(1, queries.Kept);
     }
 
     [Fact]
@@ -313,6 +371,14 @@ public sealed class AnswerCacheTests
         Assert.Empty(effects.Sends);
         effects.Clear();
         return reply;
+    }
+
+    private UpstreamSend AsksServersByTcp(string name)
+    {
+        queries.Start(++lastTicket, 1, Packets.Query(name), Servers, true, 512, At(0), effects);
+        UpstreamSend send = Assert.Single(effects.Sends);
+        effects.Clear();
+        return send;
     }
 
     /// <summary>Nothing that is kept answers it; it is left under way.</summary>
