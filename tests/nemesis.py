@@ -59,6 +59,8 @@ class Cluster:
 
     def kill(self, host):
         pid = self.pid(host)
+        if pid == "stopped":
+            return
         lab("exec", host, "kill", "-KILL", pid, check=False)
         ends = time.monotonic() + 30
         while self.pid(host) == pid:
@@ -126,6 +128,7 @@ class Nemesis:
     def __init__(self, cluster, seed):
         self.cluster, self.random = cluster, random.Random(seed)
         self.done = collections.Counter()
+        self.died = []
 
     def victims(self):
         """A minority, the leader among them half of the time."""
@@ -142,6 +145,16 @@ class Nemesis:
         print(f"{time.strftime('%H:%M:%S')} {fault.__name__}", flush=True)
         fault()
         time.sleep(self.random.random() * 3)
+        self.revive()
+
+    def revive(self):
+        """A write that failed may end an agent a while after its disk was full; nothing else may."""
+        for host in self.cluster.hosts:
+            if not self.cluster.running(host):
+                last = lab("logs", host, 25, check=False).stdout
+                if "No space left" not in last and "is full" not in last:
+                    self.died.append((host, last[-1500:]))
+                lab("restart", host)
 
     def kill(self):
         hosts = self.victims()
@@ -347,6 +360,7 @@ def main():
         report.check("something was acknowledged, and something refused", outcomes["ok"] and outcomes["present"] + outcomes["absent"], outcomes)
         judge(report, cluster, history)
         said = "\n".join(lab("logs", host, 100000).stdout for host in cluster.hosts)
+        report.check("no agent ended by itself, but where its disk was full", not nemesis.died, nemesis.died[:1])
         report.check("no store differs from another", "is not the leader's after entry" not in said)
         report.check("nothing was broken that should hold", "InvariantException" not in said,
                      [line for line in said.splitlines() if "InvariantException" in line][:3])
