@@ -8,7 +8,6 @@ namespace Overlay.Daemon.Cli;
 /// </summary>
 internal static class JoinToken
 {
-    private const int Longest = 1024;
     private const string What = "cannot join the cluster";
 
     public static string Read(Terminal terminal, string? given, string? file)
@@ -21,9 +20,9 @@ internal static class JoinToken
 
         string? token = (given, file) switch
         {
-            ("-", _) => FirstLine(terminal.In),
+            ("-", _) => SecretText.FirstLine(terminal.In),
             (not null, _) => given,
-            (_, not null) => FromFile(file),
+            (_, not null) => SecretText.FromFile(What, $"the token file {file} cannot be read", "Check --token-file", file),
             _ => terminal.Environment("OVERLAYD_JOIN_TOKEN"),
         };
         token = token?.Trim();
@@ -34,7 +33,7 @@ internal static class JoinToken
                 "Use --token; `overlayd token show worker` on a manager prints it", ExitCode.Usage);
         }
 
-        if (token.Length > Longest || token.Any(static c => char.IsWhiteSpace(c) || char.IsControl(c)))
+        if (token.Length > SecretText.Longest || token.Any(static c => char.IsWhiteSpace(c) || char.IsControl(c)))
         {
             throw new FailureException(
                 What, "the token is not one line of text that begins with OVTKN-",
@@ -42,29 +41,5 @@ internal static class JoinToken
         }
 
         return token;
-    }
-
-    private static string? FromFile(string path)
-    {
-        try
-        {
-            using StreamReader reader = new(path);
-            return FirstLine(reader);
-        }
-        catch (Exception error) when (error is IOException or UnauthorizedAccessException)
-        {
-            throw new FailureException(
-                new Failure(What, $"the token file {path} cannot be read", "Check --token-file", ExitCode.Usage),
-                error);
-        }
-    }
-
-    private static string FirstLine(TextReader reader)
-    {
-        char[] buffer = new char[Longest + 1];
-        int length = reader.ReadBlock(buffer);
-        string text = new string(buffer, 0, length).TrimStart();
-        int end = text.IndexOf('\n', StringComparison.Ordinal);
-        return end < 0 ? text : text[..end];
     }
 }

@@ -8,14 +8,15 @@ namespace Overlay.Daemon.Cli;
 /// </summary>
 internal static class SecretText
 {
-    private const int Longest = 1024;
+    /// <summary>In characters.</summary>
+    public const int Longest = 1024;
 
     /// <param name="what">What fails without it.</param>
     /// <param name="name">What it is called: "unlock key".</param>
     /// <param name="file">Null: standard input, or whoever sits at the terminal.</param>
     public static string Read(Terminal terminal, string what, string name, string? file)
     {
-        string? text = file is not null ? FromFile(what, name, file)
+        string? text = file is not null ? FromFile(what, $"the file {file} with the {name} cannot be read", "Check --key-file", file)
             : terminal.AskSecret is { } ask ? ask($"{char.ToUpperInvariant(name[0])}{name[1..]}: ")
             : FirstLine(terminal.In);
         text = text?.Trim();
@@ -27,7 +28,8 @@ internal static class SecretText
                 : text;
     }
 
-    private static string FromFile(string what, string name, string path)
+    /// <param name="why">What is told, and <paramref name="next"/> behind it, where the file cannot be read.</param>
+    public static string FromFile(string what, string why, string next, string path)
     {
         try
         {
@@ -36,12 +38,12 @@ internal static class SecretText
         }
         catch (Exception error) when (error is IOException or UnauthorizedAccessException)
         {
-            throw new FailureException(
-                new Failure(what, $"the file {path} with the {name} cannot be read", "Check --key-file", ExitCode.Usage), error);
+            throw new FailureException(new Failure(what, why, next, ExitCode.Usage), error);
         }
     }
 
-    private static string FirstLine(TextReader reader)
+    /// <summary>At most a little more than any secret has, so that no file or pipe fills the memory.</summary>
+    public static string FirstLine(TextReader reader)
     {
         char[] buffer = new char[Longest + 1];
         int length = reader.ReadBlock(buffer);

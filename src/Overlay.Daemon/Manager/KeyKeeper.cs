@@ -136,18 +136,9 @@ internal sealed partial class KeyKeeper(
 
     private async Task WaitAsync(ulong version, TimeSpan limit, CancellationToken cancellationToken)
     {
-        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task pause = Task.Delay(limit, clock.Time, enough.Token);
-        Task<ClusterState> change = manager.Loop.WaitForCalmAsync(version, enough.Token);
-        await Task.WhenAny(pause, change);
-        await enough.CancelAsync();
         try
         {
-            await change;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // Nothing changed.
+            await manager.Loop.WaitForCalmAsync(version, limit, cancellationToken);
         }
         catch (RpcException)
         {

@@ -164,6 +164,23 @@ internal sealed partial class ManagerLoop : IDisposable
         return State;
     }
 
+    /// <summary>The same, but no longer than the limit.</summary>
+    public async Task<ClusterState> WaitForCalmAsync(ulong above, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        Task<ClusterState> change = WaitForCalmAsync(above, enough.Token);
+        await Task.WhenAny(change, Task.Delay(limit, clock.Time, enough.Token));
+        await enough.CancelAsync();
+        try
+        {
+            return await change;
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            return State;
+        }
+    }
+
     public void Dispose()
     {
         waiting.Writer.TryComplete();

@@ -54,7 +54,7 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
                 && wanted.SetEquals(status.Configuration.Members) && wanted.SetEquals(status.Configuration.Voters);
             if (isDone)
             {
-                await RestAsync(state.Version, cancellationToken);
+                await loop.WaitForCalmAsync(state.Version, Rest, cancellationToken);
             }
             else
             {
@@ -71,22 +71,6 @@ internal sealed partial class MemberKeeper(ManagerLoop loop, TimeProvider time, 
     /// <summary>Who is to take a lost manager's place votes when that one goes, and not before.</summary>
     private static MemberId Listening(ClusterState state) =>
         state.Cluster?.Replacement is { } current ? new(state.Node(current.Successor)?.MemberId ?? 0) : MemberId.None;
-
-    private async Task RestAsync(ulong version, CancellationToken cancellationToken)
-    {
-        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-        Task change = loop.WaitForCalmAsync(version, enough.Token);
-        await Task.WhenAny(change, Task.Delay(Rest, time, enough.Token));
-        await enough.CancelAsync();
-        try
-        {
-            await change;
-        }
-        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
-        {
-            // Nothing changed.
-        }
-    }
 
     private async Task TakeAsync(MemberStep step, CancellationToken cancellationToken)
     {

@@ -8,7 +8,7 @@ internal static class RaftRun
     /// <summary>The options' election time-out is one second.</summary>
     private const long Liveness = 10 * RaftSwarm.Second;
 
-    public static RaftVerdict Of(ulong seed, bool trace)
+    public static ScheduleVerdict<RaftSometimes> Of(ulong seed, bool trace)
     {
         RaftWorld world = new(seed, trace);
         string? failure = null;

@@ -52,25 +52,3 @@ internal enum RaftSometimes
     HistoryChecked,
     Healed,
 }
-
-internal sealed class RaftCounters
-{
-    private readonly long[] counts = new long[Enum.GetValues<RaftSometimes>().Length];
-
-    public IEnumerable<RaftSometimes> Missing => Enum.GetValues<RaftSometimes>().Where(s => counts[(int)s] == 0);
-
-    public long this[RaftSometimes thing] => counts[(int)thing];
-
-    public void Add(RaftSometimes thing) => counts[(int)thing]++;
-
-    public void Add(RaftCounters other)
-    {
-        for (int i = 0; i < counts.Length; i++)
-        {
-            counts[i] += other.counts[i];
-        }
-    }
-
-    public override string ToString() =>
-        string.Join(", ", Enum.GetValues<RaftSometimes>().Select(s => $"{s} {counts[(int)s]}"));
-}

@@ -5,7 +5,7 @@ using Overlay.Raft.Consensus;
 namespace Overlay.Simulation.Raft;
 
 /// <summary>What must hold after every event (Ongaro and Ousterhout, 2014, figure 3, and what durability adds).</summary>
-internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, RaftCounters counters)
+internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, SometimesCounters<RaftSometimes> counters)
 {
     private readonly EntryRegister register = new();
     private readonly Dictionary<MemberId, WrittenLog> written = [];

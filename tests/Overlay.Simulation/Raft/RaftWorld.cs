@@ -51,7 +51,7 @@ internal sealed class RaftWorld
 
     public RaftShell Shell => shell;
 
-    public RaftCounters Counters { get; } = new();
+    public SometimesCounters<RaftSometimes> Counters { get; } = new();
 
     public long Now { get; private set; }
 

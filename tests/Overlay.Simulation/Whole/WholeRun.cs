@@ -8,7 +8,7 @@ internal static class WholeRun
     /// <summary>Ten election time-outs; repair and replacement of managers take some more.</summary>
     private const long Patience = 10 * WholeSwarm.Second;
 
-    public static WholeVerdict Of(ulong seed, bool trace)
+    public static ScheduleVerdict<WholeSometimes> Of(ulong seed, bool trace)
     {
         WholeWorld world = new(seed, trace);
         string? failure = null;

@@ -63,25 +63,3 @@ internal enum WholeSometimes
     HistoryChecked,
     Healed,
 }
-
-internal sealed class WholeCounters
-{
-    private readonly long[] counts = new long[Enum.GetValues<WholeSometimes>().Length];
-
-    public IEnumerable<WholeSometimes> Missing => Enum.GetValues<WholeSometimes>().Where(s => counts[(int)s] == 0);
-
-    public long this[WholeSometimes thing] => counts[(int)thing];
-
-    public void Add(WholeSometimes thing) => counts[(int)thing]++;
-
-    public void Add(WholeCounters other)
-    {
-        for (int i = 0; i < counts.Length; i++)
-        {
-            counts[i] += other.counts[i];
-        }
-    }
-
-    public override string ToString() =>
-        string.Join(", ", Enum.GetValues<WholeSometimes>().Select(s => $"{s} {counts[(int)s]}"));
-}

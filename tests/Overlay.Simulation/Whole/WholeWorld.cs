@@ -55,7 +55,7 @@ internal sealed class WholeWorld
 
     public WholeOperator Operator { get; }
 
-    public WholeCounters Counters { get; } = new();
+    public SometimesCounters<WholeSometimes> Counters { get; } = new();
 
     public long Now { get; private set; }
 

@@ -1,4 +1,5 @@
 using Overlay.Raft;
+using Overlay.Simulation;
 using Overlay.Simulation.Raft;
 
 namespace Overlay.Tests.Simulation;
@@ -11,8 +12,8 @@ public sealed class RaftScheduleTests
         HashSet<ulong> transcripts = [];
         for (ulong seed = 1; seed <= 12; seed++)
         {
-            RaftVerdict first = RaftRun.Of(seed, trace: false);
-            RaftVerdict second = RaftRun.Of(seed, trace: false);
+            ScheduleVerdict<RaftSometimes> first = RaftRun.Of(seed, trace: false);
+            ScheduleVerdict<RaftSometimes> second = RaftRun.Of(seed, trace: false);
             Assert.Null(first.Failure);
             Assert.Equal((first.Transcript, first.Events, first.Time), (second.Transcript, second.Events, second.Time));
             transcripts.Add(first.Transcript);

@@ -1,3 +1,4 @@
+using Overlay.Simulation;
 using Overlay.Simulation.Whole;
 
 namespace Overlay.Tests.Simulation;
@@ -10,8 +11,8 @@ public sealed class WholeScheduleTests
         HashSet<ulong> transcripts = [];
         for (ulong seed = 1; seed <= 8; seed++)
         {
-            WholeVerdict first = WholeRun.Of(seed, trace: false);
-            WholeVerdict second = WholeRun.Of(seed, trace: false);
+            ScheduleVerdict<WholeSometimes> first = WholeRun.Of(seed, trace: false);
+            ScheduleVerdict<WholeSometimes> second = WholeRun.Of(seed, trace: false);
             Assert.Null(first.Failure);
             Assert.Equal((first.Transcript, first.Events, first.Time), (second.Transcript, second.Events, second.Time));
             transcripts.Add(first.Transcript);
