@@ -13,6 +13,7 @@ using Overlay.Daemon.Names;
 using Overlay.Daemon.Storage;
 using Overlay.Daemon.Telemetry;
 using Overlay.Daemon.Telemetry.Logging;
+using Overlay.Daemon.Trust;
 using Overlay.Linux;
 using Overlay.Linux.Memory;
 using Overlay.Linux.Namespaces;
@@ -34,6 +35,12 @@ internal static partial class AgentProcess
     public static async Task<int> RunAsync(AgentSettings settings, CancellationToken stop)
     {
         NativeHeap.Limit(Math.Clamp(Environment.ProcessorCount, 2, MostNativeHeaps));
+        if (!OtlpExport.IsAsked())
+        {
+            // A collector alone may have a certificate of theirs.
+            HostRoots.LeaveUnread();
+        }
+
         using AgentLoggerProvider provider = AgentLoggerProvider.ForStandardError(settings.LogFormat, TimeProvider.System);
         using ILoggerFactory logs = AgentLogging.Create(settings, provider);
         provider.Node = settings.HostName;

@@ -34,11 +34,12 @@ internal sealed partial class OtlpExport : IAsyncDisposable
     public static OtlpExport? StartIfAsked(string instance, ILogger logger) =>
         StartIfAsked(instance, logger, Environment.GetEnvironmentVariable);
 
+    /// <summary>Something is to be exported, by the variables of this process.</summary>
+    public static bool IsAsked() => IsAsked(Environment.GetEnvironmentVariable);
+
     internal static OtlpExport? StartIfAsked(string instance, ILogger logger, Func<string, string?> variable)
     {
-        bool traces = IsAsked("TRACES", variable);
-        bool metrics = IsAsked("METRICS", variable);
-        if ((!traces && !metrics) || string.Equals(variable("OTEL_SDK_DISABLED"), "true", StringComparison.OrdinalIgnoreCase))
+        if (!IsAsked(variable))
         {
             return null;
         }
@@ -51,7 +52,7 @@ internal sealed partial class OtlpExport : IAsyncDisposable
 
         try
         {
-            OtlpExport export = Start(instance, traces, metrics);
+            OtlpExport export = Start(instance, IsAsked("TRACES", variable), IsAsked("METRICS", variable));
             string endpoint = variable($"{Prefix}ENDPOINT") ?? variable($"{Prefix}TRACES_ENDPOINT") ?? variable($"{Prefix}METRICS_ENDPOINT")!;
             LogExport(logger, endpoint);
             return export;
@@ -80,6 +81,10 @@ internal sealed partial class OtlpExport : IAsyncDisposable
             provider?.Dispose();
         },
         CancellationToken.None, TaskCreationOptions.LongRunning, TaskScheduler.Default);
+
+    private static bool IsAsked(Func<string, string?> variable) =>
+        (IsAsked("TRACES", variable) || IsAsked("METRICS", variable))
+        && !string.Equals(variable("OTEL_SDK_DISABLED"), "true", StringComparison.OrdinalIgnoreCase);
 
     private static bool IsAsked(string signal, Func<string, string?> variable) =>
         (!string.IsNullOrWhiteSpace(variable($"{Prefix}ENDPOINT")) || !string.IsNullOrWhiteSpace(variable($"{Prefix}{signal}_ENDPOINT")))

@@ -12,8 +12,7 @@ namespace Overlay.Daemon.Trust;
 
 /// <summary>
 /// Joins a cluster: takes the root from a manager over a connection it does not believe yet, compares it with the
-/// token's digest, and only then talks, on a connection pinned to that root, to a manager that has its certificate
-/// from it.
+/// token's digest, and only then, on a connection to whoever has a manager's certificate from that root, proves the token.
 /// </summary>
 internal static class BootstrapClient
 {
@@ -53,35 +52,22 @@ internal static class BootstrapClient
         JoinToken token, string manager, NodeDescription description, string stateFolder, TimeProvider time,
         CancellationToken cancellationToken)
     {
+        PresentedCertificates presented = new(time);
         try
         {
-            byte[]? presented = null;
-            X509Certificate2Collection along = [];
-            GetRootCertificateResponse offered;
-            using (GrpcChannel unverified = ManagerEndpoint.OpenWith(manager, null, (peer, others) =>
-            {
-                presented = peer?.RawData;
-                along = [.. (others ?? []).Select(static c => X509CertificateLoader.LoadCertificate(c.RawData))];
-                return null;
-            }))
-            {
-                offered = await new Bootstrap.BootstrapClient(unverified).GetRootCertificateAsync(
-                    new(), deadline: Deadline(time), cancellationToken: cancellationToken);
-            }
-
+            using GrpcChannel channel = ManagerEndpoint.OpenWith(manager, null, presented.Fault);
+            Bootstrap.BootstrapClient client = new(channel);
+            GetRootCertificateResponse offered = await client.GetRootCertificateAsync(
+                new(), deadline: Deadline(time), cancellationToken: cancellationToken);
             if (!token.Matches(offered.CaCertificate.Span))
             {
                 return Distrust(manager, "its root certificate is not the one the token was made for");
             }
 
             using X509Certificate2 root = X509CertificateLoader.LoadCertificate(offered.CaCertificate.Span);
-            using X509Certificate2? server = presented is null ? null : X509CertificateLoader.LoadCertificate(presented);
-            if (ChainVerifier.Fault(server, along, [root], clusterId: null, NodeRole.Manager, time.GetUtcNow()) is { } fault)
-            {
-                return Distrust(manager, $"its certificate does not come from the cluster's root ({fault})");
-            }
-
-            return await EnrolAsync(token, manager, description, offered, root, stateFolder, time, cancellationToken);
+            return presented.Pin(root) is { } fault
+                ? Distrust(manager, $"its certificate does not come from the cluster's root ({fault})")
+                : await EnrolAsync(token, client, manager, description, offered, root, stateFolder, time, cancellationToken);
         }
         catch (RpcException e)
         {
@@ -102,15 +88,14 @@ internal static class BootstrapClient
     }
 
     private static async Task<Outcome<NodeIdentity>> EnrolAsync(
-        JoinToken token, string manager, NodeDescription description, GetRootCertificateResponse offered, X509Certificate2 root,
-        string stateFolder, TimeProvider time, CancellationToken cancellationToken)
+        JoinToken token, Bootstrap.BootstrapClient client, string manager, NodeDescription description,
+        GetRootCertificateResponse offered, X509Certificate2 root, string stateFolder, TimeProvider time,
+        CancellationToken cancellationToken)
     {
         ECDsa key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         byte[] request = NodeIdentity.RequestFor(key);
         byte[] proof = JoinProof.Compute(token.Secret, offered.Challenge.Span, request);
-        using GrpcChannel pinned = ManagerEndpoint.OpenWith(
-            manager, null, (peer, along) => ChainVerifier.Fault(peer, along, [root], null, NodeRole.Manager, time.GetUtcNow()));
-        IssueCertificateResponse issued = await new Bootstrap.BootstrapClient(pinned).IssueCertificateAsync(
+        IssueCertificateResponse issued = await client.IssueCertificateAsync(
             new()
             {
                 Challenge = offered.Challenge,

@@ -75,6 +75,9 @@ internal static partial class Libc
     [LibraryImport(Library, EntryPoint = "madvise", SetLastError = true)]
     public static partial int MAdvise(nint address, nuint length, int advice);
 
+    [LibraryImport(Library, EntryPoint = "setenv", StringMarshalling = StringMarshalling.Utf8)]
+    public static partial int SetEnvironment(string name, string value, int overwrite);
+
     [LibraryImport(Library, EntryPoint = "mallopt")]
     public static partial int MallocOption(int option, int value);
 
