@@ -17,6 +17,7 @@ internal sealed class PendingQuestion(
     Instant limit)
 {
     private int nextServer;
+    private int heldOf;
 
     public long Ticket => ticket;
 
@@ -49,13 +50,16 @@ internal sealed class PendingQuestion(
     /// <summary>An answer beyond its time, for when no server has one.</summary>
     public CachedAnswer? Stale { get; init; }
 
-    /// <summary>When the next server is to be asked; never, before the first one.</summary>
+    /// <summary>What says that there is no such name or type, of a server after one that may still know better.</summary>
+    public byte[]? Held { get; private set; }
+
+    /// <summary>When something is to be done, if nothing comes before; never, before the first server was asked.</summary>
     public Instant Due { get; set; } = Instant.Never;
 
     public int Asked { get; private set; }
 
-    /// <summary>One bit for each server that failed.</summary>
-    public int FailedServers { get; set; }
+    /// <summary>One bit for each server that is not asked again, as it failed or has answered.</summary>
+    public int DoneServers { get; set; }
 
     /// <summary>The last answer that said failure or refusal: relayed if nothing better comes.</summary>
     public byte[]? LastFailure { get; set; }
@@ -65,7 +69,7 @@ internal sealed class PendingQuestion(
 
     public int NextServer()
     {
-        while ((FailedServers & (1 << nextServer)) != 0)
+        while ((DoneServers & (1 << nextServer)) != 0)
         {
             nextServer = (nextServer + 1) % servers.Length;
         }
@@ -75,15 +79,40 @@ internal sealed class PendingQuestion(
         return server;
     }
 
-    public void AddAttempt(long attempt, ushort id, int server)
+    public void AddAttempt(long attempt, ushort id, int server, Instant now)
     {
         for (int i = 0; i < Attempts.Count; i++)
         {
             Attempts[i] = Attempts[i] with { IsLatest = false };
         }
 
-        Attempts.Add(new(attempt, id, server, true));
+        Attempts.Add(new(attempt, id, server, true, now));
         Asked++;
+    }
+
+    /// <summary>Until when servers before that one, in the host's order, may take to answer; null: none is waited for.</summary>
+    /// <param name="timeout">That each may take.</param>
+    public Instant? EarlierUntil(int server, TimeSpan timeout)
+    {
+        Instant? until = null;
+        foreach (Try earlier in Attempts.Where(a => a.Server < server))
+        {
+            until = until is { } known && known > earlier.Since + timeout ? known : earlier.Since + timeout;
+        }
+
+        return until;
+    }
+
+    /// <summary>The same for the answer that is held.</summary>
+    public Instant? HeldUntil(TimeSpan timeout) => EarlierUntil(heldOf, timeout);
+
+    /// <summary>Of several such answers that of the server before the others counts.</summary>
+    public void Hold(ReadOnlySpan<byte> packet, int server)
+    {
+        if (Held is null || server < heldOf)
+        {
+            (Held, heldOf) = (packet.ToArray(), server);
+        }
     }
 
     public int ServerOf(long attempt) => Attempts.Find(a => a.Attempt == attempt).Server;
@@ -162,5 +191,5 @@ internal sealed class PendingQuestion(
     }
 
     /// <summary>One server asked on one socket.</summary>
-    public readonly record struct Try(long Attempt, ushort Id, int Server, bool IsLatest);
+    public readonly record struct Try(long Attempt, ushort Id, int Server, bool IsLatest, Instant Since);
 }

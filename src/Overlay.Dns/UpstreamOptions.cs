@@ -3,7 +3,16 @@ namespace Overlay.Dns;
 /// <summary>Limits of forwarding, and of what is kept of its answers.</summary>
 public sealed record UpstreamOptions
 {
-    /// <summary>After this long without an answer the next server is asked too.</summary>
+    /// <summary>
+    /// After this long without an answer the next server is asked too, while there is one that was not. Most answers that a
+    /// server has to look for itself come within it.
+    /// </summary>
+    public TimeSpan RaceAfter { get; init; } = TimeSpan.FromMilliseconds(300);
+
+    /// <summary>
+    /// So long a server may take: then the servers are asked once more, and that there is no such name is believed of a
+    /// later one.
+    /// </summary>
     public TimeSpan ServerTimeout { get; init; } = TimeSpan.FromSeconds(2);
 
     /// <summary>

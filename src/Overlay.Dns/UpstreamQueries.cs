@@ -6,10 +6,11 @@ using Overlay.Primitives;
 namespace Overlay.Dns;
 
 /// <summary>
-/// The questions that are under way to the host's servers. Each is asked of one server after the other: the next one
-/// on a failure, a refusal or silence; an answer of any server asked so far is taken while the question is open. An
-/// answer counts only if it came from the server asked, on that attempt's socket, with its id and question. What was
-/// answered is kept and repeated; beyond its time only where no server answers soon.
+/// The questions that are under way to the host's servers. Each is asked of one server after the other, in the host's order:
+/// the next one on a failure, a refusal or a moment's silence, and the first answer counts. But that there is no such name
+/// is believed of a server only when those before it have had their time: they may know names that others do not (a
+/// VPN's). An answer counts only if it came from the server asked, on that attempt's socket, with its id and question. What
+/// was answered is kept and repeated; beyond its time only where no server answers soon.
 /// <para>It refuses to know sockets and clients: attempts and tickets are numbers.</para>
 /// </summary>
 public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
@@ -111,16 +112,15 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
             return;
         }
 
-        if (IsCurrent(question))
+        if (IsNegative(packet) && question.EarlierUntil(server, options.ServerTimeout) is { } until && until > now)
         {
-            cache.Keep(question.Key, packet, now);
+            question.Hold(packet, server);
+            Close(question, attempt, server, effects);
+            Wake(question, Instant.Min(question.Limit, until));
+            return;
         }
 
-        Forget(question, effects);
-        foreach (PendingQuestion one in Waiting(question))
-        {
-            effects.Replies.Add(new(one.Ticket, one.Relay(packet), UpstreamFailure.None));
-        }
+        Answer(question, packet, now, effects);
     }
 
     /// <summary>An attempt's socket reported an error, such as an unreachable port.</summary>
@@ -160,7 +160,11 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         while (deadlines.Count > 0 && deadlines.Min is { } first && first.Due <= now)
         {
             PendingQuestion question = pending[first.Ticket];
-            if (question.Limit <= now)
+            if (question.Held is { } held)
+            {
+                Answer(question, held, now, effects);
+            }
+            else if (question.Limit <= now)
             {
                 Fail(question, UpstreamFailure.Timeout, now, effects);
             }
@@ -184,11 +188,19 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
     private void ServerFailed(
         PendingQuestion question, long attempt, int server, Instant now, UpstreamEffects effects)
     {
-        question.FailedServers |= 1 << server;
-        byAttempt.Remove(attempt);
-        question.Attempts.RemoveAll(a => a.Attempt == attempt);
-        effects.Closes.Add(attempt);
-        if (question.FailedServers == (1 << question.Servers.Length) - 1)
+        Close(question, attempt, server, effects);
+        if (question.Held is { } held)
+        {
+            if (question.HeldUntil(options.ServerTimeout) is { } until && until > now)
+            {
+                Wake(question, Instant.Min(question.Limit, until));
+            }
+            else
+            {
+                Answer(question, held, now, effects);
+            }
+        }
+        else if (question.DoneServers == (1 << question.Servers.Length) - 1)
         {
             Fail(question, UpstreamFailure.AllFailed, now, effects);
         }
@@ -198,17 +210,53 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         }
     }
 
-    /// <summary>Asks the next server that has not failed yet, in turn, and waits for it for a while.</summary>
-    private void AskNext(PendingQuestion question, Instant now, UpstreamEffects effects)
+    /// <summary>That server is done with.</summary>
+    private void Close(PendingQuestion question, long attempt, int server, UpstreamEffects effects)
+    {
+        question.DoneServers |= 1 << server;
+        byAttempt.Remove(attempt);
+        question.Attempts.RemoveAll(a => a.Attempt == attempt);
+        effects.Closes.Add(attempt);
+    }
+
+    /// <summary>No such name, or none with records of that type; a cut answer is to be asked for by TCP.</summary>
+    private static bool IsNegative(ReadOnlySpan<byte> packet) =>
+        (packet[3] & HeaderFlags.CodeMask) == (int)ResponseCode.NameError
+        || ((packet[3] & HeaderFlags.CodeMask) == 0 && (packet[2] & (HeaderFlags.Truncated >> 8)) == 0
+            && BinaryPrimitives.ReadUInt16BigEndian(packet[6..]) == 0);
+
+    private void Answer(PendingQuestion question, ReadOnlySpan<byte> packet, Instant now, UpstreamEffects effects)
+    {
+        if (IsCurrent(question))
+        {
+            cache.Keep(question.Key, packet, now);
+        }
+
+        Forget(question, effects);
+        foreach (PendingQuestion one in Waiting(question))
+        {
+            effects.Replies.Add(new(one.Ticket, one.Relay(packet), UpstreamFailure.None));
+        }
+    }
+
+    private void Wake(PendingQuestion question, Instant due)
     {
         if (question.Due != Instant.Never)
         {
             deadlines.Remove((question.Due, question.Ticket));
         }
 
-        TimeSpan patience = question.Stale is null ? options.ServerTimeout : options.StaleAfter / question.Servers.Length;
-        question.Due = Instant.Min(question.Limit, now + patience);
-        deadlines.Add((question.Due, question.Ticket));
+        question.Due = due;
+        deadlines.Add((due, question.Ticket));
+    }
+
+    /// <summary>Asks the next server that has not failed yet, in turn, and waits for it for a while.</summary>
+    private void AskNext(PendingQuestion question, Instant now, UpstreamEffects effects)
+    {
+        bool hasAnother = question.Asked + 1 < question.Servers.Length;
+        TimeSpan patience = hasAnother ? options.RaceAfter
+            : question.Stale is null ? options.ServerTimeout : options.StaleAfter / question.Servers.Length;
+        Wake(question, Instant.Min(question.Limit, now + patience));
         if (question.Asked >= MaxAttempts)
         {
             return;
@@ -217,7 +265,7 @@ public sealed class UpstreamQueries(UpstreamOptions options, Prng prng)
         int server = question.NextServer();
         ushort id = (ushort)prng.NextUInt64();
         long attempt = ++lastAttempt;
-        question.AddAttempt(attempt, id, server);
+        question.AddAttempt(attempt, id, server, now);
         byAttempt.Add(attempt, question);
         byte[] packet = [.. question.Query];
         BinaryPrimitives.WriteUInt16BigEndian(packet, id);

@@ -87,15 +87,13 @@ public sealed class UpstreamQueriesTests
     public void The_next_server_is_asked_on_silence_and_the_first_one_may_still_answer()
     {
         UpstreamSend first = Start(1);
-        Assert.Equal(At(2000), queries.NextDeadline);
-        queries.Advance(At(1999), effects);
+        Assert.Equal(At(300), queries.NextDeadline);
+        queries.Advance(At(299), effects);
         Assert.Empty(effects.Sends);
-        queries.Advance(At(2000), effects);
-        UpstreamSend second = Assert.Single(effects.Sends);
+        UpstreamSend second = Advance(300);
         Assert.Equal(Servers[1], second.Server);
         Assert.NotEqual(first.Attempt, second.Attempt);
         Assert.NotEqual(first.Packet[..2], second.Packet[..2]);
-        effects.Clear();
         Receive(first, Respond(first.Packet));
         Assert.Single(effects.Replies);
         Assert.Equal([first.Attempt, second.Attempt], effects.Closes);
@@ -105,7 +103,10 @@ public sealed class UpstreamQueriesTests
     public void At_the_limit_the_client_is_told()
     {
         Start(1);
-        queries.Advance(At(2000), effects);
+        Assert.Equal(Servers[1], Advance(300).Server);
+        Assert.Equal(Servers[2], Advance(600).Server);
+        Assert.Equal(At(2600), queries.NextDeadline);
+        Assert.Equal(Servers[0], Advance(2600).Server);
         queries.Advance(At(3999), effects);
         Assert.Empty(effects.Replies);
         queries.Advance(At(4000), effects);
@@ -123,7 +124,102 @@ public sealed class UpstreamQueriesTests
         Start(1);
         queries.Advance(At(3000), effects);
         Assert.Single(effects.Sends);
-        Assert.Equal(At(4000), queries.NextDeadline);
+        Assert.Equal(At(3300), queries.NextDeadline);
+    }
+
+    [Fact]
+    public void The_first_server_that_knows_the_name_wins()
+    {
+        UpstreamSend first = Start(1);
+        UpstreamSend second = Advance(300);
+        UpstreamSend third = Advance(600);
+        Receive(third, Found(third.Packet), 700);
+        Assert.Equal(Found(third.Packet)[2..], Assert.Single(effects.Replies).Packet[2..]);
+        Assert.Equal([first.Attempt, second.Attempt, third.Attempt], effects.Closes.Order());
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(3)]
+    public void That_there_is_no_such_name_waits_for_the_servers_before(int code)
+    {
+        UpstreamSend first = Start(1);
+        UpstreamSend second = Advance(300);
+        Receive(second, Respond(second.Packet, code), 310);
+        Assert.Empty(effects.Replies);
+        Assert.Equal([second.Attempt], effects.Closes);
+        Assert.Equal(At(2000), queries.NextDeadline);
+        effects.Clear();
+        Receive(first, Found(first.Packet), 1900);
+        Assert.Equal(Found(first.Packet)[2..], Assert.Single(effects.Replies).Packet[2..]);
+        Assert.Equal(Instant.Never, queries.NextDeadline);
+    }
+
+    [Fact]
+    public void It_is_believed_when_they_have_had_their_time()
+    {
+        UpstreamSend first = Start(1);
+        UpstreamSend second = Advance(300);
+        Receive(second, Respond(second.Packet, 3), 310);
+        effects.Clear();
+        queries.Advance(At(1999), effects);
+        Assert.Empty(effects.Replies);
+        queries.Advance(At(2000), effects);
+        Assert.Equal((3, UpstreamFailure.None), (effects.Replies[0].Packet[3] & 15, Assert.Single(effects.Replies).Failure));
+        Assert.Equal([first.Attempt], effects.Closes);
+        Assert.Equal((0, Instant.Never), (queries.Count, queries.NextDeadline));
+    }
+
+    [Fact]
+    public void It_is_believed_at_once_where_those_before_have_failed()
+    {
+        UpstreamSend first = Start(1);
+        UpstreamSend second = Advance(300);
+        UpstreamSend third = Advance(600);
+        Receive(third, Respond(third.Packet, 3), 610);
+        Receive(second, Respond(second.Packet, 2), 620);
+        Assert.Empty(effects.Replies);
+        Assert.Empty(effects.Sends);
+        queries.Failed(first.Attempt, At(630), effects);
+        Assert.Equal(3, Assert.Single(effects.Replies).Packet[3] & 15);
+    }
+
+    [Fact]
+    public void Of_two_servers_that_know_no_such_name_the_one_before_counts()
+    {
+        UpstreamSend first = Start(1);
+        UpstreamSend second = Advance(300);
+        UpstreamSend third = Advance(600);
+        Receive(third, Respond(third.Packet, 3), 610);
+        Receive(second, Respond(second.Packet), 620);
+        Assert.Empty(effects.Replies);
+        Receive(first, Respond(first.Packet, 5), 630);
+        Assert.Equal(0, Assert.Single(effects.Replies).Packet[3] & 15);
+    }
+
+    [Fact]
+    public void A_cut_answer_is_relayed_at_once()
+    {
+        Start(1);
+        UpstreamSend second = Advance(300);
+        byte[] cut = Respond(second.Packet);
+        cut[2] |= 2;
+        Receive(second, cut, 310);
+        Assert.Single(effects.Replies);
+    }
+
+    [Fact]
+    public void The_time_limit_counts_for_what_is_held_too()
+    {
+        UpstreamQueries hasty = new(new() { TotalTimeout = TimeSpan.FromMilliseconds(500) }, new Prng(1));
+        hasty.Start(1, 1, Packets.Query("www.example.org"), Servers, false, 512, At(0), effects);
+        effects.Clear();
+        hasty.Advance(At(300), effects);
+        UpstreamSend second = Assert.Single(effects.Sends);
+        hasty.Receive(second.Attempt, second.Server, Respond(second.Packet, 3), At(310), effects);
+        Assert.Equal(At(500), hasty.NextDeadline);
+        hasty.Advance(At(500), effects);
+        Assert.Equal((3, UpstreamFailure.None), (effects.Replies[0].Packet[3] & 15, Assert.Single(effects.Replies).Failure));
     }
 
     [Fact]
@@ -257,6 +353,23 @@ public sealed class UpstreamQueriesTests
         return send;
     }
 
-    private void Receive(UpstreamSend send, byte[] packet) =>
-        queries.Receive(send.Attempt, send.Server, packet, At(1), effects);
+    /// <summary>With one address.</summary>
+    private static byte[] Found(byte[] query)
+    {
+        byte[] response = [.. Respond(query), .. Packets.Hex("c00c 0001 0001 0000003c 0004 c0000209")];
+        response[7] = 1;
+        return response;
+    }
+
+    /// <summary>The one question to a server that is due then.</summary>
+    private UpstreamSend Advance(long milliseconds)
+    {
+        queries.Advance(At(milliseconds), effects);
+        UpstreamSend send = Assert.Single(effects.Sends);
+        effects.Clear();
+        return send;
+    }
+
+    private void Receive(UpstreamSend send, byte[] packet, long milliseconds = 1) =>
+        queries.Receive(send.Attempt, send.Server, packet, At(milliseconds), effects);
 }
