@@ -7,21 +7,25 @@
 most_hosts=16
 guest_memory=1024 # MiB; an agent and a command take about 250, files that are written take the rest
 kernels=$top/artifacts/vm
+PATH=$PATH:/usr/sbin:/sbin # depmod, modprobe
 channel=$top/deploy/lab.d/guest.py
 control_address() { echo "10.255.$1.$2"; } # host, end: 1 this machine's, 2 the guest's
 
-prepare() { # hosts
+# lacks HOSTS: says what this machine lacks for that many guests; fails when it lacks nothing.
+lacks() {
     local program available needed=$(($1 * (guest_memory + 128)))
-    [ "$(uname -m)" = x86_64 ] || die "guests run on x86_64 only, and this is $(uname -m)"
-    for program in qemu-system-x86_64 busybox cpio depmod dpkg-deb /usr/bin/python3; do
-        PATH=$PATH:/usr/sbin:/sbin command -v "$program" >/dev/null ||
-            die "there is no $program; install it with: deploy/install-packages.sh qemu-system-x86 busybox-static cpio kmod python3"
+    [ "$(uname -m)" = x86_64 ] || { echo "virtual machines run on x86_64 only, and this is $(uname -m)"; return; }
+    [ -c /dev/net/tun ] || { echo "there is no /dev/net/tun, which virtual machines are joined by"; return; }
+    for program in qemu-system-x86_64 busybox cpio depmod apt-get dpkg-deb /usr/bin/python3; do
+        command -v "$program" >/dev/null ||
+            { echo "there is no $program; install it with: deploy/install-packages.sh qemu-system-x86 busybox-static cpio kmod python3"; return; }
     done
-    [ -c /dev/net/tun ] || die "there is no /dev/net/tun, which guests are joined by"
     available=$(awk '/^MemAvailable:/ {print int($2 / 1024)}' /proc/meminfo)
-    [ "$available" -ge "$needed" ] || die "$1 guests need $needed MiB of memory, and $available MiB are available"
-    fetch_kernel
+    [ "$available" -ge "$needed" ] || { echo "$1 virtual machines need $needed MiB of memory, and $available are available"; return; }
+    return 1
 }
+
+prepare() { fetch_kernel; }
 
 # The kernel of Debian's linux-image-amd64, unpacked once; `kernel` is its folder afterwards.
 fetch_kernel() {
@@ -59,7 +63,7 @@ make_initrd() {
     cp "$(command -v busybox)" "$root/bin/busybox"
     cp "$top/deploy/lab.d/guest-init" "$root/init"
     for module in virtio_pci virtio_net 9p 9pnet_virtio overlay; do
-        PATH=$PATH:/usr/sbin:/sbin modprobe --dirname "$kernel" --set-version "$release" --show-depends "$module"
+        modprobe --dirname "$kernel" --set-version "$release" --show-depends "$module"
     done | awk '$1 == "insmod" && !seen[$2]++ {print $2}' | while read -r module; do
         cp "$module" "$root/modules/"
         basename "$module" >> "$root/modules/order"
