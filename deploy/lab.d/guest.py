@@ -5,13 +5,14 @@ output, signals and exit status are those of a command that runs here. From a te
 Usage: guest.py serve DEVICE ADDRESS/BITS   first process of a guest; DEVICE leaves the guest's own network for it
        guest.py run ADDRESS CMD...          on this machine; OVERLAYD_LAB_PATIENCE: seconds to wait for the guest (30)
 
-One connection is one command. A frame is a letter, a length of four octets, and as many octets: `c` command, `i` input (none: its end)
-and `s` signal go to the guest; `o` output, `e` error output, `w` so much input was taken, and `x` exit status come back.
+One connection is one command. A frame is a letter, a length of four octets, and as many octets: `c` command, `i` input (none:
+its end) and `s` signal go to the guest; `o` output, `e` error output, `w` so much input was taken, and `x` exit status come
+back. A command is its terminal's rows and columns (0: no terminal), the number of its arguments, and then these and the
+environment, each ending with NUL. Modules are few: a guest takes a second for what `json` needs.
 """
 import ctypes
 import errno
 import fcntl
-import json
 import os
 import select
 import signal
@@ -112,15 +113,19 @@ class Session:
         self.connection = connection
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         kind, data = receive_frame(connection)
-        self.command = json.loads(data)
+        rows, columns, count = struct.unpack(">HHI", data[:8])
+        words = data[8:].split(b"\0")[:-1]
+        self.terminal = (rows, columns) if rows else None
+        self.arguments = words[:count]
+        self.environment = dict(word.split(b"=", 1) for word in words[count:])
         self.pending = b""
         self.input_ended = False
 
     def run(self):
         os.setsid()
-        self.child, self.input, outputs = self.start_on_terminal() if self.command["terminal"] else self.start()
-        group = self.child if self.command["terminal"] else 0
-        if not self.command["terminal"]:
+        self.child, self.input, outputs = self.start_on_terminal() if self.terminal else self.start()
+        group = self.child if self.terminal else 0
+        if not self.terminal:
             for number in FORWARDED:
                 signal.signal(number, signal.SIG_IGN)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
@@ -189,7 +194,7 @@ class Session:
         return True
 
     def close_input(self):
-        if self.input is not None and not self.command["terminal"]:
+        if self.input is not None and not self.terminal:
             os.close(self.input)
         self.input = None
         self.pending = b""
@@ -203,7 +208,7 @@ class Session:
         send_frame(self.connection, b"x", struct.pack(">i", os.waitstatus_to_exitcode(status)))
         self.connection.close()
         # What the command left running may go on to write.
-        for descriptor in outputs if not self.command["terminal"] else []:
+        for descriptor in outputs if not self.terminal else []:
             os.set_blocking(descriptor, True)
             while read(descriptor):
                 pass
@@ -220,7 +225,7 @@ class Session:
 
     def start_on_terminal(self):
         ours, theirs = os.openpty()
-        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *self.command["terminal"], 0, 0))
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", *self.terminal, 0, 0))
         child = os.fork()
         if child == 0:
             os.setsid()
@@ -238,10 +243,9 @@ class Session:
             for number in (signal.SIGPIPE, signal.SIGXFSZ):  # which Python ignores
                 signal.signal(number, signal.SIG_DFL)
             os.chdir("/")
-            arguments = self.command["arguments"]
-            os.execvpe(arguments[0], arguments, self.command["environment"])
+            os.execvpe(self.arguments[0], self.arguments, self.environment)
         except OSError as error:
-            os.write(2, f"{arguments[0]}: {error.strerror}\n".encode())
+            os.write(2, self.arguments[0] + f": {error.strerror}\n".encode())
         finally:
             os._exit(127)
 
@@ -316,10 +320,10 @@ def run(address, arguments):
         with gate:
             send_frame(connection, kind, data)
 
-    terminal = None
-    if os.isatty(0) and os.isatty(1):
-        terminal = struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))[:2]
-    send(b"c", json.dumps({"arguments": arguments, "environment": dict(os.environ), "terminal": terminal}).encode())
+    terminal = os.isatty(0) and os.isatty(1)
+    rows, columns = struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))[:2] if terminal else (0, 0)
+    words = [os.fsencode(argument) for argument in arguments] + [name + b"=" + value for name, value in os.environb.items()]
+    send(b"c", struct.pack(">HHI", rows or 24 * terminal, columns, len(arguments)) + b"".join(word + b"\0" for word in words))
     received = []
 
     def forward(number, _):

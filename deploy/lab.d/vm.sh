@@ -91,7 +91,7 @@ make_host() { # host, MTU
         -name "host$1" -nodefaults -no-user-config -display none -no-reboot -serial "file:$d/console.log" \
         -machine q35 -accel tcg,thread=multi -cpu max -smp 2 -m "$guest_memory" \
         -kernel "$kernel/boot/vmlinuz-$release" -initrd "$dir/initrd" \
-        -append "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off random.trust_cpu=on \
+        -append "console=ttyS0 quiet panic=-1 net.ifnames=0 mitigations=off random.trust_cpu=on tsc=reliable \
 lab_host=$1 lab_dir=$dir lab_shared=${OVERLAYD_LAB_SHARED:-} lab_modules=$kernel/lib/modules lab_channel=$channel lab_address=$(control_address "$1" 2)/30" \
         -virtfs local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap "${shared[@]}" \
         -netdev "tap,id=link,ifname=h$1,script=no,downscript=no" \
@@ -104,7 +104,7 @@ lab_host=$1 lab_dir=$dir lab_shared=${OVERLAYD_LAB_SHARED:-} lab_modules=$kernel
 
 await_host() { # host
     local d; d=$(host_dir "$1")
-    OVERLAYD_LAB_PATIENCE=60 run_on "$1" true ||
+    OVERLAYD_LAB_PATIENCE=180 run_on "$1" true ||
         die "guest $1 did not come up: $(tail -n 3 "$d/qemu.log" "$d/console.log" 2>/dev/null | tr '\n' '|')"
     awk -v from="$(cat "$d/started")" -v to="$(date +%s%N)" 'BEGIN {printf "%.1f\n", (to - from) / 1e9}' >"$d/boot"
     echo "guest $1 runs commands $(cat "$d/boot") s after its start" >&2
