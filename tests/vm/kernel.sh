@@ -69,7 +69,7 @@ check "never open" fails seen esp.pcap ICMP
 check "states and policies go" shell 'for host in 1 2; do on $host ip xfrm policy flush && on $host ip xfrm state flush || exit 1; done'
 
 # --- WireGuard between guests 2 and 3.
-for host in 2 3; do wg genkey >"$work/wg$host"; done
+for host in 2 3; do (umask 077; wg genkey >"$work/wg$host"); done
 wireguard() { # host, the other
     on "$1" ip link add wg0 type wireguard && on "$1" ip address add "10.8.0.$1/24" dev wg0 &&
         on "$1" wg set wg0 listen-port 51820 private-key "$work/wg$1" \
