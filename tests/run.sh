@@ -13,7 +13,7 @@ Usage: tests/run.sh [LAYER...]     (default: unit sim lab interop nemesis)
   interop  programs of others against ours (root); named, it includes Debian's serf, which the default leaves out
   serf     Debian's serf beside ours alone, watched for SERF_SECONDS (default: 300) under loss (root)
   nemesis  three real managers under faults for NEMESIS_MINUTES (default: 1), with what clients were told (root)
-  vm       the lab on Debian's kernel in QEMU
+  vm       Debian's kernel in QEMU: what it has, and scripts of the lab on it (root; slow: nothing else should run)
   all      every layer
 
 SEEDS=N sets the number of simulation seeds (default: 200 of whole clusters, 100 of gossip, 1,000 of Raft, 400 of whole managers). Output of each part goes to artifacts/tests/.
