@@ -15,8 +15,8 @@ check "a name qualified by its network resolves" ping_by_name 1 box1 box2.blue
 check "an alias resolves" ping_by_name 1 box1 alias3
 
 vni=$(on 1 overlayd network inspect blue --format json | grep -o '"vni": *[0-9]*' | head -n 1 | grep -o '[0-9]*')
-sleep 0.5
-pkill -INT -f "$work/underlay.pcap"; sleep 0.3
+pause 0.5
+pkill -INT -f "$work/underlay.pcap"; pause 0.3
 check "the underlay carries VXLAN on port 4789 with VNI $vni" \
     shell "tcpdump -nn -r '$work/underlay.pcap' 'udp port 4789' 2>/dev/null | grep -q 'vni $vni'"
 check "no other VNI is on the underlay" \
@@ -42,7 +42,7 @@ for spec in "1 a1 one client" "2 a2 one server" "2 b2 two server"; do
     read -r host box network name <<<"$spec"
     check "$name on $network" sandbox_on "$host" "$box" "$network" --name "$name"
 done
-sleep 0.3
+pause 0.3
 ip_on() { on 2 overlayd endpoint ls --network "$1" --filter name=server --format json | grep -o '"ipv4": *"[0-9.]*' | grep -o '[0-9.]*$'; }
 check "the same name means the endpoint of its own network" \
     shell "[ \"\$(in_sandbox 1 a1 dig +short @127.0.0.11 server A)\" = '$(ip_on one)' ]"

@@ -17,7 +17,7 @@ check "a packet of the full size passes unfragmented" in_sandbox 1 out ping -c 1
 check "a larger one does not" fails in_sandbox 1 out ping -c 1 -W 1 -M do -s 1323 peer
 
 on 2 setsid unshare --net sleep 300 </dev/null >/dev/null 2>&1 &
-sleep 0.5
+pause 0.5
 pid=$(on 2 pgrep -x -n sleep)
 check "a process is attached by its PID" on 2 overlayd attach fixed "$pid" --name byname --ip 10.77.0.50
 check "its namespace has the address it was given" shell "on 2 nsenter --target $pid --net ip -4 address show eth0 | grep '10.77.0.50/24'"

@@ -5,6 +5,9 @@ top=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 export OVERLAYD_LAB="t-$(basename "$0" .sh)-$$"
 lab=$top/deploy/lab
 work=$(mktemp -d)
+export OVERLAYD_LAB_SHARED=$work
+# How many times longer than in namespaces things may take: a virtual machine's processor is emulated.
+case ${OVERLAYD_LAB_KIND:-namespaces} in vm) slower=8 ;; *) slower=1 ;; esac
 passed=0 failed=0 skipped=0
 
 on() { local host=$1; shift; "$lab" exec "$host" "$@"; }
@@ -29,9 +32,9 @@ refused() {
     if [ "$status" -eq "$code" ] && grep -qi -- "$words" <<<"$output" && [ "$(grep -cvE '^See `|^[0-9T:.-]+Z (INFO|WARN) ' <<<"$output")" -eq 1 ]; then ok "$name"
     else not_ok "$name: exit $status (wanted $code): $(tr '\n' '|' <<<"$output")"; fi
 }
-# within SECONDS NAME CMD...: passes as soon as the command does.
+# within SECONDS NAME CMD...: passes as soon as the command does. A virtual machine has longer.
 within() {
-    local seconds=$1 name=$2 end output; shift 2
+    local seconds=$(($1 * slower)) name=$2 end output; shift 2
     end=$(($(date +%s%N) + seconds * 1000000000))
     while [ "$(date +%s%N)" -lt "$end" ]; do
         if output=$("$@" 2>&1); then ok "$name"; return 0; fi
@@ -40,6 +43,8 @@ within() {
     not_ok "$name: not within $seconds s: $(tail -n 3 <<<"$output" | tr '\n' '|')"
     return 1
 }
+# pause SECONDS: lets something happen that cannot be asked for. In a virtual machine it takes longer.
+pause() { sleep "$(awk -v s="$1" -v n="$slower" 'BEGIN {print s * n}')"; }
 fails() { ! "$@" >/dev/null 2>&1; }
 shell() { bash -o pipefail -c "$1"; }
 ping_by_name() { in_sandbox "$1" "$2" ping "-${4:-4}" -c 1 -W 2 "$3"; }
