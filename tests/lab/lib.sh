@@ -61,7 +61,7 @@ finish() {
     echo "$passed passed, $failed failed, $skipped skipped"
     [ "$failed" -eq 0 ] && [ "$passed" -gt 0 ]
 }
-trap 'finish; exit' EXIT
+trap 'status=$?; finish || status=1; exit $status' EXIT
 trap 'exit 1' INT TERM
 
 # begin N [FLAGS]: a cluster of N hosts, or the end of the script.
