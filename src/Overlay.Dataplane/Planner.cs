@@ -7,7 +7,7 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Compares the wish with the observation. It knows which objects are ours: everything in ov-… namespaces; in the
 /// host's the bridge ovgw0, its ports ovg… and the table inet overlayd; in sandboxes the links whose alias begins with
-/// "overlayd ", their addresses, and the routes of our protocol. A stranger's object is never touched.
+/// "overlayd ", their addresses, the routes of our protocol, and the table of services. A stranger's object is never touched.
 /// </summary>
 public static class Planner
 {

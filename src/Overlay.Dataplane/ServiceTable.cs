@@ -10,7 +10,8 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// The virtual addresses of services, in each sandbox that may use them: its first packet to one is translated to a backend
 /// by nftables, where the connection begins, and conntrack keeps that for all that follow. So the backend sees the client
-/// itself, and a change of the table touches no connection. One map lookup finds the service, however many there are.
+/// itself, and a change of the table touches no connection. One map lookup finds the service, however many there are. That
+/// rules ask for the state starts conntrack, without which the kernel skips them: a table of refusals alone translates nothing.
 /// </summary>
 internal static class ServiceTable
 {
@@ -53,12 +54,12 @@ internal static class ServiceTable
 
             	chain output {
             		type nat hook output priority {{Priority}}; policy accept;
-            		goto services
+            		ct state new goto services
             	}
 
             	chain prerouting {
             		type nat hook prerouting priority {{Priority}}; policy accept;
-            		goto services
+            		ct state new goto services
             	}
 
             	chain {{Refused}} {

@@ -27,12 +27,12 @@ public sealed class ServiceTableTests
 
             	chain output {
             		type nat hook output priority -85; policy accept;
-            		goto services
+            		ct state new goto services
             	}
 
             	chain prerouting {
             		type nat hook prerouting priority -85; policy accept;
-            		goto services
+            		ct state new goto services
             	}
 
             	chain refused {

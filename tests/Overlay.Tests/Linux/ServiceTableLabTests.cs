@@ -45,6 +45,24 @@ public sealed class ServiceTableLabTests : IDisposable
         AssertListed([.. Enumerable.Range(0, 1000).Select(i => Random(prng, i))], 2);
     }
 
+    [Theory]
+    [InlineData("10.0.0.127")]
+    [InlineData("fd00::ffff")]
+    public void Without_any_backend_anywhere_it_is_refused_at_once(string address)
+    {
+        foreach (string command in new[]
+        {
+            "link add eth0 type bridge", "link set eth0 up", "addr add 10.0.0.20/24 dev eth0", "addr add fd00::14/64 dev eth0 nodad",
+        })
+        {
+            LabNamespaces.Run($"ip -n {box} {command}");
+        }
+
+        lab.Apply(new Operation.ReplaceNftTable(box, TableOf([ServiceTableTests.Web()], 1)));
+        (int code, string said) = LabNamespaces.TryRun($"ip netns exec {box} timeout 2 bash -c :</dev/tcp/{address}/80");
+        Assert.True(code == 1, $"exit {code}: {said}");
+    }
+
     [Fact]
     public void Flows_that_went_elsewhere_are_forgotten_and_answered_connections_are_not()
     {
