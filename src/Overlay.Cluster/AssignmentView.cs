@@ -193,7 +193,8 @@ public sealed class AssignmentView
             NetworkId.TryParse(item.Reservation.NetworkId, out _) && Address.TryParse(item.Reservation.Address, out _),
         StoreObject.KindOneofCase.Service =>
             ServiceId.TryParse(item.Service.Id, out _) && NetworkId.TryParse(item.Service.NetworkId, out _)
-            && ServiceSpec.IsName(item.Service.Name),
+            && ServiceSpec.IsName(item.Service.Name)
+            && item.Service.VirtualAddresses.All(static address => Address.TryParse(address, out _)),
         _ => false,
     };
 

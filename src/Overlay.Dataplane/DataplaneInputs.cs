@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Dataplane;
 
@@ -23,6 +24,12 @@ public sealed record DataplaneInputs
 
     /// <summary>Reachable endpoints of other nodes on those networks.</summary>
     public ImmutableArray<RemoteEndpoint> Remotes { get; init; } = [];
+
+    /// <summary>The services of those networks that have virtual addresses.</summary>
+    public ImmutableArray<VirtualService> Services { get; init; } = [];
+
+    /// <summary>Sandboxes whose last endpoint went: what is ours in them goes.</summary>
+    public ImmutableArray<NamespaceName> LeftSandboxes { get; init; } = [];
 
     /// <summary>IPv4 prefix of the gateway bridge, chosen so that it overlaps no route of the host.</summary>
     public required IPNetwork GatewayPrefix { get; init; }
@@ -73,3 +80,25 @@ public sealed record LocalEndpoint
 
 public sealed record RemoteEndpoint(
     NetworkId Network, int Segment, MacAddress Mac, IPAddress? Ipv4, IPAddress? Ipv6, IPAddress Vtep);
+
+/// <summary>What a network's sandboxes translate a service's virtual addresses to.</summary>
+public sealed record VirtualService
+{
+    public required NetworkId Network { get; init; }
+
+    /// <summary>A DNS label, which no other service has.</summary>
+    public required string Name { get; init; }
+
+    public IPAddress? Ipv4 { get; init; }
+
+    public IPAddress? Ipv6 { get; init; }
+
+    /// <summary>Unspecified or unknown: by weight.</summary>
+    public Scheduler Scheduler { get; init; }
+
+    /// <summary>Those that count now, wherever they are.</summary>
+    public ImmutableArray<ServiceBackend> Backends { get; init; } = [];
+}
+
+/// <param name="Weight">1 to 65535.</param>
+public sealed record ServiceBackend(IPAddress? Ipv4, IPAddress? Ipv6, int Weight);

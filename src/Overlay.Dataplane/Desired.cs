@@ -55,8 +55,29 @@ public static class Desired
             namespaces[sandbox] = GatewayBridge.InSandbox(namespaces[sandbox], inputs, slot);
         }
 
+        AddServices(namespaces, endpoints, inputs);
+        foreach (NamespaceName left in inputs.LeftSandboxes.Where(n => !namespaces.ContainsKey(n)))
+        {
+            namespaces[left] = NamespaceState.Empty;
+        }
+
         namespaces[NamespaceName.Host] = GatewayBridge.InHost(inputs, slots);
         return new() { Namespaces = namespaces.ToImmutable() };
+    }
+
+    /// <summary>Each sandbox balances the services of its networks.</summary>
+    private static void AddServices(
+        ImmutableSortedDictionary<NamespaceName, NamespaceState>.Builder namespaces, LocalEndpoint[] endpoints, DataplaneInputs inputs)
+    {
+        ILookup<NetworkId, VirtualService> services = inputs.Services.ToLookup(static s => s.Network);
+        foreach (IGrouping<NamespaceName, LocalEndpoint> sandbox in endpoints.GroupBy(static e => e.Sandbox))
+        {
+            IEnumerable<VirtualService> its = sandbox.Select(static e => e.Network).Distinct().SelectMany(n => services[n]);
+            if (ServiceTable.Of(its, sandbox.First().Id.ToString()) is { } table)
+            {
+                namespaces[sandbox.Key] = namespaces[sandbox.Key] with { NftTable = table };
+            }
+        }
     }
 
     /// <summary>Every sysctl that a wish names, for the observation to read.</summary>

@@ -119,6 +119,7 @@ public static class HostStateTransitions
         Operation.DeleteFdb delete => state with { Fdb = state.Fdb.Remove(delete.Entry) },
         Operation.ReplaceNftTable replace => state with { NftTable = replace.Table },
         Operation.DeleteNftTable => state with { NftTable = null },
+        Operation.ForgetFlows => state,
         _ => throw new InvariantException($"an operation of a known kind ({operation.GetType().Name})"),
     };
 

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using System.Net;
 using Overlay.Primitives;
 
 namespace Overlay.Dataplane;
@@ -128,6 +130,19 @@ public abstract record Operation
     public sealed record DeleteNftTable(NamespaceName In) : Operation(In)
     {
         public override string ToString() => $"{In}: nft delete table inet overlayd";
+    }
+
+    /// <summary>
+    /// Deletes conntrack's entries of flows to the virtual addresses that go elsewhere than to the given backends, so that
+    /// their next packet begins anew. Connections of TCP and SCTP that were answered are left to end.
+    /// </summary>
+    public sealed record ForgetFlows(
+        NamespaceName In, ImmutableSortedDictionary<IPAddress, ImmutableSortedSet<IPAddress>> Backends) : Operation(In)
+    {
+        public override string ToString() =>
+            $"{In}: conntrack delete " + string.Join(", ", Backends.Select(static b => b.Value.IsEmpty
+                ? $"all to {b.Key}"
+                : $"to {b.Key} but {string.Join(' ', b.Value)}"));
     }
 }
 

@@ -31,7 +31,7 @@ public static class OperationRefusal
 
     private static bool IsRemoval(Operation operation) =>
         operation is Operation.DeleteNamespace or Operation.DeleteLink or Operation.DeleteAddress or Operation.DeleteRoute
-            or Operation.DeleteNeighbour or Operation.DeleteFdb or Operation.DeleteNftTable;
+            or Operation.DeleteNeighbour or Operation.DeleteFdb or Operation.DeleteNftTable or Operation.ForgetFlows;
 
     private static string? DeviceOf(Operation operation) => operation switch
     {

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using Overlay.Primitives;
 
 namespace Overlay.Dataplane;
@@ -6,7 +7,7 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Compares the wish with the observation. It knows which objects are ours: everything in ov-… namespaces; in the
 /// host's the bridge ovgw0, its ports ovg… and the table inet overlayd; in sandboxes the links whose alias begins with
-/// "overlayd ", their addresses, and the routes of our protocol. A stranger's object is never touched.
+/// "overlayd ", their addresses, the routes of our protocol, and the table of services. A stranger's object is never touched.
 /// </summary>
 public static class Planner
 {
@@ -79,12 +80,45 @@ public static class Planner
         SortedSet<string> renumbered = PlanAddresses(stages, name, wish, actual, links);
         TunnelPlanner.Plan(stages, name, wish, actual, links);
         PlanRoutes(stages, name, wish, actual, links, renumbered);
-        if (wish.NftTable != actual.NftTable && (wish.NftTable is not null || name.IsHost || name.IsOverlay))
+        PlanTable(stages, name, wish.NftTable, actual.NftTable);
+    }
+
+    private static void PlanTable(Stages stages, NamespaceName name, string? wish, string? actual)
+    {
+        if (wish is not null && wish != actual)
         {
-            stages.Nft.Add(wish.NftTable is { } table
-                ? new Operation.ReplaceNftTable(name, table)
-                : new Operation.DeleteNftTable(name));
+            stages.Nft.Add(new Operation.ReplaceNftTable(name, wish));
         }
+        else if (wish is null && actual is not null && (name.IsHost || name.IsOverlay || ServiceTable.IsOne(actual)))
+        {
+            stages.Nft.Add(new Operation.DeleteNftTable(name));
+        }
+
+        if (wish != actual && StaleFlows(wish, actual) is { IsEmpty: false } stale)
+        {
+            stages.Flows.Add(new Operation.ForgetFlows(name, stale));
+        }
+    }
+
+    /// <summary>
+    /// The virtual addresses that lose backends, or are new where packets may have passed untranslated, each with the
+    /// backends that it has now.
+    /// </summary>
+    private static ImmutableSortedDictionary<IPAddress, ImmutableSortedSet<IPAddress>> StaleFlows(string? wish, string? actual)
+    {
+        SortedDictionary<IPAddress, SortedSet<IPAddress>> before = ServiceTable.Read(actual);
+        SortedDictionary<IPAddress, SortedSet<IPAddress>> after = ServiceTable.Read(wish);
+        var stale = ImmutableSortedDictionary.CreateBuilder<IPAddress, ImmutableSortedSet<IPAddress>>(AddressOrder.Instance);
+        foreach (IPAddress address in before.Keys.Union(after.Keys))
+        {
+            SortedSet<IPAddress> kept = after.GetValueOrDefault(address) ?? new(AddressOrder.Instance);
+            if (!before.TryGetValue(address, out SortedSet<IPAddress>? had) || !kept.IsSupersetOf(had))
+            {
+                stale[address] = kept.ToImmutableSortedSet(AddressOrder.Instance);
+            }
+        }
+
+        return stale.ToImmutable();
     }
 
     /// <summary>

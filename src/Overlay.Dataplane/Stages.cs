@@ -29,6 +29,9 @@ internal sealed class Stages
 
     public List<Operation> Nft { get; } = [];
 
+    /// <summary>What conntrack remembers against the new tables.</summary>
+    public List<Operation> Flows { get; } = [];
+
     /// <summary>Removal of what is merely not wanted any more.</summary>
     public List<Operation> Removals { get; } = [];
 
@@ -37,6 +40,6 @@ internal sealed class Stages
     public ImmutableArray<Operation> InOrder() =>
     [
         .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. Addresses, .. Tunnels,
-        .. Routes, .. Nft, .. Removals, .. LastNamespaces,
+        .. Routes, .. Nft, .. Flows, .. Removals, .. LastNamespaces,
     ];
 }

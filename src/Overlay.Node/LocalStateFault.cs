@@ -39,7 +39,12 @@ public static class LocalStateFault
 
         V1.RestingAddress? resting = state.Resting.FirstOrDefault(
             static r => !NetworkId.TryParse(r.NetworkId, out _) || !IPAddress.TryParse(r.Address, out _));
-        return resting is null ? null : $"'{resting.Address}' on '{resting.NetworkId}' is no resting address";
+        if (resting is not null)
+        {
+            return $"'{resting.Address}' on '{resting.NetworkId}' is no resting address";
+        }
+
+        return state.LeftSandboxes.Any(static s => s.Length == 0) ? "a sandbox that was left has no name" : null;
     }
 
     private static string? FaultOf(LocalEndpointState endpoint, SortedDictionary<string, int> segments)

@@ -76,10 +76,12 @@ public sealed partial class Node
 
         EndpointState endpoint = made.Value;
         endpoints[endpoint.Id] = endpoint;
+        leftSandboxes.Remove(endpoint.Sandbox);
         FollowNetworks(now, effects);
         if (Announce(endpoint, now, effects) is var announced && announced != PutOutcome.Done)
         {
             endpoints.Remove(endpoint.Id);
+            LeaveSandbox(endpoint.Sandbox, effects);
             FollowNetworks(now, effects);
             GiveBack(attach, effects);
             effects.Completions.Add(new(command.RequestId, null, new(
@@ -165,6 +167,7 @@ public sealed partial class Node
         GiveBack(endpoint, endpoint.Ipv6, endpoint.Reserved6, unixMs);
         FollowNetworks(now, effects);
         DataplaneChanges(effects);
+        LeaveSandbox(endpoint.Sandbox, effects);
         effects.ZonesChanged = true;
         string network = intent.Network(endpoint.Network.ToString())?.Name ?? endpoint.Network.ToString();
         effects.Events.Add(new NodeEvent.EndpointChanged(endpoint.Id, endpoint.Name, network, action, ""));

@@ -51,6 +51,7 @@ public sealed partial class Node
     /// <summary>The kernel holds <see cref="Inputs"/> of that revision, but for the endpoints that failed.</summary>
     public void Programmed(long revision, IReadOnlyList<EndpointFailure> failures, Instant now, NodeEffects effects)
     {
+        ForgetLeftSandboxes(revision, now);
         foreach (EndpointState endpoint in endpoints.Values.ToArray())
         {
             EndpointFailure? failure = failures.FirstOrDefault(f => f.Endpoint == endpoint.Id);
@@ -66,6 +67,7 @@ public sealed partial class Node
                 if (recovered)
                 {
                     Announce(endpoint, now, effects);
+                    BalanceAgain(endpoint, effects);
                 }
             }
         }
@@ -89,6 +91,15 @@ public sealed partial class Node
         }
 
         DigestGossip(now, effects);
+    }
+
+    /// <summary>A backend has failed, or is back.</summary>
+    private void BalanceAgain(EndpointState endpoint, NodeEffects effects)
+    {
+        if (IsBalanced(endpoint))
+        {
+            DataplaneChanges(effects);
+        }
     }
 
     private bool IsProgrammed(EndpointState endpoint, long revision) =>
@@ -128,6 +139,11 @@ public sealed partial class Node
             Error = failure.Error,
             LostSince = failure.SandboxGone ? endpoint.LostSince ?? now : null,
         };
+        if (endpoint.Status != EndpointStatus.Failed)
+        {
+            BalanceAgain(endpoint, effects);
+        }
+
         if (failure.SandboxGone)
         {
             // Nobody can be behind it: the other nodes need not send there.

@@ -44,6 +44,8 @@ public sealed partial class Node
             GatewayPrefix = settings.GatewayPrefix,
             Networks = networks.ToImmutable(),
             Remotes = reachable.ToImmutable(),
+            Services = [.. local.SelectMany(BalancedOn)],
+            LeftSandboxes = [.. leftSandboxes.Keys],
             Endpoints = [.. endpoints.Values.Where(e => intent.Network(e.Network.ToString()) is not null).Select(LocalOf)],
         };
     }
@@ -81,12 +83,21 @@ public sealed partial class Node
         Name = name,
         Endpoints =
         [
-            .. endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
-                .Select(e => new ZoneEndpoint(NamesOf(id, e.Name, e.Aliases, e.Service), e.Ipv4, e.Ipv6)),
-            .. remotes.On(id).Where(r => !IsDrained(r.Owner))
-                .Select(r => new ZoneEndpoint(NamesOf(id, r.Name, r.Aliases, r.Service), r.Ipv4, r.Ipv6)),
+            .. FoundOn(id).Select(e => new ZoneEndpoint(NamesOf(id, e), e.Ipv4, e.Ipv6)),
+            .. VirtualOn(id).Select(static s => new ZoneEndpoint([s.Name], AddressOf(s, ipv6: false), AddressOf(s, ipv6: true))),
         ],
     };
+
+    /// <summary>The endpoints of a network that names and services lead to, of this node first.</summary>
+    private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>
+        endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
+            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, e.Service, e.Weight, e.Ipv4, e.Ipv6))
+            .Concat(remotes.On(id).Where(r => !IsDrained(r.Owner))
+                .Select(static r => new FoundEndpoint(r.Name, r.Aliases, r.Service, r.Weight, r.Ipv4, r.Ipv6)));
+
+    /// <summary>An endpoint of this node or another that may be sent to.</summary>
+    private sealed record FoundEndpoint(
+        string Name, ImmutableArray<string> Aliases, ServiceId? Service, int Weight, IPAddress? Ipv4, IPAddress? Ipv6);
 
     private bool IsDrained(NodeId node) => Availability.IsDrained(intent.Node(node.ToString()));
 

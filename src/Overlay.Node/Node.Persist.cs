@@ -32,6 +32,7 @@ public sealed partial class Node
                 Id = r.Id.ToString(),
                 Record = r.ToRecord(),
             })));
+        state.LeftSandboxes.AddRange(leftSandboxes.Keys.Select(static s => s.Value));
         return state;
     }
 
@@ -62,6 +63,11 @@ public sealed partial class Node
                 e.Reserved4 ? null : e.Ipv4, e.Reserved6 ? null : e.Ipv6,
             }.OfType<IPAddress>().Select(a => (e.Network, a))));
         addresses.SetLeases(intent.Leases, intent.Networks);
+        foreach (NamespaceName left in state.LeftSandboxes.Select(static s => new NamespaceName(s)))
+        {
+            leftSandboxes[left] = 0;
+        }
+
         foreach (V1.RememberedEndpoint remote in state.Remotes)
         {
             Remember(remote);

@@ -1,6 +1,9 @@
 using System.Collections.Immutable;
+using System.Net;
+using System.Net.Sockets;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
+using Overlay.Dataplane;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -19,11 +22,54 @@ public sealed partial class Node
     public ServiceObject? ServiceOf(NetworkId network, ServiceId? service) =>
         service is { } id && intent.Service(id.ToString()) is { } known && known.NetworkId == network.ToString() ? known : null;
 
-    /// <summary>An endpoint's names in its network's zone: its own, which its address leads back to, is the first.</summary>
-    private ImmutableArray<string> NamesOf(NetworkId network, string name, ImmutableArray<string> aliases, ServiceId? service) =>
-        ServiceOf(network, service) is { } its
-            ? [name, .. aliases, its.Name, TasksPrefix + its.Name]
-            : [name, .. aliases];
+    /// <summary>
+    /// An endpoint's names in its network's zone: its own, which its address leads back to, is the first. The name of a
+    /// service with a virtual address leads there.
+    /// </summary>
+    private ImmutableArray<string> NamesOf(NetworkId network, FoundEndpoint found) => ServiceOf(network, found.Service) switch
+    {
+        null => [found.Name, .. found.Aliases],
+        { VirtualAddresses.Count: > 0 } its => [found.Name, .. found.Aliases, TasksPrefix + its.Name],
+        var its => [found.Name, .. found.Aliases, its.Name, TasksPrefix + its.Name],
+    };
+
+    /// <summary>The services of a network that have a virtual address.</summary>
+    private IEnumerable<ServiceObject> VirtualOn(NetworkId network)
+    {
+        string id = network.ToString();
+        return intent.Services.Where(s => s.VirtualAddresses.Count > 0 && s.NetworkId == id);
+    }
+
+    private static IPAddress? AddressOf(ServiceObject service, bool ipv6) => service.VirtualAddresses.Select(IPAddress.Parse)
+        .FirstOrDefault(a => a.AddressFamily == (ipv6 ? AddressFamily.InterNetworkV6 : AddressFamily.InterNetwork));
+
+    /// <summary>What sandboxes balance: the services with their backends, which are those of their names.</summary>
+    private IEnumerable<VirtualService> BalancedOn(NetworkId network)
+    {
+        ServiceObject[] services = [.. VirtualOn(network)];
+        if (services.Length == 0)
+        {
+            return [];
+        }
+
+        ILookup<ServiceId?, FoundEndpoint> backends = FoundOn(network).ToLookup(static e => e.Service);
+        return services.Select(service => new VirtualService
+        {
+            Network = network,
+            Name = service.Name,
+            Ipv4 = AddressOf(service, ipv6: false),
+            Ipv6 = AddressOf(service, ipv6: true),
+            Scheduler = service.Scheduler,
+            Backends =
+            [
+                .. backends[ServiceId.Parse(service.Id)].Select(static e => new ServiceBackend(e.Ipv4, e.Ipv6, Math.Max(1, e.Weight))),
+            ],
+        });
+    }
+
+    /// <summary>Whether sandboxes balance over this endpoint, as long as it may be sent to.</summary>
+    private bool IsBalanced(EndpointState endpoint) =>
+        ServiceOf(endpoint.Network, endpoint.Service) is { VirtualAddresses.Count: > 0 };
 
     /// <summary>Finds the service that an attach names.</summary>
     private Refusal? PrepareService(PendingAttach attach, NetworkObject network, string what)
@@ -40,8 +86,8 @@ public sealed partial class Node
                 ? unknown
                 : unknown with
                 {
-                    Next = $"Type `overlayd service create {command.Service} --network {network.Name} --endpoint-mode dnsrr` on a "
-                        + "manager, or `overlayd service ls` to see the names.",
+                    Next = $"Type `overlayd service create {command.Service} --network {network.Name}` on a manager, "
+                        + " or `overlayd service ls` to see the names.",
                 };
         }
 
@@ -92,9 +138,12 @@ public sealed partial class Node
     private static NodeEvent.ServiceChanged NewsOf(ServiceObject service, string action) =>
         new(ServiceId.Parse(service.Id), service.Name, action);
 
-    /// <summary>Services alone change: names follow from them, and nothing in the kernel.</summary>
-    private static bool ConcernsNamesAlone(Assignment assignment) =>
-        assignment is { Complete: false, Cluster: null } && assignment.Upserts.All(IsService) && assignment.Deletes.All(IsService);
+    /// <summary>Services alone change, and none that sandboxes here balance: names follow from them, and nothing in the kernel.</summary>
+    /// <param name="assignment">Before it is applied.</param>
+    private bool ConcernsNamesAlone(Assignment assignment) =>
+        assignment is { Complete: false, Cluster: null } && assignment.Upserts.All(IsService) && assignment.Deletes.All(IsService)
+        && !assignment.Upserts.Select(static u => u.Service).Concat(assignment.Deletes.Select(d => intent.Service(d.Id)))
+            .Any(s => s is { VirtualAddresses.Count: > 0 } && endpoints.Values.Any(e => e.Network.ToString() == s.NetworkId));
 
     private static bool IsService(StoreObject item) => item.KindCase == StoreObject.KindOneofCase.Service;
 

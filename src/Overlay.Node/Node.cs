@@ -129,6 +129,7 @@ public sealed partial class Node
         ImmutableArray<NodeObject> nodesBefore = [.. intent.Nodes];
         ImmutableArray<NetworkObject> networksBefore = [.. intent.Networks];
         List<NodeEvent.ServiceChanged> serviceNews = ServiceNews(assignment);
+        bool concernsNamesAlone = ConcernsNamesAlone(assignment);
         Keyring keysBefore = KeyringOf(intent);
         if (!intent.Apply(assignment) || IsOnlyVersion(assignment))
         {
@@ -169,7 +170,7 @@ public sealed partial class Node
         {
             MemorizeSoon(now);
         }
-        else if (ConcernsNamesAlone(assignment))
+        else if (concernsNamesAlone)
         {
             MemorizeSoon(now);
             effects.ZonesChanged = true;
@@ -206,6 +207,7 @@ public sealed partial class Node
         foreach (EndpointState endpoint in endpoints.Values.Where(e => e.Network == id).ToArray())
         {
             endpoints.Remove(endpoint.Id);
+            LeaveSandbox(endpoint.Sandbox, effects);
             foreach (IPAddress address in new[] { endpoint.Ipv4, endpoint.Ipv6 }.OfType<IPAddress>())
             {
                 addresses.Release(id, address, UnixMsAt(now));

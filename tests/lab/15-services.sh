@@ -70,8 +70,6 @@ within 5 "and on host 2" answers 2 tasks.web A "$(attached ipv4 web1 web2)"
 check "host 3 is connected again" "$lab" heal
 within 10 "and its backend is back" answers 1 web A "$all4"
 
-refused "a virtual address" 2 "no load balancer yet. Use --endpoint-mode dnsrr" on 1 overlayd service create vip --network blue --endpoint-mode vip
-refused "and it is the default" 2 "no load balancer yet" on 1 overlayd service create vip --network blue
 refused "a published port" 2 "no option '--publish'" on 1 overlayd service create vip --network blue --endpoint-mode dnsrr --publish 80
 refused "an unknown network" 8 "no network 'grey'" on 1 overlayd service create x --network grey --endpoint-mode dnsrr
 refused "no network" 2 "needs --network" on 1 overlayd service create x --endpoint-mode dnsrr

@@ -89,6 +89,40 @@ internal sealed class BlockLedger
         return null;
     }
 
+    /// <summary>
+    /// One address that does not split a block while blocks are to be had: below where they begin, as far as possible from
+    /// what people write by hand, and only then among them; in a range of its own from the top. Null: nothing is left.
+    /// </summary>
+    public Address? TakeSingle()
+    {
+        Address begin = Begin(plan);
+        Address top = begin > plan.Range.First ? new(begin.IsIpv6, begin.Value - 1) : plan.Range.Last;
+        return Descend(top) ?? Descend(plan.Range.Last);
+    }
+
+    private Address? Descend(Address from)
+    {
+        Address candidate = from;
+        while (true)
+        {
+            Prefix single = Prefix.Around(candidate, candidate.IsIpv6 ? 128 : 32);
+            Prefix? obstacle = ObstacleOf(single);
+            if (obstacle is null && !plan.IsSpecial(candidate))
+            {
+                return candidate;
+            }
+
+            Address lowest = obstacle?.First ?? candidate;
+
+            if (lowest <= plan.Range.First)
+            {
+                return null;
+            }
+
+            candidate = new(lowest.IsIpv6, lowest.Value - 1);
+        }
+    }
+
     /// <summary>The first free block that begins between two addresses (both included).</summary>
     private Prefix? Search(Address from, Address to, int length)
     {

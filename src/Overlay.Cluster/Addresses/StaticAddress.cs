@@ -7,13 +7,15 @@ namespace Overlay.Cluster.Addresses;
 public sealed record StaticAddress(Address Address, int Segment)
 {
     /// <param name="what">The sentence that says what failed.</param>
-    public static Outcome<StaticAddress> Read(NetworkObject network, string? text, string what)
+    /// <param name="form">How such an address is given.</param>
+    public static Outcome<StaticAddress> Read(
+        NetworkObject network, string? text, string what, string form = "`--ip 10.1.0.5` or `--ip6 fd00:1::5`")
     {
         if (!Address.TryParse(text, out Address address))
         {
             return new Refusal(
                 RefusalKind.Invalid, what, $"{Refusal.Quote(text)} is not an address.",
-                "Give it as `--ip 10.1.0.5` or `--ip6 fd00:1::5`.");
+                $"Give it as {form}.");
         }
 
         for (int i = 0; i < network.Segments.Count; i++)

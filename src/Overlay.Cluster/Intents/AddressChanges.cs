@@ -47,7 +47,7 @@ internal static class AddressChanges
         ClusterState state, string networkId, string text, string nodeId, string endpointId, Draft draft)
     {
         string what = $"The address {Refusal.Quote(text)} was not given.";
-        if (state.Node(nodeId) is not { } node)
+        if (state.Node(nodeId) is null)
         {
             return NodeChanges.NodeUnknown(nodeId, what);
         }
@@ -68,7 +68,7 @@ internal static class AddressChanges
                 RefusalKind.Invalid, what, $"{Refusal.Quote(endpointId)} is not an endpoint id.", "Attach again.");
         }
 
-        if (BlockFault(state, network, found.Address, node, what, draft.UnixMs) is { } inBlock)
+        if (BlockFault(state, network, found.Address, nodeId, what, draft.UnixMs) is { } inBlock)
         {
             return inBlock;
         }
@@ -100,6 +100,13 @@ internal static class AddressChanges
             return new Refusal(
                 RefusalKind.NotFound, what, "No endpoint has it reserved.",
                 "Type `overlayd endpoint ls` to see who has which address.");
+        }
+
+        if (reservation.ServiceId.Length > 0)
+        {
+            return new Refusal(
+                RefusalKind.NotPermitted, what, "It is, or was, the virtual address of a service.",
+                "Type `overlayd service rm` for the service instead.");
         }
 
         if (reservation.NodeId != nodeId)
@@ -158,10 +165,20 @@ internal static class AddressChanges
             {
                 draft.Delete(ObjectKind.Reservation, reservation.Id);
             }
+            else if (IsOrphan(state, reservation))
+            {
+                ReservationObject resting = reservation.Clone();
+                resting.ReleasedUnixMs = draft.UnixMs;
+                draft.Update(new() { Reservation = resting });
+            }
         }
 
         return draft.Finish();
     }
+
+    /// <summary>The virtual address of a service that a manager removed which knew of no virtual addresses.</summary>
+    public static bool IsOrphan(ClusterState state, ReservationObject reservation) =>
+        reservation.ServiceId.Length > 0 && reservation.ReleasedUnixMs == 0 && state.Service(reservation.ServiceId) is null;
 
     private static Outcome<Proposal<ReservationObject>> Take(
         ClusterState state, ReservationObject present, ReservationObject wanted, string what, Draft draft)
@@ -171,24 +188,46 @@ internal static class AddressChanges
         {
             return sameNode && present.EndpointId == wanted.EndpointId
                 ? draft.Finish(present)
-                : new Refusal(
-                    RefusalKind.Conflict, what,
-                    $"Endpoint {present.EndpointId} on {NodeName(state, present.NodeId)} has it.",
-                    $"Choose another address, or type `overlayd detach` for that endpoint first.");
+                : TakenFault(state, present, what, draft.UnixMs);
         }
 
         // The node that released it knows that its own endpoint is gone; for any other it rests.
         if (!sameNode)
         {
-            return Resting(state, what, present.NodeId, RestLeft(state, present.ReleasedUnixMs, draft.UnixMs));
+            return TakenFault(state, present, what, draft.UnixMs);
         }
 
         draft.Update(new() { Reservation = wanted });
         return draft.Finish(wanted);
     }
 
-    private static Refusal? BlockFault(
-        ClusterState state, NetworkObject network, Address address, NodeObject node, string what, long unixMs)
+    /// <summary>Why nobody else can have an address that is reserved, or was and rests.</summary>
+    public static Refusal TakenFault(ClusterState state, ReservationObject present, string what, long unixMs)
+    {
+        bool ofService = present.ServiceId.Length > 0;
+        if (present.ReleasedUnixMs != 0)
+        {
+            string before = ofService
+                ? "It was the virtual address of a service that was removed"
+                : $"It was released by {NodeName(state, present.NodeId)}";
+            return Resting(what, before, RestLeft(state, present.ReleasedUnixMs, unixMs));
+        }
+
+        return ofService
+            ? new(
+                RefusalKind.Conflict, what,
+                $"It is the virtual address of service {state.Service(present.ServiceId)?.Name ?? present.ServiceId}.",
+                "Choose another address; `overlayd service ls` shows those of services.")
+            : new(
+                RefusalKind.Conflict, what,
+                $"Endpoint {present.EndpointId} on {NodeName(state, present.NodeId)} has it.",
+                "Choose another address, or type `overlayd detach` for that endpoint first.");
+    }
+
+    /// <summary>Why an address that lies in a leased block is not given by itself.</summary>
+    /// <param name="nodeId">Who asks; empty: no node, but a service.</param>
+    public static Refusal? BlockFault(
+        ClusterState state, NetworkObject network, Address address, string nodeId, string what, long unixMs)
     {
         LeaseObject? lease = state.LeasesOf(network.Id)
             .FirstOrDefault(each => Prefix.Parse(each.Block).Contains(address));
@@ -199,13 +238,14 @@ internal static class AddressChanges
 
         if (lease.ReleasedUnixMs != 0)
         {
-            return Resting(state, what, lease.NodeId, RestLeft(state, lease.ReleasedUnixMs, unixMs));
+            return Resting(
+                what, $"It was released by {NodeName(state, lease.NodeId)}", RestLeft(state, lease.ReleasedUnixMs, unixMs));
         }
 
-        return lease.NodeId == node.Id
+        return lease.NodeId == nodeId
             ? new(
                 RefusalKind.Conflict, what,
-                $"It lies in the block {lease.Block} that node {node.Hostname} has leased and gives by itself.",
+                $"It lies in the block {lease.Block} that {NodeName(state, nodeId)} has leased and gives by itself.",
                 "Attach again: the node knows its blocks by now.")
             : new(
                 RefusalKind.Conflict, what,
@@ -213,12 +253,11 @@ internal static class AddressChanges
                 "Choose an address outside the leased blocks, which `overlayd network inspect` lists.");
     }
 
-    private static Refusal Resting(ClusterState state, string what, string nodeId, long restMs) => new(
-        RefusalKind.Conflict, what,
-        $"It was released by {NodeName(state, nodeId)} and rests for {Math.Max(1, (restMs + 999) / 1000)} s more.",
+    private static Refusal Resting(string what, string before, long restMs) => new(
+        RefusalKind.Conflict, what, $"{before} and rests for {Math.Max(1, (restMs + 999) / 1000)} s more.",
         "Try again after that, or choose another address.");
 
-    private static Refusal Exhausted(ClusterState state, NetworkObject network, AddressPlan plan, string what)
+    public static Refusal Exhausted(ClusterState state, NetworkObject network, AddressPlan plan, string what)
     {
         SortedDictionary<string, int> blocks = new(StringComparer.Ordinal);
         int resting = 0;

@@ -1,3 +1,5 @@
+using System.Collections.Immutable;
+using Overlay.Cluster.Addresses;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -22,6 +24,11 @@ internal static class ServiceChanges
                 RefusalKind.Invalid, what, "Its endpoint mode is unknown.", "Choose `--endpoint-mode vip` or `dnsrr`.");
         }
 
+        if (!ReadScheduler(spec, what).TryGet(out Scheduler scheduler, out Refusal? inScheduler))
+        {
+            return inScheduler;
+        }
+
         if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
         {
             return inLabels;
@@ -32,12 +39,19 @@ internal static class ServiceChanges
             return unknown;
         }
 
+        VirtualAddressChoice choice = new(state, network, what, draft.UnixMs);
+        if (!choice.For(spec).TryGet(out ImmutableArray<Address> virtualAddresses, out Refusal? inAddress))
+        {
+            return inAddress;
+        }
+
         ServiceObject service = new()
         {
             Id = spec.Id,
             Name = spec.Name,
             NetworkId = network.Id,
             EndpointMode = spec.Mode,
+            Scheduler = scheduler,
             CreatedUnixMs = draft.UnixMs,
         };
 
@@ -47,7 +61,22 @@ internal static class ServiceChanges
             service.Labels.Add(key, value);
         }
 
+        service.VirtualAddresses.AddRange(virtualAddresses.Select(static a => a.ToString()));
         draft.Create(new() { Service = service });
+        foreach (string address in service.VirtualAddresses)
+        {
+            draft.Create(new()
+            {
+                Reservation = new()
+                {
+                    Id = $"{network.Id}/{address}",
+                    NetworkId = network.Id,
+                    Address = address,
+                    ServiceId = service.Id,
+                },
+            });
+        }
+
         return draft.Finish(service);
     }
 
@@ -59,7 +88,40 @@ internal static class ServiceChanges
         }
 
         draft.Delete(ObjectKind.Service, service.Id);
+        foreach (ReservationObject held in state.ReservationsOf(service.NetworkId).Where(r => r.ServiceId == service.Id))
+        {
+            ReservationObject resting = held.Clone();
+            resting.ReleasedUnixMs = draft.UnixMs;
+            draft.Update(new() { Reservation = resting });
+        }
+
         return draft.Finish(service);
+    }
+
+    private static Outcome<Scheduler> ReadScheduler(ServiceSpec spec, string what)
+    {
+        if (spec.Mode == EndpointMode.Dnsrr)
+        {
+            return spec.Scheduler.Length == 0
+                ? Scheduler.Unspecified
+                : new Refusal(
+                    RefusalKind.Invalid, what, "With --endpoint-mode dnsrr its clients choose among the backends, and no scheduler does.",
+                    "Leave `--scheduler` out, or use `--endpoint-mode vip`.");
+        }
+
+        return spec.Scheduler switch
+        {
+            "" or "wrr" => Scheduler.Wrr,
+            "rr" => Scheduler.Rr,
+            "sh" => Scheduler.Sh,
+            "lc" or "wlc" or "mh" => new Refusal(
+                RefusalKind.Invalid, what,
+                $"The scheduler {spec.Scheduler} needs IPVS; overlayd balances with nftables, which counts no connections of backends.",
+                "Choose `--scheduler rr`, `wrr` or `sh`."),
+            _ => new Refusal(
+                RefusalKind.Invalid, what, $"There is no scheduler {Refusal.Quote(spec.Scheduler)}.",
+                "Choose `--scheduler rr`, `wrr` or `sh`."),
+        };
     }
 
     private static Refusal? NameFault(ClusterState state, string name, string what)

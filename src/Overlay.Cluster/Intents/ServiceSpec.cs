@@ -20,6 +20,12 @@ public sealed record ServiceSpec
     /// <summary>VIP or DNSRR.</summary>
     public required EndpointMode Mode { get; init; }
 
+    /// <summary>Addresses that a VIP service is to have, at most one of each family; the others are chosen for it.</summary>
+    public ImmutableArray<string> VirtualAddresses { get; init; } = [];
+
+    /// <summary>"rr", "wrr" or "sh"; empty: "wrr".</summary>
+    public string Scheduler { get; init; } = "";
+
     public ImmutableArray<KeyValuePair<string, string>> Labels { get; init; } = [];
 
     /// <summary>A DNS label (RFC 1123), with '_' allowed inside as Docker's users expect.</summary>

@@ -20,7 +20,9 @@ internal sealed partial class AdminService
             Id = new ServiceId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString(),
             Name = request.Name,
             Network = request.Network,
-            Mode = RequireServable(request),
+            Mode = request.EndpointMode == EndpointMode.Unspecified ? EndpointMode.Vip : request.EndpointMode,
+            VirtualAddresses = [.. request.VirtualAddresses],
+            Scheduler = request.Scheduler,
             Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
         };
         ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
@@ -66,16 +68,6 @@ internal sealed partial class AdminService
             intent => intent.RemoveService(service.Id), "", context.CancellationToken);
         return new() { Id = RefusalStatus.Require(removed).Id, Endpoints = (uint)endpoints };
     }
-
-    /// <summary>The mode, where this version can serve it: the store holds others, too.</summary>
-    private static EndpointMode RequireServable(CreateServiceRequest request) => request.EndpointMode switch
-    {
-        EndpointMode.Unspecified or EndpointMode.Vip => throw RefusalStatus.ToException(new(
-            RefusalKind.Invalid, $"Service {Refusal.Quote(request.Name)} was not created.",
-            "A virtual IP address (--endpoint-mode vip, the default) needs a load balancer, and overlayd has no load balancer yet.",
-            "Use --endpoint-mode dnsrr: the name answers with the addresses of all backends.")),
-        var mode => mode,
-    };
 
     /// <summary>As no endpoint may take a service's name. One that comes at the same moment shares it (docs/operating.md).</summary>
     private async Task RequireNoEndpointNamedAsync(string name, NetworkObject network, CancellationToken cancellationToken)

@@ -91,7 +91,14 @@ internal sealed partial class Reconciler : IDisposable
         {
             if ((wanted?.Inputs ?? inputs) is { } last)
             {
-                wanted = (0, last with { Networks = [], Endpoints = [], Remotes = [] });
+                wanted = (0, last with
+                {
+                    Networks = [],
+                    Endpoints = [],
+                    Remotes = [],
+                    Services = [],
+                    LeftSandboxes = [.. last.LeftSandboxes.Union(last.Endpoints.Select(static e => e.Sandbox))],
+                });
             }
         }
 

@@ -68,6 +68,8 @@ internal static class Listings
             new("NETWORK", static (view, _) => view.Network),
             new("MODE", static (view, _) => ModeOf(view.Service)),
             new("BACKENDS", static (view, _) => $"{view.Backends.Count(static b => b.InNames)}/{view.Backends.Count}"),
+            new("VIP", static (view, _) => string.Join(", ", view.Service.VirtualAddresses)),
+            new("SCHEDULER", static (view, _) => SchedulerOf(view.Service)),
             new("CREATED", static (view, now) => ElapsedText.Ago(view.Service.CreatedUnixMs, now)),
         ],
         Filters = new SortedDictionary<string, Func<ServiceView, string, bool>>(StringComparer.Ordinal)
@@ -76,6 +78,8 @@ internal static class Listings
             ["name"] = static (view, value) => Match.Name(view.Service.Name, value),
             ["network"] = static (view, value) => view.Network == value || view.Service.NetworkId == value,
             ["mode"] = static (view, value) => Match.Word(ModeOf(view.Service), value),
+            ["vip"] = static (view, value) => view.Service.VirtualAddresses.Contains(value),
+            ["scheduler"] = static (view, value) => Match.Word(SchedulerOf(view.Service), value),
             ["label"] = static (view, value) => Match.Label(view.Service.Labels, value),
         },
     };
@@ -192,6 +196,13 @@ internal static class Listings
         + (node.Availability is "" or "active" ? "" : $", {node.Availability}");
 
     private static string ModeOf(ServiceObject service) => service.EndpointMode == EndpointMode.Dnsrr ? "dnsrr" : "vip";
+
+    private static string SchedulerOf(ServiceObject service) => service.VirtualAddresses.Count == 0 ? "" : service.Scheduler switch
+    {
+        Scheduler.Rr => "rr",
+        Scheduler.Sh => "sh",
+        _ => "wrr",
+    };
 
     private static string TagsOf(GossipMemberView member) => string.Join(
         ", ", member.Tags.OrderBy(static t => t.Key, StringComparer.Ordinal).Select(static t => $"{t.Key}={t.Value}"));

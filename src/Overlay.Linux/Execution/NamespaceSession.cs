@@ -6,13 +6,14 @@ using Overlay.Linux.Rtnetlink;
 
 namespace Overlay.Linux.Execution;
 
-/// <summary>What the kernel thread keeps open of one namespace: its handle, a netlink socket, an nft context.</summary>
+/// <summary>What the kernel thread keeps open of one namespace: its handle, netlink sockets, an nft context.</summary>
 /// <param name="handle">The namespace.</param>
 /// <param name="netlink">Opened by a thread that was inside the namespace.</param>
 internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket netlink) : IDisposable
 {
     private readonly SortedDictionary<string, LinkRecord> linksByName = new(StringComparer.Ordinal);
     private NftContext? nft;
+    private NetlinkSocket? netfilter;
 
     public NamespaceHandle Handle { get; } = handle;
 
@@ -20,6 +21,9 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
 
     /// <summary>Made on first use; the calling thread must be inside the namespace.</summary>
     public NftContext NftHere() => nft ??= NftContext.OpenHere();
+
+    /// <summary>Made on first use; the calling thread must be inside the namespace.</summary>
+    public NetlinkSocket NetfilterHere() => netfilter ??= NetlinkSocket.Open(NetlinkConstants.Netfilter);
 
     /// <summary>What <see cref="Find"/> has already learnt.</summary>
     public LinkRecord? Known(string name) => linksByName.GetValueOrDefault(name);
@@ -80,6 +84,7 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
     public void Dispose()
     {
         nft?.Dispose();
+        netfilter?.Dispose();
         Netlink.Dispose();
         Handle.Dispose();
     }

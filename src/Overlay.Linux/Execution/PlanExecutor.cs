@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Overlay.Dataplane;
+using Overlay.Linux.Conntrack;
 using Overlay.Linux.Native;
 using Overlay.Linux.Netlink;
 using Overlay.Linux.Rtnetlink;
@@ -82,11 +83,39 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
             case Operation.DeleteNftTable delete when sessions.TryOpen(delete.In) is { } session:
                 sessions.Enter(session);
                 return FromNft(session.NftHere().Delete());
-            case Operation.DeleteNftTable:
+            case Operation.ForgetFlows forget when sessions.TryOpen(forget.In) is { } session:
+                sessions.Enter(session);
+                return ForgetFlows(session.NetfilterHere(), forget);
+            case Operation.DeleteNftTable or Operation.ForgetFlows:
                 return default;
             default:
                 throw new UnreachableException($"an operation without execution: {operation}");
         }
+    }
+
+    private static NetlinkReply ForgetFlows(NetlinkSocket netfilter, Operation.ForgetFlows forget)
+    {
+        FlowRecord[] stale =
+        [
+            .. netfilter.Dump<FlowRecord>("flows", FlowMessage.Dump, FlowMessage.TryParse).Where(f => f.IsStale(forget.Backends)),
+        ];
+        foreach (FlowRecord[] some in stale.Chunk(MaxBatch))
+        {
+            MessageBuilder request = netfilter.NewBatch();
+            foreach (FlowRecord flow in some)
+            {
+                FlowMessage.Remove(request, flow);
+            }
+
+            // One that ended meanwhile is gone.
+            NetlinkReply failure = netfilter.Execute(request).FirstOrDefault(static r => r.Errno is not (0 or Errno.NoEntry));
+            if (failure.Errno != 0)
+            {
+                return failure;
+            }
+        }
+
+        return default;
     }
 
     private static NetlinkReply FromNft(string? error) => error is null ? default : new(Errno.Invalid, error);

@@ -4,6 +4,7 @@ using Overlay.Gossip.Wire;
 using Overlay.Node;
 using Overlay.Primitives;
 using Overlay.Simulation.World;
+using Overlay.V1;
 
 namespace Overlay.Simulation.Checks;
 
@@ -57,7 +58,7 @@ internal static class Convergence
         string truth = Text(live.SelectMany(static n => n.Mind!.Endpoints.SelectMany(
             e => new[] { e.Reserved4 ? e.Ipv4 : null, e.Reserved6 ? e.Ipv6 : null }.OfType<System.Net.IPAddress>()
                 .Select(a => $"{e.Network}/{a} {e.Id} {n.Id}"))));
-        string kept = Text(world.Manager.Store.State.Reservations.Where(static r => r.ReleasedUnixMs == 0)
+        string kept = Text(world.Manager.Store.State.Reservations.Where(static r => r.ReleasedUnixMs == 0 && r.ServiceId.Length == 0)
             .Select(static r => $"{r.Id} {r.EndpointId} {r.NodeId}"));
         return truth == kept ? null : $"reserved are [{kept}], and used are [{truth}]";
     }
@@ -85,7 +86,9 @@ internal static class Convergence
         {
             foreach (Dns.Zone zone in zones)
             {
-                string truth = Text(live.SelectMany(n => Visible(n, zone.Network)).Select(static e => $"{e.Name} {e.Ipv4} {e.Ipv6}"));
+                string truth = Text(live.SelectMany(n => Visible(n, zone.Network)).Select(static e => $"{e.Name} {e.Ipv4} {e.Ipv6}")
+                    .Concat(VirtualOn(node, zone.Network).Select(static s =>
+                        $"{s.Name} {Family(s, ipv6: false)} {Family(s, ipv6: true)}")));
                 string named = Text(zone.Endpoints.Select(static e => $"{e.Names[0]} {e.Ipv4} {e.Ipv6}"));
                 if (truth != named)
                 {
@@ -110,6 +113,17 @@ internal static class Convergence
             return $"endpoint {unready.Id} on node {node.Number} is {unready.Status}: {unready.Error}";
         }
 
+        foreach (IGrouping<NamespaceName, EndpointState> sandbox in node.Mind.Endpoints.GroupBy(static e => e.Sandbox))
+        {
+            string truth = Text(sandbox.Select(static e => e.Network).Distinct()
+                .SelectMany(network => VirtualOn(node, network).SelectMany(s => BalanceOf(s, live.SelectMany(n => Visible(n, network))))));
+            string balanced = Text(Balanced(node.Host.State.Namespaces[sandbox.Key].NftTable ?? ""));
+            if (truth != balanced)
+            {
+                return $"in {sandbox.Key} on node {node.Number} are balanced [{balanced}], and true is [{truth}]";
+            }
+        }
+
         foreach (NetworkId network in node.Mind.Endpoints.Select(static e => e.Network).Distinct())
         {
             NamespaceState inside = node.Host.State.Namespaces[Desired.NamespaceOf(network)];
@@ -126,6 +140,37 @@ internal static class Convergence
 
     private static IEnumerable<EndpointState> Visible(SimNode node, NetworkId network) =>
         node.Mind!.Endpoints.Where(e => e.Network == network && e.Status != EndpointStatus.Failed);
+
+    private static IEnumerable<ServiceObject> VirtualOn(SimNode node, NetworkId network) =>
+        node.Mind!.Intent.Services.Where(s => s.VirtualAddresses.Count > 0 && s.NetworkId == network.ToString());
+
+    private static string Family(ServiceObject service, bool ipv6) =>
+        service.VirtualAddresses.FirstOrDefault(a => a.Contains(':', StringComparison.Ordinal) == ipv6) ?? "";
+
+    /// <summary>Each virtual address with the addresses of all backends that anybody has.</summary>
+    private static IEnumerable<string> BalanceOf(ServiceObject service, IEnumerable<EndpointState> endpoints)
+    {
+        EndpointState[] backends = [.. endpoints.Where(e => e.Service?.ToString() == service.Id)];
+        return service.VirtualAddresses.Select(address => Line(address, backends
+            .Select(b => address.Contains(':', StringComparison.Ordinal) ? b.Ipv6 : b.Ipv4).OfType<System.Net.IPAddress>().Select(static a => a.ToString())));
+    }
+
+    /// <summary>What a table says, read without the code that wrote it.</summary>
+    private static IEnumerable<string> Balanced(string table)
+    {
+        string[] lines = table.Split('\n');
+        foreach (string entry in lines.Where(static l => l.Contains("vmap", StringComparison.Ordinal))
+            .SelectMany(static l => l.Split('{', '}')[1].Split(',')))
+        {
+            string[] words = entry.Split(' ', StringSplitOptions.RemoveEmptyEntries);
+            string rule = lines[Array.IndexOf(lines, $"\tchain {words[^1]} {{") + 1];
+            yield return Line(words[0], rule.Split(' ', ',').Where(static word => word.Length > 1
+                && (word.Contains('.', StringComparison.Ordinal) || word.Contains(':', StringComparison.Ordinal))));
+        }
+    }
+
+    private static string Line(string address, IEnumerable<string> backends) =>
+        $"{address}: {string.Join(' ', backends.Order(StringComparer.Ordinal))}";
 
     private static string Text(IEnumerable<string> lines) => string.Join("; ", lines.Order(StringComparer.Ordinal));
 }

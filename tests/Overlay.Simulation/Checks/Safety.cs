@@ -11,7 +11,9 @@ internal sealed class Safety(SimWorld world)
     private readonly SortedDictionary<string, Holder> holders = new(StringComparer.Ordinal);
     private readonly SortedDictionary<long, int> answers = [];
 
-    private sealed record Holder(EndpointId Endpoint, NodeId Node, Instant LastSeen);
+    /// <param name="Id">Of an endpoint, or of a service whose virtual address it is.</param>
+    /// <param name="Node">Of a service: none.</param>
+    private sealed record Holder(string Id, NodeId Node, Instant LastSeen);
 
     public void Completed(SimNode node, Completion completion)
     {
@@ -48,8 +50,8 @@ internal sealed class Safety(SimWorld world)
     /// <summary>An attach that was never on disk was never answered: its address may be given at once.</summary>
     public void Crashed(SimNode node)
     {
-        SortedSet<EndpointId> kept = [.. node.OnDisk.Select(static e => e.Id)];
-        foreach (string address in holders.Where(h => h.Value.Node == node.Id && !kept.Contains(h.Value.Endpoint))
+        SortedSet<string> kept = new(node.OnDisk.Select(static e => e.Id.ToString()), StringComparer.Ordinal);
+        foreach (string address in holders.Where(h => h.Value.Node == node.Id && !kept.Contains(h.Value.Id))
             .Select(static h => h.Key).ToArray())
         {
             holders.Remove(address);
@@ -60,7 +62,7 @@ internal sealed class Safety(SimWorld world)
 
     public void Check()
     {
-        SortedDictionary<string, EndpointId> taken = new(StringComparer.Ordinal);
+        SortedDictionary<string, string> taken = new(StringComparer.Ordinal);
         SortedDictionary<string, EndpointId> macs = new(StringComparer.Ordinal);
         foreach (SimNode node in world.Nodes)
         {
@@ -76,6 +78,14 @@ internal sealed class Safety(SimWorld world)
             }
         }
 
+        foreach (ServiceObject service in world.Manager.Store.State.Services)
+        {
+            foreach (string address in service.VirtualAddresses)
+            {
+                Hold($"{service.NetworkId} {address}", new(service.Id, default, world.Simulator.Now), chosenHere: false, taken);
+            }
+        }
+
         SortedSet<uint> vnis = [];
         foreach (Segment segment in world.Manager.Store.State.Networks.SelectMany(static n => n.Segments))
         {
@@ -86,7 +96,7 @@ internal sealed class Safety(SimWorld world)
         }
     }
 
-    private void Hold(SimNode node, HeldEndpoint endpoint, string? address, bool reserved, SortedDictionary<string, EndpointId> taken)
+    private void Hold(SimNode node, HeldEndpoint endpoint, string? address, bool reserved, SortedDictionary<string, string> taken)
     {
         if (address is null)
         {
@@ -94,23 +104,29 @@ internal sealed class Safety(SimWorld world)
         }
 
         string key = $"{endpoint.Network} {address}";
-        if (!taken.TryAdd(key, endpoint.Id))
+        bool chosenHere = holders.TryGetValue(key, out Holder? before) && before.Node == node.Id
+            && (reserved || world.Users.IsStatic(endpoint.Name));
+        Hold(key, new(endpoint.Id.ToString(), node.Id, world.Simulator.Now), chosenHere, taken);
+    }
+
+    /// <param name="chosenHere">The node that had it last gives it again because it was asked to.</param>
+    private void Hold(string key, Holder holder, bool chosenHere, SortedDictionary<string, string> taken)
+    {
+        if (!taken.TryAdd(key, holder.Id))
         {
-            throw new ViolationException($"{key} is held by {endpoint.Id} and {taken[key]}");
+            throw new ViolationException($"{key} is held by {holder.Id} and {taken[key]}");
         }
 
-        Instant now = world.Simulator.Now;
-        if (holders.TryGetValue(key, out Holder? before) && before.Endpoint != endpoint.Id)
+        if (holders.TryGetValue(key, out Holder? before) && before.Id != holder.Id)
         {
             world.Simulator.Counters.Add("address reused");
-            bool chosenHere = before.Node == node.Id && (reserved || world.Users.IsStatic(endpoint.Name));
-            if (!chosenHere && now - before.LastSeen < TimeSpan.FromSeconds(world.Options.QuarantineSeconds))
+            if (!chosenHere && holder.LastSeen - before.LastSeen < TimeSpan.FromSeconds(world.Options.QuarantineSeconds))
             {
                 throw new ViolationException(
-                    $"{key} of {before.Endpoint} on {before.Node} was given to {endpoint.Id} on {node.Id} after {now - before.LastSeen}");
+                    $"{key} of {before.Id} on {before.Node} was given to {holder.Id} on {holder.Node} after {holder.LastSeen - before.LastSeen}");
             }
         }
 
-        holders[key] = new(endpoint.Id, node.Id, now);
+        holders[key] = holder;
     }
 }

@@ -35,7 +35,9 @@ internal sealed class Users(SimWorld world)
             < 8 when world.Manager.Store.State.Networks.Count() < 4 => CreateNetwork,
             < 10 => RemoveNetwork,
             < 48 => () => Attach(node),
-            < 68 => () => Detach(node),
+            < 64 => () => Detach(node),
+            < 67 => CreateService,
+            < 68 => RemoveService,
             < 71 => () => Crash(node),
             < 72 => () => PowerOff(node),
             < 75 => () => Pause(node),
@@ -72,7 +74,39 @@ internal sealed class Users(SimWorld world)
         NetworkObject[] all = [.. world.Manager.Store.State.Networks];
         if (all.Length > 1)
         {
-            Count("network removed", world.Manager.RemoveNetwork(all[prng.Next(all.Length)].Id));
+            string network = all[prng.Next(all.Length)].Id;
+            foreach (ServiceObject service in world.Manager.Store.State.Services.Where(s => s.NetworkId == network).ToArray())
+            {
+                Count("service removed", world.Manager.RemoveService(service.Id));
+            }
+
+            Count("network removed", world.Manager.RemoveNetwork(network));
+        }
+    }
+
+    private void CreateService()
+    {
+        NetworkObject[] all = [.. world.Manager.Store.State.Networks];
+        if (all.Length > 0 && world.Manager.Store.State.ServiceCount < 6)
+        {
+            bool virtualAddress = prng.Chance(0.8);
+            Count(virtualAddress ? "virtual service created" : "service created", world.Manager.CreateService(new()
+            {
+                Id = new ServiceId(prng.NextUInt64() | 1).ToString(),
+                Name = $"s{++names}",
+                Network = all[prng.Next(all.Length)].Id,
+                Mode = virtualAddress ? EndpointMode.Vip : EndpointMode.Dnsrr,
+                Scheduler = virtualAddress ? new[] { "", "rr", "sh" }[prng.Next(3)] : "",
+            }));
+        }
+    }
+
+    private void RemoveService()
+    {
+        ServiceObject[] all = [.. world.Manager.Store.State.Services];
+        if (all.Length > 0)
+        {
+            Count("service removed", world.Manager.RemoveService(all[prng.Next(all.Length)].Id));
         }
     }
 
@@ -94,6 +128,13 @@ internal sealed class Users(SimWorld world)
             counters.Add("static address");
         }
 
+        ServiceObject[] services = [.. node.Mind.Intent.Services.Where(s => s.NetworkId == network.Id)];
+        string service = services.Length > 0 && prng.Chance(0.6) ? services[prng.Next(services.Length)].Id : "";
+        if (service.Length > 0)
+        {
+            counters.Add("backend");
+        }
+
         string sandbox = $"sb{prng.Next(5)}";
         string name = $"e{++names}";
         if (wanted is not null)
@@ -110,6 +151,8 @@ internal sealed class Users(SimWorld world)
                 SandboxText = sandbox,
                 Name = name,
                 Ipv4 = wanted,
+                Service = service,
+                Weight = service.Length > 0 ? prng.Next(4) : 0,
                 UnixMs = world.Simulator.UnixMs,
             },
             now,

@@ -77,6 +77,10 @@ internal sealed class SimManager(SimWorld world)
 
     public bool RemoveNetwork(string id) => Commit(Intent.RemoveNetwork(id)) is null;
 
+    public bool CreateService(ServiceSpec spec) => Commit(Intent.CreateService(spec)) is null;
+
+    public bool RemoveService(string id) => Commit(Intent.RemoveService(id)) is null;
+
     public bool Reaches(SimNode node) => !unreachable.Contains(node.Number);
 
     /// <summary>Brings a node up to the store, as a session does whenever something changed.</summary>

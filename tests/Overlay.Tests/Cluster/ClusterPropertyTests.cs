@@ -75,7 +75,15 @@ public class ClusterPropertyTests
                 AddressOf(world, network, nodeId, prng);
                 break;
             case 10 when network is not null:
-                Try(world, intent.CreateService(world.Service($"s{prng.Next(6)}", network.Id)));
+                Prefix home = Prefix.Parse(network.Segments[0].Ipv4.Subnet);
+                bool dnsrr = prng.Chance(0.2);
+                Try(world, intent.CreateService(world.Service(
+                    $"s{prng.Next(6)}", network.Id, dnsrr ? EndpointMode.Dnsrr : EndpointMode.Vip) with
+                {
+                    VirtualAddresses = dnsrr || prng.Chance(0.5)
+                        ? []
+                        : [new Address(false, home.First.Value + (uint)prng.Next((int)home.Count)).ToString()],
+                }));
                 break;
             case 11:
                 Try(world, intent.RemoveService($"S{prng.Next(6)}"));
@@ -137,7 +145,7 @@ public class ClusterPropertyTests
         foreach (ReservationObject reservation in world.State.Reservations)
         {
             ReservationObject? old = before.Reservation(reservation.Id);
-            Assert.True(old is null || old.NodeId == reservation.NodeId);
+            Assert.True(old is null || (old.NodeId == reservation.NodeId && old.ServiceId == reservation.ServiceId));
             if (old is null)
             {
                 Assert.DoesNotContain(

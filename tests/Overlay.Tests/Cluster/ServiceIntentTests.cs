@@ -25,10 +25,6 @@ public sealed class ServiceIntentTests
         Check(world.State);
     }
 
-    [Fact]
-    public void The_store_takes_a_virtual_address_though_the_agent_does_not_serve_one_yet() => Assert.Equal(
-        EndpointMode.Vip, world.Do(world.Intent.CreateService(world.Service("web", "blue", EndpointMode.Vip))).EndpointMode);
-
     [Theory]
     [InlineData("web")]
     [InlineData("WEB")]

@@ -153,15 +153,40 @@ internal sealed class World
             Disjoint(blocks);
         }
 
+        SortedSet<string> virtualAddresses = new(StringComparer.Ordinal);
         SortedSet<string> services = new(StringComparer.OrdinalIgnoreCase);
         foreach (ServiceObject service in state.Services)
         {
             Assert.True(services.Add(service.Name), $"two services are called {service.Name}");
             Assert.NotNull(state.Network(service.NetworkId));
             Assert.Same(service, state.ServiceNamed(service.Name.ToUpperInvariant()));
+            CheckVirtual(state, service, virtualAddresses);
         }
 
+        Assert.Equal(
+            virtualAddresses,
+            state.Reservations.Where(static r => r.ServiceId.Length > 0 && r.ReleasedUnixMs == 0).Select(static r => r.Id));
+
         Assert.All(state.Leases, lease => Assert.NotNull(state.Network(lease.NetworkId)));
+    }
+
+    /// <summary>One address of each family that its network has, usable, and reserved for it.</summary>
+    private static void CheckVirtual(ClusterState state, ServiceObject service, SortedSet<string> all)
+    {
+        NetworkObject network = state.Network(service.NetworkId)!;
+        Address[] addresses = [.. service.VirtualAddresses.Select(Address.Parse)];
+        bool[] families = service.EndpointMode != EndpointMode.Vip
+            ? []
+            : [.. new[] { false, true }.Where(ipv6 => network.Segments.Any(s => AddressPlan.Of(s, ipv6) is not null))];
+        Assert.Equal(families, addresses.Select(static a => a.IsIpv6));
+        foreach (Address address in addresses)
+        {
+            Assert.True(all.Add($"{network.Id}/{address}"), $"{address} is given twice");
+            Assert.Equal(service.Id, state.Reservation($"{network.Id}/{address}")!.ServiceId);
+            AddressPlan plan = network.Segments.Select(s => AddressPlan.Of(s, address.IsIpv6)).OfType<AddressPlan>()
+                .Single(p => p.Subnet.Contains(address));
+            Assert.False(plan.IsSpecial(address), $"{address} is no endpoint's");
+        }
     }
 
     private static void Disjoint(List<Prefix> prefixes)

@@ -30,7 +30,10 @@ public sealed class PlannerPropertyTests
                 AssertUntouched(strangers, kernel.State, seed);
             }
 
-            Reconcile(kernel, Desired.For(Scene.Fixed with { Networks = [], Endpoints = [] }), seed, 6);
+            Reconcile(
+                kernel,
+                Desired.For(Scene.Fixed with { Networks = [], Endpoints = [], LeftSandboxes = Scene.Random(prng).LeftSandboxes }), seed, 6);
+            Assert.All(kernel.State.Namespaces.Values, static n => Assert.Null(n.NftTable));
             Assert.DoesNotContain(kernel.State.Namespaces.Keys, static n => n.IsOverlay);
             Assert.All(kernel.State.Namespaces, pair => Assert.Equal(
                 strangers.Namespaces[pair.Key].Links.Keys, pair.Value.Links.Keys));
@@ -114,8 +117,9 @@ public sealed class PlannerPropertyTests
 
         string link = ours[prng.Next(ours.Length)].Name;
         bool vxlan = state.Links[link].Kind == LinkKind.Vxlan;
-        Operation? operation = prng.Next(10) switch
+        Operation? operation = prng.Next(11) switch
         {
+            10 => new Operation.DeleteNftTable(name),
             0 => new Operation.DeleteLink(name, link),
             1 => new Operation.ChangeLink(name, link, Mtu: 1000, Up: false),
             2 => new Operation.ChangeLink(name, link, Master: ""),

@@ -1,6 +1,7 @@
 using System.Net;
 using Overlay.Dataplane;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Tests.Dataplane;
 
@@ -47,6 +48,7 @@ internal static class Scene
         List<OverlayNetwork> networks = [];
         List<LocalEndpoint> locals = [];
         List<RemoteEndpoint> remotes = [];
+        List<VirtualService> services = [];
         int subnet = 0;
         for (int n = 0; n < 3; n++)
         {
@@ -67,6 +69,11 @@ internal static class Scene
                 });
             }
 
+            for (int i = prng.Next(3); i > 0; i--)
+            {
+                services.Add(Service(id, $"s{n}{i}", first, prng));
+            }
+
             for (int i = prng.Next(6); i > 0; i--)
             {
                 int segment = prng.Next(segments);
@@ -79,8 +86,26 @@ internal static class Scene
             Networks = [.. networks],
             Endpoints = [.. locals.DistinctBy(static e => e.Id)],
             Remotes = [.. remotes],
+            Services = [.. services],
+            LeftSandboxes = [.. Enumerable.Range(0, 5).Select(static box => new NamespaceName($"/run/netns/box{box}"))],
         };
     }
+
+    private static VirtualService Service(NetworkId network, string name, int subnet, Prng prng) => new()
+    {
+        Network = network,
+        Name = name,
+        Ipv4 = IPAddress.Parse($"10.0.{subnet}.{200 + prng.Next(9)}"),
+        Ipv6 = prng.Chance(0.5) ? null : IPAddress.Parse($"fd00:{subnet:x}::{200 + prng.Next(9):x}"),
+        Scheduler = (Scheduler)prng.Next(4),
+        Backends =
+        [
+            .. Enumerable.Range(10, prng.Next(4)).Select(host => new ServiceBackend(
+                IPAddress.Parse($"10.0.{subnet}.{host}"),
+                prng.Chance(0.3) ? null : IPAddress.Parse($"fd00:{subnet:x}::{host:x}"),
+                1 + prng.Next(3))),
+        ],
+    };
 
     /// <summary>The sandboxes of <see cref="Random"/>, with a stranger's things in each.</summary>
     public static ModelKernel Kernel(Prng prng)

@@ -168,7 +168,7 @@ public sealed class ServiceTests
     [Fact]
     public void A_service_that_does_not_exist() => rig.Refused(
         rig.Command("box") with { Service = "wbe" }, RefusalKind.NotFound, "no service 'wbe'",
-        "overlayd service create wbe --network blue --endpoint-mode dnsrr", "overlayd service ls");
+        "overlayd service create wbe --network blue`", "overlayd service ls");
 
     [Fact]
     public void What_cannot_be_a_service_s_name_is_not_to_be_typed_again() => Assert.Equal(

@@ -17,13 +17,16 @@ internal static class ServiceVerbs
         NameArgument name = Symbols.One("NAME", NameKind.None, "The service's name: letters, digits, '_' and '-'");
         Option<string?> network = Symbols.Text("--network", "NETWORK", "The network of its backends: name, id or unique prefix of an id");
         Option<string?> mode = Symbols.Choice(
-            "--endpoint-mode", "What the name answers with: one virtual address, or those of all backends; "
-                + "vip is not possible yet [default: vip]",
-            Vip, "dnsrr");
+            "--endpoint-mode", "What the name answers with: one virtual address, or those of all backends [default: vip]", Vip, "dnsrr");
+        Option<string[]> virtualAddress = Symbols.Addresses(
+            "--vip", "The virtual address, outside the blocks of nodes; once for each family [default: a free one]");
+        Option<string?> scheduler = Symbols.Text(
+            "--scheduler", "SCHEDULER", "Which backend a connection gets: rr (in turn), wrr (by weight) or sh (by the client's address) [default: wrr]");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         Verb verb = new(
             "create", "Create a service, whose backends are attached with --service",
-            "overlayd service create web --network blue --endpoint-mode dnsrr",
+            "overlayd service create web --network blue",
+            "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web");
         verb.Validators.Add(result =>
         {
@@ -32,7 +35,7 @@ internal static class ServiceVerbs
                 result.AddError("overlayd service create needs --network");
             }
         });
-        return maker.Does(verb, CreateAsync, name, network, mode, label);
+        return maker.Does(verb, CreateAsync, name, network, mode, virtualAddress, scheduler, label);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -41,8 +44,10 @@ internal static class ServiceVerbs
                 Name = run.Value(name),
                 Network = run.Text(network),
                 EndpointMode = run.Text(mode) is "" or Vip ? EndpointMode.Vip : EndpointMode.Dnsrr,
+                Scheduler = run.Text(scheduler),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
+            request.VirtualAddresses.AddRange(run.Texts(virtualAddress));
             foreach (string[] pair in run.Texts(label).Select(static text => text.Split('=', 2)))
             {
                 request.Labels.Add(pair[0], pair.Length == 2 ? pair[1] : "");

@@ -66,14 +66,40 @@ public sealed class OutputTests
             Backends = { new BackendView { InNames = true }, new BackendView() },
         };
         string[] rows = Print(Plain, output => output.List(Listings.Services, [view])).Split('\n');
-        Assert.Matches("^ID +NAME +NETWORK +MODE +BACKENDS +CREATED$", rows[0]);
-        Assert.Matches("^0000000000001 +web +blue +dnsrr +1/2 +3 minutes ago$", rows[1]);
+        Assert.Matches("^ID +NAME +NETWORK +MODE +BACKENDS +VIP +SCHEDULER +CREATED$", rows[0]);
+        Assert.Matches("^0000000000001 +web +blue +dnsrr +1/2 +- +- +3 minutes ago$", rows[1]);
         foreach (string filter in new[] { "name=we", "network=blue", "mode=DNSRR", "id=0" })
         {
             Assert.Equal("0000000000001\n", Print(Plain with { Quiet = true, Filters = [filter] }, output => output.List(Listings.Services, [view])));
         }
 
         Assert.Equal("", Print(Plain with { Quiet = true, Filters = ["mode=vip"] }, output => output.List(Listings.Services, [view])));
+    }
+
+    [Fact]
+    public void A_service_shows_its_virtual_addresses_and_its_scheduler()
+    {
+        ServiceView view = new()
+        {
+            Service = new()
+            {
+                Id = "0000000000001",
+                Name = "web",
+                EndpointMode = EndpointMode.Vip,
+                VirtualAddresses = { "10.0.0.127", "fd00::ffff" },
+                Scheduler = Scheduler.Sh,
+                CreatedUnixMs = StillTime.Ago(TimeSpan.FromMinutes(3)),
+            },
+            Network = "blue",
+        };
+        string[] rows = Print(Plain, output => output.List(Listings.Services, [view])).Split('\n');
+        Assert.Matches("^0000000000001 +web +blue +vip +0/0 +10.0.0.127, fd00::ffff +sh +3 minutes ago$", rows[1]);
+        foreach (string filter in new[] { "vip=fd00::ffff", "scheduler=SH", "mode=vip" })
+        {
+            Assert.Equal("0000000000001\n", Print(Plain with { Quiet = true, Filters = [filter] }, output => output.List(Listings.Services, [view])));
+        }
+
+        Assert.Equal("", Print(Plain with { Quiet = true, Filters = ["vip=10.0.0.12"] }, output => output.List(Listings.Services, [view])));
     }
 
     [Fact]

@@ -60,6 +60,8 @@ public sealed class UsageTests
     [InlineData("service create web --network", "--network needs a value: NETWORK.", "overlayd service create")]
     [InlineData(
         "service create web --network blue --endpoint-mode rr", "--endpoint-mode is 'rr': use vip or dnsrr.", "overlayd service create")]
+    [InlineData("service create web --network blue --vip 10.0.0", "--vip is '10.0.0': use an IP address.", "overlayd service create")]
+    [InlineData("service create web --network blue --scheduler", "--scheduler needs a value: SCHEDULER.", "overlayd service create")]
     [InlineData(
         "service create web --network blue --publish 80", "overlayd service create has no option '--publish'.", "overlayd service create")]
     [InlineData("service inspect", "overlayd service inspect needs SERVICE.", "overlayd service inspect")]

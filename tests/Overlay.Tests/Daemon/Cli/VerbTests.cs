@@ -110,6 +110,11 @@ public sealed class VerbTests : IAsyncLifetime
         "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_DNSRR\", "
         + "\"labels\": { \"a\": \"b\", \"c\": \"\" }, \"requestId\": \"*\" }",
         "s1\n")]
+    [InlineData(
+        "service create --network blue --vip 10.0.0.80 --vip fd00::80 --scheduler sh web",
+        "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_VIP\", \"requestId\": \"*\", "
+        + "\"virtualAddresses\": [ \"10.0.0.80\", \"fd00::80\" ], \"scheduler\": \"sh\" }",
+        "s1\n")]
     [InlineData("service ls -q", "{ }", "s1\n")]
     [InlineData("service list --network blue -q --filter mode=dnsrr", "{ \"network\": \"blue\" }", "")]
     [InlineData("service rm web", "{ \"service\": \"web\" }", "web\n")]

@@ -1,0 +1,255 @@
+using System.Globalization;
+using System.Net;
+using System.Net.Sockets;
+using System.Text;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Dataplane;
+
+/// <summary>
+/// The virtual addresses of services, in each sandbox that may use them: its first packet to one is translated to a backend
+/// by nftables, where the connection begins, and conntrack keeps that for all that follow. So the backend sees the client
+/// itself, and a change of the table touches no connection. One map lookup finds the service, however many there are. That
+/// rules ask for the state starts conntrack, without which the kernel skips them: a table of refusals alone translates nothing.
+/// </summary>
+internal static class ServiceTable
+{
+    /// <summary>
+    /// Below the -100 of container runtimes, and not near a priority that nft has a name for, which depends on its version.
+    /// </summary>
+    private const int Priority = -85;
+
+    private const string Refused = "refused";
+    private const string Head = "table inet overlayd {\n\tchain services {\n";
+    private const string Entries = "\t\tip daddr vmap { ";
+    private const string Entries6 = "\t\tip6 daddr vmap { ";
+
+    /// <summary>Exactly what `nft -s list table inet overlayd` prints of it; null where there is no service.</summary>
+    /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
+    /// <param name="sandbox">
+    /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each table.
+    /// </param>
+    public static string? Of(IEnumerable<VirtualService> services, string sandbox)
+    {
+        VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
+        string turn = sandbox + string.Concat(ordered.Select(Print));
+        StringBuilder chains = new();
+        SortedDictionary<IPAddress, string> targets4 = new(AddressOrder.Instance);
+        SortedDictionary<IPAddress, string> targets6 = new(AddressOrder.Instance);
+        foreach (VirtualService service in ordered)
+        {
+            AddFamily(service, AddressFamily.InterNetwork, turn, targets4, chains);
+            AddFamily(service, AddressFamily.InterNetworkV6, turn, targets6, chains);
+        }
+
+        if (targets4.Count == 0 && targets6.Count == 0)
+        {
+            return null;
+        }
+
+        string dispatch = DispatchOf(Entries, targets4) + DispatchOf(Entries6, targets6);
+        return $$"""
+            {{Head}}{{dispatch}}	}
+
+            	chain output {
+            		type nat hook output priority {{Priority}}; policy accept;
+            		ct state new goto services
+            	}
+
+            	chain prerouting {
+            		type nat hook prerouting priority {{Priority}}; policy accept;
+            		ct state new goto services
+            	}
+
+            	chain {{Refused}} {
+            		meta l4proto tcp reject with tcp reset
+            		reject
+            	}
+            {{chains}}}
+
+            """.Replace("\r", "", StringComparison.Ordinal);
+    }
+
+    /// <summary>Whether a table of the agent's name is of this kind: that of a host, in a sandbox, is another agent's.</summary>
+    public static bool IsOne(string? table) => table is not null && table.StartsWith(Head, StringComparison.Ordinal);
+
+    /// <summary>The virtual addresses of a table, each with its backends; of what is not readable, nothing.</summary>
+    public static SortedDictionary<IPAddress, SortedSet<IPAddress>> Read(string? table)
+    {
+        SortedDictionary<IPAddress, SortedSet<IPAddress>> read = new(AddressOrder.Instance);
+        if (!IsOne(table))
+        {
+            return read;
+        }
+
+        SortedDictionary<string, SortedSet<IPAddress>> chains = new(StringComparer.Ordinal);
+        string chain = "";
+        foreach (string line in table!.Split('\n'))
+        {
+            if (line.StartsWith("\tchain ", StringComparison.Ordinal))
+            {
+                chain = line[7..].TrimEnd(' ', '{');
+            }
+            else if (line.Contains(" daddr vmap { ", StringComparison.Ordinal))
+            {
+                foreach (string entry in Elements(line))
+                {
+                    string[] parts = entry.Split(" : goto ");
+                    if (parts.Length == 2 && IPAddress.TryParse(parts[0], out IPAddress? address))
+                    {
+                        read[address] = BackendsOf(parts[1]);
+                    }
+                }
+            }
+            else if (line.StartsWith("\t\tdnat ", StringComparison.Ordinal))
+            {
+                SortedSet<IPAddress> backends = BackendsOf(chain);
+                string[] texts = line.Contains('{', StringComparison.Ordinal) ? Elements(line) : [line];
+                backends.UnionWith(texts.Select(static text => text[(text.LastIndexOf(' ') + 1)..])
+                    .Select(static text => IPAddress.TryParse(text, out IPAddress? address) ? address : null).OfType<IPAddress>());
+            }
+        }
+
+        return read;
+
+        SortedSet<IPAddress> BackendsOf(string name)
+        {
+            if (!chains.TryGetValue(name, out SortedSet<IPAddress>? backends))
+            {
+                chains[name] = backends = new(AddressOrder.Instance);
+            }
+
+            return backends;
+        }
+    }
+
+    private static string[] Elements(string line)
+    {
+        int open = line.IndexOf('{', StringComparison.Ordinal);
+        int close = line.LastIndexOf('}');
+        return open < 0 || close < open ? [] : line[(open + 1)..close].Split(',', StringSplitOptions.TrimEntries);
+    }
+
+    private static string Print(VirtualService service) =>
+        $" {service.Name} {service.Ipv4} {service.Ipv6} {service.Scheduler} {string.Join(' ', service.Backends)}";
+
+    private static string DispatchOf(string head, SortedDictionary<IPAddress, string> targets) => targets.Count == 0
+        ? ""
+        : head + string.Join(", ", targets.Select(static t => $"{TextOf(t.Key)} : goto {t.Value}")) + " }\n";
+
+    private static void AddFamily(
+        VirtualService service, AddressFamily family, string turn, SortedDictionary<IPAddress, string> targets, StringBuilder chains)
+    {
+        bool ipv6 = family == AddressFamily.InterNetworkV6;
+        if ((ipv6 ? service.Ipv6 : service.Ipv4) is not { } address || targets.ContainsKey(address))
+        {
+            return;
+        }
+
+        (IPAddress Address, long Weight)[] backends =
+        [
+            .. service.Backends.Select(b => (Address: ipv6 ? b.Ipv6 : b.Ipv4, b.Weight)).Where(static b => b.Address is not null)
+                .Select(static b => (b.Address!, (long)b.Weight)).OrderBy(static b => b.Item1, AddressOrder.Instance)
+                .DistinctBy(static b => b.Item1),
+        ];
+        if (backends.Length == 0)
+        {
+            targets[address] = Refused;
+            return;
+        }
+
+        string chain = $"{(ipv6 ? "vip6" : "vip4")}-{service.Name}";
+        targets[address] = chain;
+        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {Choice(service, backends, ipv6, turn)}";
+        chains.Append(CultureInfo.InvariantCulture, $"\n\tchain {chain} {{\n\t\t{rule}\n\t}}\n");
+    }
+
+    /// <summary>
+    /// Equal backends take turns. Weighted ones are drawn: turns of many connections each would be no balance for clients
+    /// with few. By hash a client's address decides.
+    /// </summary>
+    private static string Choice(VirtualService service, (IPAddress Address, long Weight)[] backends, bool ipv6, string turn)
+    {
+        if (backends.Length == 1)
+        {
+            return TextOf(backends[0].Address);
+        }
+
+        long divisor = service.Scheduler == Scheduler.Rr ? 0 : backends.Aggregate(0L, static (d, b) => Divisor(d, b.Weight));
+        long[] weights = [.. backends.Select(b => divisor == 0 ? 1 : b.Weight / divisor)];
+        long total = weights.Sum();
+        bool equal = total == backends.Length;
+        (string number, long start) = service.Scheduler == Scheduler.Sh
+            ? ($"jhash {(ipv6 ? "ip6" : "ip")} saddr mod {total} seed 0x1", 0)
+            : equal
+                ? ($"numgen inc mod {total}", (long)(StableHash.Of(turn + service.Name) % (ulong)total))
+                : ($"numgen random mod {total}", 0L);
+        List<(long First, long Last, IPAddress Address)> ranges = [];
+        long next = start;
+        for (int i = 0; i < backends.Length; i++)
+        {
+            ranges.Add((next % total, (next % total) + weights[i] - 1, backends[i].Address));
+            next += weights[i];
+        }
+
+        IEnumerable<string> elements = ranges.OrderBy(static r => r.First)
+            .Select(static r => $"{(r.First == r.Last ? $"{r.First}" : $"{r.First}-{r.Last}")} : {TextOf(r.Address)}");
+        return $"{number} map {{ {string.Join(", ", elements)} }}";
+    }
+
+    private static long Divisor(long left, long right)
+    {
+        while (right != 0)
+        {
+            (left, right) = (right, left % right);
+        }
+
+        return left;
+    }
+
+    /// <summary>
+    /// As inet_ntop(3) writes it: .NET writes the last 32 bits of some IPv6 addresses (ISATAP) in dotted form.
+    /// </summary>
+    private static string TextOf(IPAddress address)
+    {
+        if (address.AddressFamily == AddressFamily.InterNetwork)
+        {
+            return address.ToString();
+        }
+
+        Span<byte> bytes = stackalloc byte[16];
+        address.TryWriteBytes(bytes, out _);
+        int bestStart = -1;
+        int bestLength = 1;
+        for (int i = 0; i < 8; i++)
+        {
+            int end = i;
+            while (end < 8 && bytes[2 * end] == 0 && bytes[(2 * end) + 1] == 0)
+            {
+                end++;
+            }
+
+            if (end - i > bestLength)
+            {
+                (bestStart, bestLength) = (i, end - i);
+            }
+        }
+
+        StringBuilder text = new();
+        for (int i = 0; i < 8; i++)
+        {
+            if (i == bestStart)
+            {
+                text.Append("::");
+                i += bestLength - 1;
+                continue;
+            }
+
+            string colon = text.Length == 0 || text[^1] == ':' ? "" : ":";
+            text.Append(CultureInfo.InvariantCulture, $"{colon}{(bytes[2 * i] << 8) | bytes[(2 * i) + 1]:x}");
+        }
+
+        return text.ToString();
+    }
+}

@@ -1,0 +1,157 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.Primitives;
+using Overlay.Tests.Dataplane;
+using Overlay.V1;
+
+namespace Overlay.Tests.Linux;
+
+/// <summary>Tables of services on the real kernel: listed as they were written, obeyed, and without harm to flows.</summary>
+[Trait("Layer", "lab")]
+public sealed class ServiceTableLabTests : IDisposable
+{
+    private readonly LabNamespaces lab = new();
+    private readonly NamespaceName box;
+
+    public ServiceTableLabTests() => box = new(lab.Make("box"));
+
+    public void Dispose() => lab.Dispose();
+
+    [Fact]
+    public void Every_table_is_listed_as_it_was_written()
+    {
+        Prng prng = new(7);
+        for (int round = 0; round < 60; round++)
+        {
+            List<VirtualService> services = [];
+            for (int i = 0; i < 1 + prng.Next(9); i++)
+            {
+                services.Add(Random(prng, i));
+            }
+
+            AssertListed(services, prng.Next(1000));
+        }
+    }
+
+    [Fact]
+    public void A_thousand_backends_and_a_thousand_services_too()
+    {
+        Prng prng = new(8);
+        VirtualService many = Random(prng, 0) with
+        {
+            Backends = [.. Enumerable.Range(0, 1000).Select(i => new ServiceBackend(new([10, 9, (byte)(i >> 8), (byte)i]), null, 1 + prng.Next(65535)))],
+        };
+        AssertListed([many, many with { Name = "equal", Ipv4 = IPAddress.Parse("10.8.0.1"), Ipv6 = null, Scheduler = Scheduler.Rr }], 1);
+        AssertListed([.. Enumerable.Range(0, 1000).Select(i => Random(prng, i))], 2);
+    }
+
+    [Theory]
+    [InlineData("10.0.0.127")]
+    [InlineData("fd00::ffff")]
+    public void Without_any_backend_anywhere_it_is_refused_at_once(string address)
+    {
+        foreach (string command in new[]
+        {
+            "link add eth0 type bridge", "link set eth0 up", "addr add 10.0.0.20/24 dev eth0", "addr add fd00::14/64 dev eth0 nodad",
+        })
+        {
+            LabNamespaces.Run($"ip -n {box} {command}");
+        }
+
+        lab.Apply(new Operation.ReplaceNftTable(box, TableOf([ServiceTableTests.Web()], 1)));
+        (int code, string said) = LabNamespaces.TryRun($"ip netns exec {box} timeout 2 bash -c :</dev/tcp/{address}/80");
+        Assert.True(code == 1, $"exit {code}: {said}");
+    }
+
+    [Fact]
+    public void Flows_that_went_elsewhere_are_forgotten_and_answered_connections_are_not()
+    {
+        string[] entries =
+        [
+            Flow("udp", 1, "10.0.0.127", "10.0.0.30"),
+            Flow("udp", 2, "10.0.0.127", "10.0.0.31"),
+            Flow("udp", 3, "10.0.0.127", "10.0.0.127"),
+            Flow("udp", 4, "10.0.0.99", "10.0.0.99"),
+            Flow("tcp", 5, "10.0.0.127", "10.0.0.31") + " --state ESTABLISHED -u SEEN_REPLY",
+            Flow("tcp", 6, "10.0.0.127", "10.0.0.31") + " --state SYN_SENT",
+            Flow("udp", 7, "fd00::ffff", "fd00::1f", "fd00::14"),
+            "-p icmp -s 10.0.0.20 -d 10.0.0.127 -r 10.0.0.31 -q 10.0.0.20 --icmp-type 8 --icmp-code 0 --icmp-id 8",
+        ];
+        // Conntrack works where a rule asks for it.
+        lab.Apply(new Operation.ReplaceNftTable(box, TableOf([ServiceTableTests.Web((30, 1), (31, 1))], 1)));
+        foreach (string entry in entries)
+        {
+            LabNamespaces.Run($"ip netns exec {box} conntrack -I -t 60 {entry}");
+        }
+
+        Assert.Equal(["1", "2", "3", "4", "5", "6", "7", "8"], Flows());
+        HostState wish = Wish(box, TableOf([ServiceTableTests.Web((30, 1))], 1));
+        Plan plan = Planner.Plan(wish, Observed(box));
+        Assert.Equal([typeof(Operation.ReplaceNftTable), typeof(Operation.ForgetFlows)], plan.Operations.Select(static o => o.GetType()));
+        lab.Apply([.. plan.Operations]);
+        Assert.Equal(["1", "4", "5"], Flows());
+        lab.Apply([.. plan.Operations]);
+        Assert.Equal(["1", "4", "5"], Flows());
+        lab.Apply(new Operation.ForgetFlows(new("/run/netns/of-nobody"), ((Operation.ForgetFlows)plan.Operations[1]).Backends));
+    }
+
+    private static string Flow(string protocol, int port, string to, string answerer, string from = "10.0.0.20") =>
+        $"-p {protocol} -s {from} -d {to} -r {answerer} -q {from} --sport {port} --dport 53 --reply-port-src 53 --reply-port-dst {port}";
+
+    /// <summary>Source ports (or the id of an echo) of all flows, in order.</summary>
+    private string[] Flows() =>
+    [
+        .. new[] { "ipv4", "ipv6" }.SelectMany(family => LabNamespaces.Run($"ip netns exec {box} conntrack -L -f {family}").Split('\n'))
+            .Where(static l => l.Contains("src=", StringComparison.Ordinal))
+            .Select(static l => l.Contains(" id=", StringComparison.Ordinal) ? l.Split(" id=")[1] : l.Split(" sport=")[1])
+            .Select(static l => l.Split(' ')[0]).Order(StringComparer.Ordinal),
+    ];
+
+    private void AssertListed(IReadOnlyList<VirtualService> services, int turn)
+    {
+        string table = TableOf(services, turn);
+        lab.Apply(new Operation.ReplaceNftTable(box, table));
+        Assert.Equal(table, lab.Observe(box).NftTable);
+        Assert.Empty(Planner.Plan(Wish(box, table), Observed(box)).Operations);
+    }
+
+    private HostState Observed(NamespaceName name) => lab.Kernel.Observe([name], []);
+
+    private static HostState Wish(NamespaceName name, string table) => new()
+    {
+        Namespaces = HostState.Empty.Namespaces.Add(name, NamespaceState.Empty with { NftTable = table }),
+    };
+
+    private static string TableOf(IReadOnlyList<VirtualService> services, int turn) =>
+        ServiceTable.Of(services, turn.ToString(System.Globalization.CultureInfo.InvariantCulture))!;
+
+    private static VirtualService Random(Prng prng, int number)
+    {
+        byte[] ipv6 = new byte[16];
+        prng.Fill(ipv6);
+        ipv6[0] = 0xfd;
+        for (int i = 2; i < 16; i++)
+        {
+            ipv6[i] = prng.Chance(0.5) ? (byte)0 : ipv6[i];
+        }
+
+        bool equal = prng.Chance(0.3);
+        return new()
+        {
+            Network = Scene.Red,
+            Name = number % 3 == 0 ? $"{number}-x" : number % 3 == 1 ? $"Drop_{number}" : $"map{number}",
+            Ipv4 = prng.Chance(0.8) ? new([10, 7, (byte)prng.Next(256), (byte)prng.Next(256)]) : IPAddress.Parse("10.0.0.255"),
+            Ipv6 = prng.Chance(0.3) ? null : new(ipv6),
+            Scheduler = (Scheduler)prng.Next(4),
+            Backends =
+            [
+                .. Enumerable.Range(10, prng.Next(5)).Select(host =>
+                {
+                    byte[] backend = [.. ipv6];
+                    backend[15] = (byte)host;
+                    return new ServiceBackend(new([10, 0, 0, (byte)host]), new(backend), equal ? 3 : 1 + prng.Next(prng.Chance(0.2) ? 65535 : 5));
+                }),
+            ],
+        };
+    }
+}
