@@ -87,7 +87,7 @@ public sealed partial class Node
                 : unknown with
                 {
                     Next = $"Type `overlayd service create {command.Service} --network {network.Name}` on a manager, "
-                        + " or `overlayd service ls` to see the names.",
+                        + "or `overlayd service ls` to see the names.",
                 };
         }
 
