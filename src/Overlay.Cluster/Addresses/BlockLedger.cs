@@ -113,7 +113,6 @@ internal sealed class BlockLedger
             }
 
             Address lowest = obstacle?.First ?? candidate;
-
             if (lowest <= plan.Range.First)
             {
                 return null;

@@ -208,19 +208,19 @@ internal static class AddressChanges
         if (present.ReleasedUnixMs != 0)
         {
             string before = ofService
-                ? "It was the virtual address of a service that was removed"
-                : $"It was released by {NodeName(state, present.NodeId)}";
+                ? $"{present.Address} was the virtual address of a service that was removed"
+                : $"{present.Address} was released by {NodeName(state, present.NodeId)}";
             return Resting(what, before, RestLeft(state, present.ReleasedUnixMs, unixMs));
         }
 
         return ofService
             ? new(
                 RefusalKind.Conflict, what,
-                $"It is the virtual address of service {state.Service(present.ServiceId)?.Name ?? present.ServiceId}.",
+                $"{present.Address} is the virtual address of service {state.Service(present.ServiceId)?.Name ?? present.ServiceId}.",
                 "Choose another address; `overlayd service ls` shows those of services.")
             : new(
                 RefusalKind.Conflict, what,
-                $"Endpoint {present.EndpointId} on {NodeName(state, present.NodeId)} has it.",
+                $"Endpoint {present.EndpointId} on {NodeName(state, present.NodeId)} has {present.Address}.",
                 "Choose another address, or type `overlayd detach` for that endpoint first.");
     }
 
@@ -239,17 +239,17 @@ internal static class AddressChanges
         if (lease.ReleasedUnixMs != 0)
         {
             return Resting(
-                what, $"It was released by {NodeName(state, lease.NodeId)}", RestLeft(state, lease.ReleasedUnixMs, unixMs));
+                what, $"{address} was released by {NodeName(state, lease.NodeId)}", RestLeft(state, lease.ReleasedUnixMs, unixMs));
         }
 
         return lease.NodeId == nodeId
             ? new(
                 RefusalKind.Conflict, what,
-                $"It lies in the block {lease.Block} that {NodeName(state, nodeId)} has leased and gives by itself.",
+                $"{address} lies in the block {lease.Block} that {NodeName(state, nodeId)} has leased and gives by itself.",
                 "Attach again: the node knows its blocks by now.")
             : new(
                 RefusalKind.Conflict, what,
-                $"It lies in the block {lease.Block} that {NodeName(state, lease.NodeId)} has leased.",
+                $"{address} lies in the block {lease.Block} that {NodeName(state, lease.NodeId)} has leased.",
                 "Choose an address outside the leased blocks, which `overlayd network inspect` lists.");
     }
 

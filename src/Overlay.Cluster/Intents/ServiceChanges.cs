@@ -116,7 +116,7 @@ internal static class ServiceChanges
             "sh" => Scheduler.Sh,
             "lc" or "wlc" or "mh" => new Refusal(
                 RefusalKind.Invalid, what,
-                $"The scheduler {spec.Scheduler} needs IPVS; overlayd balances with nftables, which counts no connections of backends.",
+                $"The scheduler {spec.Scheduler} needs IPVS, and overlayd balances with nftables.",
                 "Choose `--scheduler rr`, `wrr` or `sh`."),
             _ => new Refusal(
                 RefusalKind.Invalid, what, $"There is no scheduler {Refusal.Quote(spec.Scheduler)}.",

@@ -96,7 +96,7 @@ public class AddressIntentTests
         Refused(Reserve("10.0.0.255"), RefusalKind.Invalid, "broadcast");
         Refused(Reserve("10.0.0.133"), RefusalKind.Conflict, "block 10.0.0.128/28 that node host1 has leased");
         Refused(Reserve("10.0.0.148"), RefusalKind.Conflict, "host2 has leased and gives by itself");
-        Refused(Reserve("10.0.0.200"), RefusalKind.Conflict, Endpoint, "node host1 has it");
+        Refused(Reserve("10.0.0.200"), RefusalKind.Conflict, Endpoint, "node host1 has 10.0.0.200");
         Refused(Reserve("10.0.0.200", 1), RefusalKind.Conflict, Endpoint);
         Refused(Reserve("10.0.0.201", 2, "no endpoint"), RefusalKind.Invalid, "not an endpoint id");
         Refused(Reserve("10.0.0.201", 9), RefusalKind.NotInCluster);

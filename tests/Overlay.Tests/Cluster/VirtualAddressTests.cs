@@ -104,7 +104,7 @@ public sealed class VirtualAddressTests
 
         world.Do(world.Intent.RemoveService("web"));
         Check(world.State);
-        RefusedToEndpoint("virtual address of a service that was removed", "rests for 60 s");
+        RefusedToEndpoint("10.1.0.9 was the virtual address of a service that was removed", "rests for 60 s");
         Refused(world.Intent.CreateService(Spec("api", "blue", "10.1.0.9")), RefusalKind.Conflict, "rests for 60 s");
         Assert.Equal(["10.1.0.127", "fd01::fffe"], Create("api").VirtualAddresses);
         world.Now += Quarantine;
@@ -157,7 +157,7 @@ public sealed class VirtualAddressTests
     [InlineData("10.1.0.255", RefusalKind.Invalid, "broadcast address")]
     [InlineData("fd01::", RefusalKind.Invalid, "network's own address")]
     [InlineData("10.1.0.128", RefusalKind.Conflict, "the block 10.1.0.128/28 that node host1 has leased")]
-    [InlineData("10.1.0.7", RefusalKind.Conflict, "Endpoint 0000000000001 on node host1 has it")]
+    [InlineData("10.1.0.7", RefusalKind.Conflict, "Endpoint 0000000000001 on node host1 has 10.1.0.7")]
     [InlineData("10.1.0", RefusalKind.Invalid, "'10.1.0' is not an address. Give it as `--vip")]
     [InlineData("::ffff:10.1.0.9", RefusalKind.Invalid, "is not an address")]
     [InlineData("", RefusalKind.Invalid, "is not an address")]
