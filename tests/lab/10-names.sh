@@ -18,12 +18,12 @@ vni=$(on 1 overlayd network inspect blue --format json | grep -o '"vni": *[0-9]*
 pause 0.5
 pkill -INT -f "$work/underlay.pcap"; pause 0.3
 check "the underlay carries VXLAN on port 4789 with VNI $vni" \
-    shell "tcpdump -nn -r '$work/underlay.pcap' 'udp port 4789' 2>/dev/null | grep -q 'vni $vni'"
+    shell "tcpdump -nn -r '$work/underlay.pcap' 'udp port 4789' 2>/dev/null | has 'vni $vni'"
 check "no other VNI is on the underlay" \
     shell "! tcpdump -nn -r '$work/underlay.pcap' 'udp port 4789' 2>/dev/null | grep VXLAN | grep -v 'vni $vni'"
 
 dig_in() { in_sandbox 1 box1 dig +time=2 +tries=1 @127.0.0.11 "$@"; }
-answers() { local want=$1; shift; dig_in "$@" | grep -q -- "$want"; }
+answers() { local want=$1; shift; dig_in "$@" | has -- "$want"; }
 check "A over UDP" answers 'status: NOERROR' box2 A
 check "A over TCP" answers 'status: NOERROR' +tcp box2 A
 check "AAAA" answers 'IN[[:space:]]*AAAA' box2 AAAA

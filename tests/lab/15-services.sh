@@ -36,14 +36,14 @@ done
 check "a client reaches the service by its name" ping_by_name 3 client3 web
 check "the order changes from answer to answer" shell \
     "[ \$(for i in \$(seq 20); do in_sandbox 1 client1 dig +short @127.0.0.11 web A | head -n 1; done | sort -u | wc -l) -gt 1 ]"
-check "an address leads back to the endpoint" shell "in_sandbox 1 client1 dig +short -x $(attached ipv4 web2) @127.0.0.11 | grep -qx web2.blue."
+check "an address leads back to the endpoint" shell "in_sandbox 1 client1 dig +short -x $(attached ipv4 web2) @127.0.0.11 | has -x web2.blue."
 check "a service of another network has no name here" fails in_sandbox 1 client1 getent hosts far
 
 check "service ls counts the backends" shell "on 2 overlayd service ls | grep -E 'web +blue +dnsrr +3/3'"
-check "it is filtered" shell "on 1 overlayd service ls -q --filter label=tier=front | wc -l | grep -qx 1"
+check "it is filtered" shell "on 1 overlayd service ls -q --filter label=tier=front | wc -l | has -x 1"
 check "service inspect has node, state and weight" shell \
-    "on 1 overlayd service inspect web | tr -d ' \n' | grep -q '\"name\":\"web3\",.*\"node\":\"host3\",.*\"state\":\"ready\",\"weight\":3,\"inNames\":true'"
-check "endpoint ls shows whose backend it is" shell "on 3 overlayd endpoint ls --filter service=web -q | wc -l | grep -qx 3"
+    "on 1 overlayd service inspect web | tr -d ' \n' | has '\"name\":\"web3\",.*\"node\":\"host3\",.*\"state\":\"ready\",\"weight\":3,\"inNames\":true'"
+check "endpoint ls shows whose backend it is" shell "on 3 overlayd endpoint ls --filter service=web -q | wc -l | has -x 3"
 
 check "a backend is detached" on 3 overlayd detach blue web3
 without3=$(attached ipv4 web1 web2)
@@ -56,7 +56,7 @@ within 3 "the name has all again" answers 1 web A "$all4"
 
 check "host 2 is drained" on 1 overlayd node update --availability drain host2
 for host in 1 2 3; do within 5 "its backend has left the name on host $host" answers "$host" web A "$(attached ipv4 web1 web3)"; done
-check "inspect says so" shell "on 1 overlayd service inspect web | tr -d ' \n' | grep -q '\"state\":\"drained\",\"weight\":2,\"inNames\":false'"
+check "inspect says so" shell "on 1 overlayd service inspect web | tr -d ' \n' | has '\"state\":\"drained\",\"weight\":2,\"inNames\":false'"
 check "and ls" shell "on 1 overlayd service ls | grep -E 'web +blue +dnsrr +2/3'"
 check "it is active again" on 1 overlayd node update --availability active host2
 within 5 "and the backend is back" answers 3 web A "$all4"

@@ -123,19 +123,19 @@ vip4=$(vip web 4) vip6=$(vip web 6)
 check "it has an address of each family" shell "[ -n '$vip4' ] && [ -n '$vip6' ]"
 within 3 "without backends it is refused at once" quick_refusal 1 client1 "$vip4"
 check "in IPv6, too" quick_refusal 3 client3 "$vip6"
-check "and its name is there" shell "in_sandbox 2 client2 dig +short web @127.0.0.11 | grep -qx '$vip4'"
+check "and its name is there" shell "in_sandbox 2 client2 dig +short web @127.0.0.11 | has -x '$vip4'"
 for host in 1 2 3; do check "a backend on host $host" backend "$host" "web$host" blue "web:$host"; done
 for host in 1 2 3; do
     for name in web Web.Blue; do
-        within 3 "host $host gets the virtual address of $name" shell "in_sandbox $host client$host dig +short $name @127.0.0.11 | grep -qx '$vip4'"
+        within 3 "host $host gets the virtual address of $name" shell "in_sandbox $host client$host dig +short $name @127.0.0.11 | has -x '$vip4'"
     done
-    check "and that of IPv6" shell "in_sandbox $host client$host dig +short web AAAA @127.0.0.11 | grep -qx '$vip6'"
-    within 3 "tasks.web has the backends" shell "in_sandbox $host client$host dig +short tasks.web @127.0.0.11 | wc -l | grep -qx 3"
+    check "and that of IPv6" shell "in_sandbox $host client$host dig +short web AAAA @127.0.0.11 | has -x '$vip6'"
+    within 3 "tasks.web has the backends" shell "in_sandbox $host client$host dig +short tasks.web @127.0.0.11 | wc -l | has -x 3"
 done
-check "the address leads back to the service" shell "in_sandbox 1 client1 dig +short -x $vip4 @127.0.0.11 | grep -qx web.blue."
-check "and that of IPv6" shell "in_sandbox 1 client1 dig +short -x $vip6 @127.0.0.11 | grep -qx web.blue."
+check "the address leads back to the service" shell "in_sandbox 1 client1 dig +short -x $vip4 @127.0.0.11 | has -x web.blue."
+check "and that of IPv6" shell "in_sandbox 1 client1 dig +short -x $vip6 @127.0.0.11 | has -x web.blue."
 check "service ls shows mode, backends, addresses and scheduler" shell "on 2 overlayd service ls | grep -E 'web +blue +vip +3/3 +$vip4, $vip6 +wrr'"
-check "and as JSON" shell "on 2 overlayd service ls --format json | tr -d ' \n' | grep -q '\"virtualAddresses\":\[\"$vip4\",\"$vip6\"\],\"scheduler\":\"SCHEDULER_WRR\"'"
+check "and as JSON" shell "on 2 overlayd service ls --format json | tr -d ' \n' | has '\"virtualAddresses\":\[\"$vip4\",\"$vip6\"\],\"scheduler\":\"SCHEDULER_WRR\"'"
 check "status names the load balancer" shell "on 1 overlayd status | grep 'balanced by nftables'"
 check "status has it as JSON" shell "on 1 overlayd status --format json | grep -E '\"loadBalancer\": *\"nftables\"'"
 
@@ -169,7 +169,7 @@ check "a client on both networks" on 1 overlayd attach green client1
 within 3 "reaches the service of one" spread 1 client1 tcp "$api4" 5 api3=5-5
 check "and that of the other" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
 check "one that is on blue alone has no way there" fails client 2 client2 tcp "$api4"
-check "nor a rule for it" shell "! table 2 client2 | grep -q '$api4'"
+check "nor a rule for it" shell "table 2 client2 | lacks '$api4'"
 
 client 1 client1 hold-tcp "$vip4" web1 "$work/tcp1" 2>>"$work/clients.log" &
 client 3 client3 hold-tcp "$vip6" web2 "$work/tcp2" 2>>"$work/clients.log" &
@@ -238,7 +238,7 @@ check "and its name is gone" shell "[ -z \"\$(in_sandbox 1 client1 dig +short we
 check "others go on" spread 1 client1 tcp "$turn4" 20 turn2=10-10 turn3=10-10
 check "stay is removed" on 1 overlayd service rm stay
 refused "its address rests for others" 9 "was the virtual address of a service that was removed and rests" on 2 overlayd attach blue box --ip 10.0.0.80
-check "a sandbox on green alone has a table" shell "table 3 api3 | grep -q '$api4'"
+check "a sandbox on green alone has a table" shell "table 3 api3 | has '$api4'"
 check "its endpoint is detached" on 3 overlayd detach green api3
 within 3 "and the table is gone" fails table 3 api3
 check "so is the last service of blue" on 1 overlayd service rm turn

@@ -75,7 +75,7 @@ check "and shows the same" diff "$work/there" "$work/again"
 agent=$("$lab" agents | awk '{print $2}')
 check "a limit that the next entry exceeds" on 1 prlimit --pid "$agent" --fsize=1000000
 refused "a failed write is told" 1 "it is not known whether the change was made: .*segment could not be written (File too large)" on 1 overlayd network create doubtful
-stopped() { "$lab" agents | grep -q stopped; }
+stopped() { "$lab" agents | has stopped; }
 within 5 "the agent ends" stopped
 check "with the reason in its log" grep -q "The store cannot go on" "$agent_log"
 check "it starts again" "$lab" restart 1

@@ -7,7 +7,7 @@ outsider() { local host=$1; shift; on "$host" setpriv --reuid 65534 --regid 6553
 grouped() { local host=$1; shift; on "$host" setpriv --reuid 65534 --regid 65534 --clear-groups "$@"; }
 # json EXPRESSION CMD...: whether it holds of the answer in JSON, a.
 json() { local test=$1; shift; "$@" --format json >"$work/json" && python3 -c 'import json, sys; a = json.load(open(sys.argv[2])); assert eval(sys.argv[1]), a' "$test" "$work/json"; }
-prints() { local want=$1; shift; "$@" 2>/dev/null | grep -q -- "$want"; }
+prints() { local want=$1; shift; "$@" 2>/dev/null | has -- "$want"; }
 lines() { local count=$1; shift; [ "$("$@" 2>/dev/null | wc -l)" -eq "$count" ]; }
 export -f outsider grouped
 

@@ -45,7 +45,7 @@ check "host 4 is removed" on 1 overlayd node rm --force host4
 within 15 "one key is left" shell '[ "$(states)" = "seals " ]'
 check "a new one" shell "[ '$known' != \"\$(key_of 1)\" ]"
 check "on every node" same_key 2 3
-check "the log says why" shell '"$lab" logs 1 100 | grep -q "because node host4 was removed"'
+check "the log says why" shell '"$lab" logs 1 100 | has "because node host4 was removed"'
 
 check "and no packet came unopened" [ "$(sleep 5; unopened 1 2 3)" -eq 0 ]
 
@@ -61,7 +61,7 @@ within 10 "its names work" ping_by_name 1 box1 box3
 
 # --- on a schedule, by the manager's setting
 refused "a wrong schedule is refused" 2 "10s to 365d" on 1 overlayd run --check --gossip-key-rotation 1s
-check "it is shown with its origin" shell 'on 1 overlayd run --check --gossip-key-rotation 12h | grep -Eq "gossip-key-rotation +12h +flag"'
+check "it is shown with its origin" shell 'on 1 overlayd run --check --gossip-key-rotation 12h | has -E "gossip-key-rotation +12h +flag"'
 "$lab" stop 1
 old=$(key_of 2)
 OVERLAYD_LAB_RUN_FLAGS="--gossip-key-rotation 10s" "$lab" restart 1

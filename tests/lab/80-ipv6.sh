@@ -16,7 +16,7 @@ for host in 1 2; do check "a sandbox on host $host is attached" sandbox_on "$hos
 "$lab" capture 1 "$work/six.pcap" udp port 4789
 within 5 "box2 is reached by name" ping_by_name 1 box1 box2
 within 5 "and back" ping_by_name 2 box2 box1
-seen() { tcpdump -nn -r "$work/six.pcap" 2>/dev/null | grep -q "$1"; }
+seen() { tcpdump -nn -r "$work/six.pcap" 2>/dev/null | has "$1"; }
 within 2 "VXLAN goes from the IPv6 address" seen 'IP6 fd50::1.* > fd50::2.*VXLAN'
 within 2 "and comes from the other" seen 'IP6 fd50::2.* > fd50::1.*VXLAN'
 

@@ -26,7 +26,7 @@ check "names still work" ping_by_name 2 box2 box1
 wait "$pinging"
 check "no ping was lost: $(grep -o '[0-9]* packets.*loss' "$work/ping")" grep -q ' 0% packet loss' "$work/ping"
 check "a node is changed" on 1 overlayd network create green --attachable
-within 5 "everywhere" shell 'on 3 overlayd network ls -q | wc -l | grep -q 2'
+within 5 "everywhere" shell 'on 3 overlayd network ls -q | wc -l | has 2'
 "$lab" stop 3
 check "host 3 starts again" "$lab" restart 3
 within 10 "with the new certificates" alive 3 3
@@ -35,7 +35,7 @@ within 10 "with the new certificates" alive 3 3
 "$lab" kill 3
 check "a third root is begun" on 1 overlayd ca rotate --detach
 within 10 "two have it" shell '[ "$(done_nodes)" = 2 ]'
-check "host3 is waited for" shell 'on 1 overlayd ca show 2>&1 | grep -q "waiting for host3"'
+check "host3 is waited for" shell 'on 1 overlayd ca show 2>&1 | has "waiting for host3"'
 refused "another one must wait" 9 "2 of 3 nodes have it, and host3 is missing" on 1 overlayd ca rotate
 "$lab" stop 1
 check "the manager restarts in between" "$lab" restart 1
@@ -51,4 +51,4 @@ check "host 3 leaves" on 3 overlayd leave
 refused "the token of the first root joins nobody" 1 "not the one the token was made for" on 3 overlayd join --token "$token" 192.168.50.1:2377
 check "that of the third does" shell 'on 3 overlayd join --token "$(on 1 overlayd token show -q worker)" 192.168.50.1:2377'
 within 10 "all are alive again" alive 1 3
-check "no secret is in a log" shell '! for host in 1 2 3; do "$lab" logs $host 2000; done | grep -q "PRIVATE KEY"'
+check "no secret is in a log" shell 'for host in 1 2 3; do "$lab" logs $host 2000; done | lacks "PRIVATE KEY"'

@@ -5,13 +5,13 @@ begin 3
 log=/var/lib/overlayd/log
 state=${OVERLAYD_LAB_DIR:-/var/tmp/overlayd-labs}/$OVERLAYD_LAB
 applied() { on "$1" overlayd status --format json | tr -d ' \n' | grep -o '"applied":"*[0-9]*' | grep -o '[0-9]*$'; }
-voters_at() { on "$1" overlayd status --format json | tr -d ' \n' | grep -q "\"total\":$2,\"reachable\":$3,"; }
+voters_at() { on "$1" overlayd status --format json | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
 same_state() { # the same networks at the same version; managers whose states differ besides stop by themselves
     local first; first=$(on 1 overlayd network ls --format json | tr -d ' \n')
     for host in 2 3; do [ "$(on $host overlayd network ls --format json | tr -d ' \n')" = "$first" ] || return 1; done
     [ "$(applied 1)" = "$(applied 2)" ] && [ "$(applied 2)" = "$(applied 3)" ]
 }
-says() { { on "$1" overlayd status; true; } | grep -q -- "$2"; } # host, words
+says() { { on "$1" overlayd status; true; } | has -- "$2"; } # host, words
 logged() { grep -q -- "$2" "$state/host$1/agent.log"; }
 # damage HOST INDEX: one bit of an entry's data turns, where its identifier says it is.
 damage() {
@@ -53,7 +53,7 @@ within 15 "it is mended and votes" voters_at 2 3 3
 within 10 "its status says what was done" says 2 "was mended by the others: 1 entries came back"
 check "so does its log" logged 2 "log is whole again"
 check "it told first what it lacks" logged 2 "log is damaged between entries $entry and $entry"
-check "the damaged file is kept" shell "on 2 ls $log | grep -q 'segment.damaged$'"
+check "the damaged file is kept" shell "on 2 ls $log | has 'segment.damaged$'"
 within 10 "all have the same" same_state
 check "it changes things" on 2 overlayd network create h
 check "host 2 stops" "$lab" stop 2

@@ -7,8 +7,8 @@ status_of() { { on "$1" overlayd status --format json; true; } | tr -d ' \n'; }
 state_of() { on "$1" overlayd node inspect "$2" | tr -d ' \n' | grep -o '"managerStatus":"[a-z]*"' | cut -d'"' -f4; }
 leader_at() { status_of "$1" | grep -o '"leader":"[a-z0-9]*"' | cut -d'"' -f4; }
 role_of() { status_of "$1" | grep -o '"role":"NODE_ROLE_[A-Z]*"' | head -1 | cut -d_ -f3 | tr -d '"'; }
-voters_at() { status_of "$1" | grep -q "\"total\":$2,\"reachable\":$3,"; }
-is_at() { on "$1" overlayd node ls --filter "availability=$3" | grep -q "$2 "; }
+voters_at() { status_of "$1" | has "\"total\":$2,\"reachable\":$3,"; }
+is_at() { on "$1" overlayd node ls --filter "availability=$3" | has "$2 "; }
 export -f status_of state_of leader_at role_of voters_at is_at
 check "a network" on 1 overlayd network create blue --attachable
 for host in 4 5; do check "a sandbox on host $host" sandbox_on "$host" "box$host" blue; done
@@ -17,14 +17,14 @@ far=$(on 5 overlayd endpoint ls --local --format json | tr -d ' \n' | grep -o '"
 
 # --- pause
 check "host 4 is paused" on 1 overlayd node update --availability pause host4
-check "a second time changes nothing" shell 'on 1 overlayd node update --availability pause host4 2>&1 | grep -q "is so already"'
+check "a second time changes nothing" shell 'on 1 overlayd node update --availability pause host4 2>&1 | has "is so already"'
 within 5 "host 5 sees it" is_at 5 host4 pause
-within 5 "so does its own status" shell 'on 4 overlayd status | grep -q "worker, paused"'
+within 5 "so does its own status" shell 'on 4 overlayd status | has "worker, paused"'
 on 4 overlayd sandbox create late >/dev/null
 refused "it takes no new endpoint and says what undoes it" 9 "node update --availability active host4" on 4 overlayd attach blue late
 check "what it has is found" ping_by_name 5 box5 box4
 check "its agent restarts" "$lab" restart 4
-within 10 "and it still takes none" shell '! on 4 overlayd attach blue late 2>&1 | grep -vq "This node is paused"'
+within 10 "and it still takes none" shell '{ ! on 4 overlayd attach blue late; } 2>&1 | has "This node is paused"'
 check "host 4 and host 5 are active" on 1 overlayd node update --availability active host4 host5
 within 5 "host 4 takes it" on 4 overlayd attach blue late
 
@@ -42,7 +42,7 @@ within 5 "and takes new ones" on 5 overlayd attach blue more
 
 # --- labels, and wrong input
 check "a node gets labels" on 1 overlayd node update --label-add rack=7 --label-add tier=back host4
-check "they are shown" shell 'on 1 overlayd node ls -q --filter label=rack=7 | wc -l | grep -qx 1'
+check "they are shown" shell 'on 1 overlayd node ls -q --filter label=rack=7 | wc -l | has -x 1'
 check "one is replaced and one goes" on 1 overlayd node update --label-add tier=front --label-rm rack host4
 refused "what it has not cannot go" 8 "has no label 'rack'" on 1 overlayd node update --label-rm rack host4
 refused "a stranger" 8 "no node 'host9'" on 1 overlayd node update --availability pause host9
@@ -58,16 +58,16 @@ within 5 "three vote" voters_at 1 3 3
 refused "a time that is too short" 2 "from 10s to 30d" on 2 overlayd update --replace-managers 1s
 refused "nothing to do" 2 "nothing is to be changed" on 2 overlayd update
 check "host 2 is told to have lost managers replaced" on 2 overlayd update --replace-managers 10s
-check "host 1 shows it" shell 'on 1 overlayd status | grep -q "one that is gone is replaced after 10 seconds"'
+check "host 1 shows it" shell 'on 1 overlayd status | has "one that is gone is replaced after 10 seconds"'
 check "host 5 is not for that" on 3 overlayd node update --availability pause host5
 gone=$(leader_at 2); gone=${gone#host}; left=$((gone % 3 + 1))
 "$lab" kill "$gone"
 within 20 "the others say that the leader is gone and what to type" \
-    shell "{ on $left overlayd status; true; } | grep -q 'Manager host$gone has .*overlayd node demote host$gone'"
+    shell "{ on $left overlayd status; true; } | has 'Manager host$gone has .*overlayd node demote host$gone'"
 within 40 "host 4 takes its place" shell "[ \"\$(state_of $left host4)\" = voter ]"
 within 5 "three vote, and all of them are there" voters_at "$left" 3 3
-check "the lost one is a worker" shell "on $left overlayd node ls --filter role=worker | grep -q host$gone"
-check "the log tells of it" shell "for host in 1 2 3; do \"\$lab\" logs \$host 400; done | grep -c 'host4 takes the place of manager host$gone' | grep -qx 1"
+check "the lost one is a worker" shell "on $left overlayd node ls --filter role=worker | has host$gone"
+check "the log tells of it" shell "for host in 1 2 3; do \"\$lab\" logs \$host 400; done | grep -c 'host4 takes the place of manager host$gone' | has -x 1"
 check "the cluster changes" on 4 overlayd network create after
 check "the lost one comes back" "$lab" restart "$gone"
 within 10 "and finds itself a worker" shell "[ \"\$(role_of $gone)\" = WORKER ]"
@@ -87,10 +87,10 @@ for verb in "unlock-key show" "unlock-key rotate" "update --autolock=true"; do
     refused "$verb is root's on host $other" 1 "only root may see it" on "$other" $nobody overlayd $verb
 done
 check "it is unlocked there" on "$other" overlayd update --autolock=false
-check "no secret is in a log" shell '! for host in 1 2 3 4 5; do "$lab" logs $host 4000; done | grep -qE "PRIVATE KEY|OVTKN|OVKEY"'
+check "no secret is in a log" shell 'for host in 1 2 3 4 5; do "$lab" logs $host 4000; done | lacks -E "PRIVATE KEY|OVTKN|OVKEY"'
 
 # --- a manager's address changes
-moved_at() { on "$1" overlayd node inspect "$2" | grep -q "\"controlAddress\": \"$3:2377\""; }
+moved_at() { on "$1" overlayd node inspect "$2" | has "\"controlAddress\": \"$3:2377\""; }
 move() { # host, address: stopped, readdressed, started there
     "$lab" stop "$1" && sleep 1 && on "$1" ip addr flush dev eth0 scope global && on "$1" ip addr add "$2/24" dev eth0 \
         && OVERLAYD_LAB_RUN_FLAGS="--advertise-addr $2" "$lab" restart "$1"

@@ -7,7 +7,7 @@ log() { on "$1" overlayd store verify --format json | tr -d ' \n'; }
 state() { on "$1" overlayd status -q; }
 unlock() { on "$1" overlayd unlock < "$2"; } # host, file with a key
 restart() { "$lab" stop "$1" && "$lab" restart "$1"; }
-no_secret() { ! for host in 1 2; do "$lab" logs "$host" 3000; done | grep -qF -e "$(cut -d- -f3 "$work/key")" -e "$(cut -d- -f3 "$work/second")"; }
+no_secret() { for host in 1 2; do "$lab" logs "$host" 3000; done | lacks -F -e "$(cut -d- -f3 "$work/key")" -e "$(cut -d- -f3 "$work/second")"; }
 export -f log state unlock restart no_secret
 
 check "a cluster is begun, locked" shell 'on 1 overlayd init --advertise-addr eth0 --autolock >"$work/init" 2>"$work/told"'
@@ -33,7 +33,7 @@ refused "nothing else works" 1 "locked since its restart. Type .overlayd unlock"
 refused "no other cluster is begun" 1 "is locked" on 1 overlayd init
 refused "nor joined" 1 "is locked" on 1 overlayd join --token OVTKN-1-a-b 192.168.50.2:2377
 refused "it does not leave by mistake" 1 "is locked" on 1 overlayd leave
-check "the disk's keys are locked" shell 'on 1 overlayd store verify /var/lib/overlayd/log 2>&1 | grep -q "an agent has" || log 1 | grep -q "\"state\":\"locked\""'
+check "the disk's keys are locked" shell 'on 1 overlayd store verify /var/lib/overlayd/log 2>&1 | has "an agent has" || log 1 | has "\"state\":\"locked\""'
 echo "OVKEY-1-$(head -c 32 /dev/zero | tr '\0' 'a')aaaaaaaaaaaaaaaaaaaa" >"$work/wrong"
 refused "another key does not open it" 1 "stays locked" unlock 1 "$work/wrong"
 echo "OVKEY-1-abc" >"$work/short"
@@ -61,7 +61,7 @@ check "its log is verified without a key" on 1 overlayd store verify
 check "the private key is not in the clear" shell '! on 1 openssl pkey -inform DER -in /var/lib/overlayd/certificates/node.key -noout'
 check "no file has the root key's or a token's text" shell '! on 1 grep -rqa "blue" /var/lib/overlayd/log'
 refused "entries are not shown without the key" 1 "locked" on 1 overlayd store dump
-check "and are with it" shell 'on 1 overlayd store dump --key-file /run/key -q | grep -q .'
+check "and are with it" shell 'on 1 overlayd store dump --key-file /run/key -q | has .'
 refused "nor with another" 1 "locked" on 1 overlayd store dump --key-file /proc/self/fd/0 <"$work/wrong"
 refused "a repair needs it" 1 "locked" on 1 overlayd store repair
 check "and works with it" on 1 overlayd store repair --key-file /run/key
@@ -84,5 +84,5 @@ refused "a wrong word is told" 2 "true or false" on 1 overlayd update --autolock
 # --- the key is lost
 check "it is given up" on 1 overlayd leave --force
 check "the host is in no cluster" [ "$(on 1 overlayd status -q)" = "not in a cluster" ]
-within 5 "nothing of it is left in the kernel" shell '! on 1 ls /run/netns | grep -q "^ov-"'
+within 5 "nothing of it is left in the kernel" shell 'on 1 ls /run/netns | lacks "^ov-"'
 check "a new one is begun" on 1 overlayd init --advertise-addr eth0

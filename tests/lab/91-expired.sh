@@ -5,7 +5,7 @@
 hosts=4
 "$lab" up 4 || exit 1
 expires_at() { { on "$1" overlayd status --format json; true; } | grep -o '"certificateExpiresUnixMs": "[0-9]*' | grep -o '[0-9]*$'; }
-voters_at() { { on "$1" overlayd status --format json; true; } | tr -d ' \n' | grep -q "\"total\":$2,\"reachable\":$3,"; }
+voters_at() { { on "$1" overlayd status --format json; true; } | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
 renewed() { [ "$(expires_at "$1")" -gt "$(($(date +%s) * 1000))" ]; }
 export -f expires_at voters_at renewed
 # InitRequest in gRPC-Web: advertise_address (1) "eth0", certificate_life_seconds (7) 60.
@@ -31,5 +31,5 @@ within 20 "three managers vote" voters_at 1 3 3
 for host in 1 2 3 4; do within 20 "host $host has a new certificate" renewed $host; done
 within 10 "all are alive" alive 1 4
 check "the cluster changes" on 2 overlayd network create after
-within 10 "the worker hears of it" shell 'on 4 overlayd network ls -q | wc -l | grep -qx 2'
+within 10 "the worker hears of it" shell 'on 4 overlayd network ls -q | wc -l | has -x 2'
 check "names work" ping_by_name 4 box4 box1

@@ -21,7 +21,7 @@ check "unless it is to go" on 1 overlayd backup --force /run/b1
 refused "a folder is no file" 2 "is a folder" on 1 overlayd backup /run
 refused "a folder that is missing is told" 8 "no folder" on 1 overlayd backup /run/none/b
 refused "a worker has nothing to back up" 1 "is a worker" on 2 overlayd backup /run/b2
-check "what is in it" shell 'on 1 overlayd restore --check /run/b1 | grep -q "from host1"'
+check "what is in it" shell 'on 1 overlayd restore --check /run/b1 | has "from host1"'
 refused "it is restored on no host of a cluster" 9 "already" on 1 overlayd restore /run/b1
 check "something is changed after it" on 1 overlayd network create later
 
@@ -45,7 +45,7 @@ check "no ping was lost meanwhile: $(grep -o '[0-9]* packets.*loss' "$work/ping"
 check "tokens are the same" [ "$(on 3 overlayd token show -q worker)" = "$token" ]
 within 20 "the worker comes back by itself" connected 2 192.168.50.3
 check "a network is made" on 3 overlayd network create green --attachable
-within 5 "and the worker has it" shell 'on 2 overlayd network ls -q | wc -l | grep -q 2'
+within 5 "and the worker has it" shell 'on 2 overlayd network ls -q | wc -l | has 2'
 sandbox_on 3 box3 blue
 within 5 "names go on" ping_by_name 2 box2 box3
 
@@ -59,7 +59,7 @@ within 10 "all are alive" alive 3 3
 
 # --- a locked one, on its own host
 check "it is locked" shell 'on 3 overlayd update --autolock=true -q >"$work/key"'
-check "and backed up" shell 'on 3 overlayd backup /run/b3 2>&1 | grep -q "encrypted with the cluster.s unlock key"'
+check "and backed up" shell 'on 3 overlayd backup /run/b3 2>&1 | has "encrypted with the cluster.s unlock key"'
 check "no secret of it is in the file" shell '! on 3 grep -qa "blue" /run/b3'
 check "its manager gives everything up" on 3 overlayd leave --force
 refused "it needs its key" 2 "no unlock key" on 3 overlayd restore --advertise-addr eth0 /run/b3
@@ -71,4 +71,4 @@ within 20 "everybody is back" shell 'connected 1 192.168.50.3 && connected 2 192
 check "the manager restarts" shell '"$lab" stop 3 && "$lab" restart 3'
 check "locked" shell 'on 3 overlayd unlock <"$work/key"'
 within 10 "it is ready" shell '[ "$(on 3 overlayd status -q)" = ready ]'
-check "no secret is in a log" shell '! for host in 1 2 3; do "$lab" logs $host 3000; done | grep -qF -e "$(cut -d- -f3 "$work/key")" -e "$(cut -d- -f4 <<<"'"$token"'")"'
+check "no secret is in a log" shell 'for host in 1 2 3; do "$lab" logs $host 3000; done | lacks -F -e "$(cut -d- -f3 "$work/key")" -e "$(cut -d- -f4 <<<"'"$token"'")"'

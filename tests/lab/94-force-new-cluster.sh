@@ -23,7 +23,7 @@ within 10 "all are alive" alive 1 3
 in_sandbox 2 box2 ping -i 0.05 -w 8 "$address" >"$work/ping" 2>&1 & pinging=$!
 check "the cluster is begun anew" shell 'on 1 overlayd init --force-new-cluster 2>"$work/told"'
 check "in epoch 2" grep -q "epoch 2 of the cluster: managers of before are refused" "$work/told"
-check "and again" shell 'on 1 overlayd init --force-new-cluster --format json | tr -d " " | grep -q "\"epoch\":\"3\""'
+check "and again" shell 'on 1 overlayd init --force-new-cluster --format json | tr -d " " | has "\"epoch\":\"3\""'
 wait "$pinging"
 check "no ping was lost: $(grep -o '[0-9]* packets.*loss' "$work/ping")" grep -q ' 0% packet loss' "$work/ping"
 for host in 2 3; do within 20 "worker $host comes back by itself" connected "$host" 192.168.50.1; done

@@ -47,6 +47,10 @@ within() {
 pause() { sleep "$(awk -v s="$1" -v n="$slower" 'BEGIN {print s * n}')"; }
 fails() { ! "$@" >/dev/null 2>&1; }
 shell() { bash -o pipefail -c "$1"; }
+# COMMAND | has [FLAGS] PATTERN, COMMAND | lacks …: read to the end, other than grep -q: a command that loses its reader fails or not by chance.
+has() { [ "$(grep -c "$@")" -gt 0 ]; }
+lacks() { [ "$(grep -c "$@")" -eq 0 ]; }
+export -f has lacks
 ping_by_name() { in_sandbox "$1" "$2" ping "-${4:-4}" -c 1 -W 2 "$3"; }
 alive() { [ "$(on "$1" overlayd node ls --format json | grep -c '"alive"')" -eq "$2" ]; }
 

@@ -9,7 +9,7 @@ for host in 1 2 3; do
     boot=$(cat "$state/host$host/boot")
     check "guest $host runs commands $boot s after its start, and 10 are allowed" awk -v took="$boot" 'BEGIN {exit took > 10}'
 done
-check "its kernel is Debian's: $(on 1 uname -r)" shell '[ "$(on 1 uname -r)" != "$(uname -r)" ] && on 1 uname -v | grep -q Debian'
+check "its kernel is Debian's: $(on 1 uname -r)" shell '[ "$(on 1 uname -r)" != "$(uname -r)" ] && on 1 uname -v | has Debian'
 check "guests reach each other" on 1 ping -c 1 -W 5 192.168.50.3
 check "and over IPv6" on 2 ping -c 1 -W 5 fd50::1
 check "by nothing but eth0" shell '[ "$(on 1 ip -o link | wc -l)" -eq 2 ]'
@@ -62,7 +62,7 @@ check "ESP: keys on guest 1" esp 1 192.168.50.1 192.168.50.2 0x101 0x102
 check "and on guest 2" esp 2 192.168.50.2 192.168.50.1 0x102 0x101
 "$lab" capture 1 "$work/esp.pcap" host 192.168.50.2
 check "a ping" on 1 ping -c 3 -i 0.2 -W 5 192.168.50.2
-seen() { tcpdump -nn -r "$work/$1" 2>/dev/null | grep -q "$2"; }
+seen() { tcpdump -nn -r "$work/$1" 2>/dev/null | has "$2"; }
 within 3 "goes sealed" seen esp.pcap 'ESP(spi=0x00000101'
 within 3 "and comes sealed" seen esp.pcap 'ESP(spi=0x00000102'
 check "never open" fails seen esp.pcap ICMP

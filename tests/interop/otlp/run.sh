@@ -21,7 +21,7 @@ attach() { # a fresh sandbox each time
 }
 milliseconds() { local start; start=$(date +%s%N); "$@" >/dev/null 2>&1 || { echo 99999; return; }; echo $((($(date +%s%N) - start) / 1000000)); }
 faster() { local limit=$1 took; shift; took=$(milliseconds "$@"); [ "$took" -lt "$limit" ] || { echo "$took ms"; return 1; }; }
-log_says() { "$lab" logs 1 80 | grep -q -- "$1"; }
+log_says() { "$lab" logs 1 80 | has -- "$1"; }
 
 hosts=1
 "$lab" up 1 --bare || { not_ok "a host comes up"; exit 1; }
