@@ -97,6 +97,7 @@ internal sealed class Users(SimWorld world)
                 Network = all[prng.Next(all.Length)].Id,
                 Mode = virtualAddress ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = virtualAddress ? new[] { "", "rr", "sh" }[prng.Next(3)] : "",
+                Ports = prng.Chance(0.5) ? [] : [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = PublishMode.Host }],
             }));
         }
     }
