@@ -26,6 +26,9 @@ public sealed record ServiceSpec
     /// <summary>"rr", "wrr" or "sh"; empty: "wrr".</summary>
     public string Scheduler { get; init; } = "";
 
+    /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
+    public HealthCheck? Health { get; init; }
+
     public ImmutableArray<KeyValuePair<string, string>> Labels { get; init; } = [];
 
     /// <summary>A DNS label (RFC 1123), with '_' allowed inside as Docker's users expect.</summary>

@@ -23,6 +23,7 @@ internal sealed partial class AdminService
             Mode = request.EndpointMode == EndpointMode.Unspecified ? EndpointMode.Vip : request.EndpointMode,
             VirtualAddresses = [.. request.VirtualAddresses],
             Scheduler = request.Scheduler,
+            Health = request.Health,
             Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
         };
         ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);

@@ -23,9 +23,11 @@ internal static class ServiceVerbs
         Option<string?> scheduler = Symbols.Text(
             "--scheduler", "SCHEDULER", "Which backend a connection gets: rr (in turn), wrr (by weight) or sh (by the client's address) [default: wrr]");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
+        HealthOptions health = new();
         Verb verb = new(
             "create", "Create a service, whose backends are attached with --service",
             "overlayd service create web --network blue",
+            "overlayd service create --network blue --health http:8080/healthz --health-interval 5s web",
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web");
         verb.Validators.Add(result =>
@@ -35,7 +37,8 @@ internal static class ServiceVerbs
                 result.AddError("overlayd service create needs --network");
             }
         });
-        return maker.Does(verb, CreateAsync, name, network, mode, virtualAddress, scheduler, label);
+        health.ValidateIn(verb, "overlayd service create");
+        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -45,6 +48,7 @@ internal static class ServiceVerbs
                 Network = run.Text(network),
                 EndpointMode = run.Text(mode) is "" or Vip ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = run.Text(scheduler),
+                Health = health.Read(run),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
             request.VirtualAddresses.AddRange(run.Texts(virtualAddress));
