@@ -19,7 +19,7 @@ internal sealed record HealthPlan(
             TimeSpan interval = Between(check.IntervalMs, HealthRules.ShortestInterval, HealthRules.LongestInterval);
             return new(
                 check.Kind, (int)check.Port, check.Kind == HealthKind.Http ? check.Path : "", command, interval,
-                Between(check.TimeoutMs, HealthRules.ShortestTimeout, interval),
+                Between(check.TimeoutMs, HealthRules.ShortestTimeout, interval < HealthRules.LongestTimeout ? interval : HealthRules.LongestTimeout),
                 (int)Math.Clamp(check.Retries, 1, (uint)HealthRules.MostRetries),
                 Between(check.StartPeriodMs, TimeSpan.Zero, HealthRules.LongestStartPeriod));
         }

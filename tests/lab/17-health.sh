@@ -4,7 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 cat >"$work/server.py" <<'EOS'
 # PORT FILE: answers GET with the status that FILE says; "hang": takes the connection and says nothing. Its number is in FILE.pid.
-import http.server, os, socket, sys, time
+# What comes by UDP is answered with FILE's name, whatever FILE says.
+import http.server, os, socket, socketserver, sys, threading, time
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         what = open(sys.argv[2]).read().strip()
@@ -12,9 +13,36 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.send_response(int(what)); self.send_header("Content-Length", "2"); self.end_headers(); self.wfile.write(b"ok")
     def log_message(self, *args): print(self.path, self.headers["Host"], self.headers["User-Agent"], file=sys.stderr, flush=True)
 class Server(http.server.ThreadingHTTPServer): address_family = socket.AF_INET6
+class Udp(socketserver.BaseRequestHandler):
+    def handle(self): self.request[1].sendto(os.path.basename(sys.argv[2]).encode(), self.client_address)
+class UdpServer(socketserver.UDPServer): address_family = socket.AF_INET6
+threading.Thread(target=UdpServer(("::", int(sys.argv[1])), Udp).serve_forever, daemon=True).start()
 server = Server(("::", int(sys.argv[1])), Handler)
 open(sys.argv[2] + ".pid", "w").write(str(os.getpid()))
 server.serve_forever()
+EOS
+cat >"$work/flow.py" <<'EOS'
+# ADDRESS NAME FILE: goes on by UDP with the backend of that name until FILE.end is there; FILE: who answered, one after the other.
+import os, socket, sys, time
+def ask(s):
+    try:
+        s.send(b"who")
+        return s.recv(100).decode().split(".")[0]
+    except OSError:
+        return None
+while True:
+    s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    s.settimeout(0.3)
+    s.connect((sys.argv[1], 7000))
+    if ask(s) == sys.argv[2]: break
+    s.close()
+before = None
+with open(sys.argv[3], "w", buffering=1) as log:
+    while not os.path.exists(sys.argv[3] + ".end"):
+        name = ask(s)
+        if name and name != before: print("from", name, file=log)
+        before = name or before
+        time.sleep(0.05)
 EOS
 begin 3
 within 5 "three nodes are alive" alive 1 3
@@ -46,7 +74,10 @@ not_in_rules() { ! sent_to "$2" "$1"; }
 # shows ENDPOINT HEALTH [REASON]: what its own host says of it.
 shows() { local host=$1 name=$2 health=$3 reason=${4:-}; on "$host" overlayd endpoint inspect "$name" | tr -d '\n' | has "\"health\": *\"$health\", *\"healthReason\": *\"[^\"]*$reason"; }
 backend_state() { on "$1" overlayd service inspect "$2" | tr -d '\n' | has "\"state\": *\"$3\"[^}]*\"inNames\": *$4"; }
-export -f dig_ names vip own sent_to everywhere in_rules not_in_rules shows backend_state
+# told HOST PATTERN: when the log there said that last, in milliseconds.
+told() { date -d "$("$lab" logs "$1" 400 | grep -E "$2" | tail -n 1 | cut -d' ' -f1)" +%s%3N; }
+said() { grep -q "$2" "$1"; }
+export -f said told dig_ names vip own sent_to everywhere in_rules not_in_rules shows backend_state
 
 for host in 1 2 3; do check "a client on host $host" sandbox_on "$host" "client$host" blue; done
 check "a backend of the port's service, without a server" sandbox_on 1 tcp1 blue --service tcp
@@ -81,13 +112,20 @@ within 2 "in rules, too" everywhere in_rules "$tcp1"
 stop 2 tcp2
 within 5 "a server that died leaves all names" names tasks.tcp 2
 within 1 "and all rules" everywhere not_in_rules "$tcp2"
+knew=$(told 2 'Backend tcp2 .* is unhealthy')
+for host in 1 3; do echo "# host $host heard of it after $(($(told $host 'Endpoint tcp2 .* unhealthy on') - knew)) ms"; done
+check "others heard of it within a round of gossip" shell "for h in 1 3; do [ \$((\$(told \$h 'Endpoint tcp2 .* unhealthy on') - $knew)) -lt 1000 ] || exit 1; done"
 check "others know it as unhealthy" shell "on 1 overlayd endpoint inspect tcp2 | has '\"health\": *\"unhealthy\"'"
 serve 2 tcp2
 within 3 "it is back" names tasks.tcp 3
 
+in_sandbox 1 client1 python3 "$work/flow.py" "$(vip web)" web2 "$work/flow" &
+within 5 "a UDP flow to web2 is held" said "$work/flow" "from web2"
 echo 503 >"$work/web2.says"
 within 5 "an answer of 503 takes it out" names tasks.web 1
 within 1 "of rules, too" everywhere not_in_rules "$web2"
+within 2 "and the UDP flow, which web2 would still answer, is another's" said "$work/flow" "from web3"
+touch "$work/flow.end"
 check "with that reason" shows 2 web2 unhealthy "status 503"
 echo 302 >"$work/web2.says"
 within 3 "a redirection is an answer" names tasks.web 2
@@ -147,12 +185,15 @@ done
 refused "no interval" 2 "write a duration" make --health tcp:80 --health-interval 5
 refused "an interval that is too short" 2 "may be from 500 ms to 1 h" make --health tcp:80 --health-interval 100ms --health-timeout 100ms
 refused "one that is too long" 2 "may be from 500 ms to 1 h" make --health tcp:80 --health-interval 2h
-refused "a timeout that is too short" 2 "is 100 ms at least" make --health tcp:80 --health-timeout 1ms
+refused "a timeout that is too short" 2 "may be from 100 ms to 1 min" make --health tcp:80 --health-timeout 1ms
+refused "one that is too long" 2 "may be from 100 ms to 1 min" make --health tcp:80 --health-interval 1h --health-timeout 61s
 refused "a timeout longer than the interval" 2 "use at most the interval, which is 5s" make --health tcp:80 --health-interval 5s --health-timeout 6s
 refused "one longer than the default interval" 2 "use at most the interval, which is 10s" make --health tcp:80 --health-timeout 11s
 for bad in 0 101 x; do refused "retries $bad" 2 "use a number from 1 to 100" make --health tcp:80 --health-retries "$bad"; done
 refused "a start period that is too long" 2 "may be up to 1 h" make --health tcp:80 --health-start-period 2h
 on 2 overlayd sandbox create box >/dev/null
 refused "a command without a service" 2 "only with --service" on 2 overlayd attach blue box --health-cmd true
+refused "a command of somebody else than root" 1 "only root may give one" on 2 setpriv --reuid 65534 --regid 0 --clear-groups \
+    overlayd attach blue box --service job --health-cmd true
 refused "a blank one" 2 "is blank" on 2 overlayd attach blue box --service job --health-cmd " "
 refused "one of 5,000 characters" 2 "1 to 4096 characters" on 2 overlayd attach blue box --service job --health-cmd "$(printf '%5000s' x)"

@@ -17,6 +17,9 @@ public static class HealthRules
     /// <summary>Or the interval, where that is shorter.</summary>
     public static readonly TimeSpan DefaultTimeout = TimeSpan.FromSeconds(3);
     public static readonly TimeSpan ShortestTimeout = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>So many backends that hang must not hold up others for longer.</summary>
+    public static readonly TimeSpan LongestTimeout = TimeSpan.FromMinutes(1);
     public static readonly TimeSpan LongestStartPeriod = TimeSpan.FromHours(1);
 
     private const string Example = "Give it as in `--health tcp:8080`, or `--health http:8080/healthz`.";
@@ -52,8 +55,9 @@ public static class HealthRules
             check.IntervalMs < ShortestInterval.TotalMilliseconds || check.IntervalMs > LongestInterval.TotalMilliseconds
                 ? ($"The interval of its check is {check.IntervalMs} ms, and may be from 500 ms to 1 h.",
                     "Give one as in `--health-interval 10s`.")
-            : check.TimeoutMs < ShortestTimeout.TotalMilliseconds
-                ? ($"The timeout of its check is {check.TimeoutMs} ms, and is 100 ms at least.", "Give one as in `--health-timeout 3s`.")
+            : check.TimeoutMs < ShortestTimeout.TotalMilliseconds || check.TimeoutMs > LongestTimeout.TotalMilliseconds
+                ? ($"The timeout of its check is {check.TimeoutMs} ms, and may be from 100 ms to 1 min.",
+                    "Give one as in `--health-timeout 3s`.")
             : check.TimeoutMs > check.IntervalMs
                 ? ($"The timeout of its check, {check.TimeoutMs} ms, is longer than its interval, {check.IntervalMs} ms.",
                     "Give a shorter `--health-timeout` or a longer `--health-interval`.")

@@ -17,10 +17,10 @@ namespace Overlay.Daemon.Checks;
 internal sealed partial class BackendProber(
     NamespaceDirectory namespaces, TimeProvider time, Instruments instruments, ILogger<BackendProber> logger) : IDisposable
 {
-    private const int MostConnections = 128;
+    private const int MostConnections = 1024;
 
     /// <summary>Each is a shell, and what it starts.</summary>
-    private const int MostCommands = 32;
+    private const int MostCommands = 64;
 
     private const string Failed = "failed";
     private const string TimedOut = "timeout";

@@ -30,7 +30,7 @@ public sealed class HealthIntentTests
             Port = 65535,
             Path = "/a?b=c",
             IntervalMs = 3_600_000,
-            TimeoutMs = 3_600_000,
+            TimeoutMs = 60_000,
             Retries = 100,
             StartPeriodMs = 3_600_000,
         };
@@ -63,6 +63,7 @@ public sealed class HealthIntentTests
     [InlineData(-1, 0, 0u, 0, "-1 ms", "--health-interval")]
     [InlineData(3_600_001, 0, 0u, 0, "1 h", "--health-interval")]
     [InlineData(1000, 99, 0u, 0, "100 ms", "--health-timeout")]
+    [InlineData(3_600_000, 60_001, 0u, 0, "60001 ms", "1 min", "--health-timeout")]
     [InlineData(1000, -5, 0u, 0, "-5 ms", "--health-timeout")]
     [InlineData(1000, 1001, 0u, 0, "1001 ms", "longer than its interval", "--health-interval")]
     [InlineData(0, 10_001, 0u, 0, "10000 ms", "--health-timeout")]
