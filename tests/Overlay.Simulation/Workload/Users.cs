@@ -98,7 +98,7 @@ internal sealed class Users(SimWorld world)
                 Network = all[prng.Next(all.Length)].Id,
                 Mode = virtualAddress ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = virtualAddress ? new[] { "", "rr", "sh" }[prng.Next(3)] : "",
-                Health = prng.Chance(0.5)
+                Health = prng.Chance(0.7)
                     ? new()
                     {
                         Kind = HealthKind.Tcp,
@@ -180,6 +180,19 @@ internal sealed class Users(SimWorld world)
         {
             node.Host.Ill.Add(sandbox);
             counters.Add("sandbox ill");
+        }
+    }
+
+    /// <summary>What is to be known in the end: which programs are well.</summary>
+    public void DrawHealth()
+    {
+        foreach (SimNode node in world.Nodes.Where(static n => !n.Gone))
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                NamespaceName sandbox = new($"sb{i}");
+                _ = prng.Chance(0.4) ? node.Host.Ill.Add(sandbox) : node.Host.Ill.Remove(sandbox);
+            }
         }
     }
 
