@@ -194,7 +194,9 @@ public sealed class AssignmentView
         StoreObject.KindOneofCase.Service =>
             ServiceId.TryParse(item.Service.Id, out _) && NetworkId.TryParse(item.Service.NetworkId, out _)
             && ServiceSpec.IsName(item.Service.Name)
-            && item.Service.VirtualAddresses.All(static address => Address.TryParse(address, out _)),
+            && item.Service.VirtualAddresses.All(static address => Address.TryParse(address, out _))
+            && item.Service.Ports.All(static port => port is { Published: > 0 and <= 65535, Target: > 0 and <= 65535 }
+                && (port.Address.Length == 0 || Address.TryParse(port.Address, out _))),
         _ => false,
     };
 

@@ -13,6 +13,7 @@ public static class Limits
     public static readonly TimeSpan LongestReplacement = TimeSpan.FromDays(30);
     public const int Networks = 10_000;
     public const int Services = 10_000;
+    public const int PortsOfService = 64;
     public const int SubnetsPerFamily = 8;
     public const int Labels = 64;
     public const int LabelKeyCharacters = 128;

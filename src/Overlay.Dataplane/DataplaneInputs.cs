@@ -28,6 +28,9 @@ public sealed record DataplaneInputs
     /// <summary>The services of those networks that have virtual addresses.</summary>
     public ImmutableArray<VirtualService> Services { get; init; } = [];
 
+    /// <summary>Ports of this host that lead to backends here.</summary>
+    public ImmutableArray<HostPort> Ports { get; init; } = [];
+
     /// <summary>Sandboxes whose last endpoint went: what is ours in them goes.</summary>
     public ImmutableArray<NamespaceName> LeftSandboxes { get; init; } = [];
 
@@ -99,6 +102,43 @@ public sealed record VirtualService
     /// <summary>Those that count now, wherever they are.</summary>
     public ImmutableArray<ServiceBackend> Backends { get; init; } = [];
 }
+
+/// <summary>A port of this host that a service publishes.</summary>
+public sealed record HostPort
+{
+    /// <summary>A DNS label, which no other service has.</summary>
+    public required string Service { get; init; }
+
+    public required PortProtocol Protocol { get; init; }
+
+    /// <summary>What clients connect to.</summary>
+    public required int Published { get; init; }
+
+    /// <summary>Where the backends listen.</summary>
+    public required int Target { get; init; }
+
+    /// <summary>The one address of the host that it is published on; null: on all.</summary>
+    public IPAddress? Address { get; init; }
+
+    /// <summary>The one interface that clients come by; empty: any.</summary>
+    public string Interface { get; init; } = "";
+
+    /// <summary>Unspecified or unknown: by weight.</summary>
+    public Scheduler Scheduler { get; init; }
+
+    /// <summary>Those of this node that count now; without one the port is nobody's.</summary>
+    public ImmutableArray<PortBackend> Backends { get; init; } = [];
+
+    /// <summary>What no other program of the host may have.</summary>
+    public PortClaim Claim => new(PublishedPorts.NumberOf(Protocol), Address ?? IPAddress.Any, Published);
+}
+
+/// <param name="Protocol">IPPROTO_….</param>
+/// <param name="Address">IPv4; 0.0.0.0: all of the host's.</param>
+public sealed record PortClaim(byte Protocol, IPAddress Address, int Port);
+
+/// <param name="Weight">1 to 65535.</param>
+public sealed record PortBackend(NamespaceName Sandbox, int Weight);
 
 /// <param name="Weight">1 to 65535.</param>
 public sealed record ServiceBackend(IPAddress? Ipv4, IPAddress? Ipv6, int Weight);

@@ -55,6 +55,14 @@ public static class Desired
             namespaces[sandbox] = GatewayBridge.InSandbox(namespaces[sandbox], inputs, slot);
         }
 
+        foreach (NamespaceName sandbox in inputs.Ports.SelectMany(static p => p.Backends).Select(static b => b.Sandbox).Distinct())
+        {
+            if (slots.TryGetValue(sandbox, out int slot))
+            {
+                namespaces[sandbox] = PublishedPorts.InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot);
+            }
+        }
+
         AddServices(namespaces, endpoints, inputs);
         foreach (NamespaceName left in inputs.LeftSandboxes.Where(n => !namespaces.ContainsKey(n)))
         {

@@ -6,8 +6,8 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// The way out of a sandbox: the bridge ovgw0 in the host's namespace, one veth for each sandbox that may leave, and
 /// masquerade. A sandbox's address has length 32, so that sandboxes meet only in the host's forward chain, which
-/// drops what goes from one to another and what others begin. The ports are isolated besides: otherwise the host's own
-/// ICMP redirects would show sandboxes the way to each other across the bridge, past that chain.
+/// drops what goes from one to another and what others begin, but for published ports. The ports are isolated besides:
+/// otherwise the host's own ICMP redirects would show sandboxes the way to each other across the bridge, past that chain.
 /// </summary>
 internal static class GatewayBridge
 {
@@ -15,6 +15,12 @@ internal static class GatewayBridge
     public const string SandboxInterface = "ovgw";
     public const string PortPrefix = "ovg";
     public const int RouteMetric = 1024;
+
+    /// <summary>
+    /// Answers to 127.0.0.1 may come by the bridge, for published ports. The table's guard drops what is sent there: only
+    /// conntrack's own translation of an answer comes after it.
+    /// </summary>
+    private const string LocalClients = $"net/ipv4/conf/{Name}/route_localnet";
 
     public static IPAddress AddressOf(IPNetwork prefix) => At(prefix, 1);
 
@@ -30,21 +36,29 @@ internal static class GatewayBridge
     public static string PortOf(IPNetwork prefix, int slot) => $"{PortPrefix}{slot:x}p{prefix.PrefixLength}";
 
     /// <summary>Exactly what `nft -s list table inet overlayd` prints of it.</summary>
-    public static string Table(IPNetwork prefix) =>
+    /// <param name="published">Chains of <see cref="PublishedPorts"/>.</param>
+    public static string Table(IPNetwork prefix, string published) =>
         $$"""
         table inet overlayd {
+        	chain guard {
+        		type filter hook prerouting priority raw; policy accept;
+        		iifname "ovgw0" ip daddr 127.0.0.0/8 drop
+        	}
+
         	chain forward {
         		type filter hook forward priority filter; policy accept;
         		iifname "ovgw0" oifname "ovgw0" drop
+        		oifname "ovgw0" ct status dnat accept
         		oifname "ovgw0" ct state established,related accept
         		oifname "ovgw0" drop
         	}
 
         	chain postrouting {
         		type nat hook postrouting priority srcnat; policy accept;
+        		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
         		ip saddr {{prefix}} oifname != "ovgw0" masquerade
         	}
-        }
+        {{published}}}
 
         """.Replace("\r", "", StringComparison.Ordinal);
 
@@ -55,6 +69,7 @@ internal static class GatewayBridge
             return NamespaceState.Empty;
         }
 
+        string published = PublishedPorts.Chains(inputs.Ports, slots, inputs.GatewayPrefix);
         ImmutableSortedDictionary<string, LinkState>.Builder links =
             ImmutableSortedDictionary.CreateBuilder<string, LinkState>(StringComparer.Ordinal);
         links[Name] = new()
@@ -84,8 +99,8 @@ internal static class GatewayBridge
         {
             Links = links.ToImmutable(),
             Addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)],
-            Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1"),
-            NftTable = Table(inputs.GatewayPrefix),
+            Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1").Add(LocalClients, published.Length > 0 ? "1" : "0"),
+            NftTable = Table(inputs.GatewayPrefix, published),
         };
     }
 

@@ -37,8 +37,13 @@ public sealed record NamespaceState
     /// <summary>Permanent neighbour entries of VXLAN devices only.</summary>
     public ImmutableSortedSet<NeighbourEntry> Neighbours { get; init; } = [];
 
-    /// <summary>Unicast routes of the main table with protocol <see cref="RouteEntry.Protocol"/> only.</summary>
+    /// <summary>
+    /// Unicast routes with protocol <see cref="RouteEntry.Protocol"/> of the main table and of <see cref="RouteEntry.OwnTable"/> only.
+    /// </summary>
     public ImmutableSortedSet<RouteEntry> Routes { get; init; } = [];
+
+    /// <summary>IPv4 routing rules with protocol <see cref="RouteEntry.Protocol"/> only.</summary>
+    public ImmutableSortedSet<RuleEntry> Rules { get; init; } = [];
 
     /// <summary>By path below /proc/sys, e.g. "net/ipv4/ip_forward"; observations hold only the keys asked for.</summary>
     public ImmutableSortedDictionary<string, string> Sysctls { get; init; } =
@@ -162,17 +167,23 @@ public sealed record NeighbourEntry(string Device, IPAddress Address, MacAddress
 }
 
 /// <summary>
-/// A unicast route of the main table that the agent made (RTA protocol <see cref="Protocol"/>). The key is
-/// (destination, metric).
+/// A unicast route that the agent made (RTA protocol <see cref="Protocol"/>). The key is (table, destination, metric).
 /// </summary>
-public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, string Device, int Metric)
+public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, string Device, int Metric, int Table = RouteEntry.MainTable)
     : IComparable<RouteEntry>
 {
+    /// <summary>RT_TABLE_MAIN.</summary>
+    public const int MainTable = 254;
+
+    /// <summary>The table that our rules lead to.</summary>
+    public const int OwnTable = Protocol;
+
     /// <summary>rtm_protocol of our routes, from the range left to administrators ("ov" has no registered number).</summary>
     public const byte Protocol = 79;
 
     /// <summary>The kernel holds one of the two at a time.</summary>
-    public bool HasKeyOf(RouteEntry other) => Destination.Equals(other.Destination) && Metric == other.Metric;
+    public bool HasKeyOf(RouteEntry other) =>
+        Table == other.Table && Destination.Equals(other.Destination) && Metric == other.Metric;
 
     public int CompareTo(RouteEntry? other)
     {
@@ -185,9 +196,35 @@ public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, strin
         order = order != 0 ? order : Destination.PrefixLength.CompareTo(other.Destination.PrefixLength);
         order = order != 0 ? order : Metric.CompareTo(other.Metric);
         order = order != 0 ? order : AddressOrder.CompareAddresses(Gateway, other.Gateway);
-        return order != 0 ? order : string.CompareOrdinal(Device, other.Device);
+        order = order != 0 ? order : string.CompareOrdinal(Device, other.Device);
+        return order != 0 ? order : Table.CompareTo(other.Table);
     }
 
     public override string ToString() =>
-        Gateway is null ? $"{Destination} dev {Device} metric {Metric}" : $"{Destination} via {Gateway} dev {Device} metric {Metric}";
+        $"{Destination}{(Gateway is null ? "" : $" via {Gateway}")} dev {Device} metric {Metric}"
+        + (Table == MainTable ? "" : $" table {Table}");
+}
+
+/// <summary>
+/// A routing rule that the agent made (FRA_PROTOCOL <see cref="RouteEntry.Protocol"/>): packets from there are routed by that
+/// table. All of it is the key.
+/// </summary>
+/// <param name="Source">IPv4.</param>
+/// <param name="Priority">Rules are tried from the smallest to the largest; the main table's is 32766.</param>
+public sealed record RuleEntry(IPNetwork Source, int Table, int Priority) : IComparable<RuleEntry>
+{
+    public int CompareTo(RuleEntry? other)
+    {
+        if (other is null)
+        {
+            return 1;
+        }
+
+        int order = Priority.CompareTo(other.Priority);
+        order = order != 0 ? order : AddressOrder.CompareAddresses(Source.BaseAddress, other.Source.BaseAddress);
+        order = order != 0 ? order : Source.PrefixLength.CompareTo(other.Source.PrefixLength);
+        return order != 0 ? order : Table.CompareTo(other.Table);
+    }
+
+    public override string ToString() => $"from {Source} table {Table} priority {Priority}";
 }

@@ -84,6 +84,7 @@ public static class HostStateTransitions
         Fdb = [.. state.Fdb.Where(f => f.Device != link)],
         Neighbours = [.. state.Neighbours.Where(n => n.Device != link)],
         Routes = [.. state.Routes.Where(r => r.Device != link)],
+        Sysctls = state.Sysctls.RemoveRange(state.Sysctls.Keys.Where(path => Planner.DeviceOf(path) == link)),
     };
 
     private static NamespaceState Within(NamespaceState state, Operation operation) => operation switch
@@ -103,6 +104,8 @@ public static class HostStateTransitions
             ],
         },
         Operation.DeleteRoute delete => state with { Routes = state.Routes.Remove(delete.Entry) },
+        Operation.AddRule add => state with { Rules = state.Rules.Add(add.Entry) },
+        Operation.DeleteRule delete => state with { Rules = state.Rules.Remove(delete.Entry) },
         Operation.ReplaceNeighbour replace => state with
         {
             Neighbours = Replace(
@@ -119,7 +122,7 @@ public static class HostStateTransitions
         Operation.DeleteFdb delete => state with { Fdb = state.Fdb.Remove(delete.Entry) },
         Operation.ReplaceNftTable replace => state with { NftTable = replace.Table },
         Operation.DeleteNftTable => state with { NftTable = null },
-        Operation.ForgetFlows => state,
+        Operation.ForgetFlows or Operation.ForgetPortFlows => state,
         _ => throw new InvariantException($"an operation of a known kind ({operation.GetType().Name})"),
     };
 

@@ -101,6 +101,16 @@ public abstract record Operation
         public override string ToString() => $"{In}: route delete {Entry}";
     }
 
+    public sealed record AddRule(NamespaceName In, RuleEntry Entry) : Operation(In)
+    {
+        public override string ToString() => $"{In}: rule add {Entry}";
+    }
+
+    public sealed record DeleteRule(NamespaceName In, RuleEntry Entry) : Operation(In)
+    {
+        public override string ToString() => $"{In}: rule delete {Entry}";
+    }
+
     public sealed record ReplaceNeighbour(NamespaceName In, NeighbourEntry Entry) : Operation(In)
     {
         public override string ToString() => $"{In}: neighbour replace {Entry}";
@@ -143,6 +153,20 @@ public abstract record Operation
             $"{In}: conntrack delete " + string.Join(", ", Backends.Select(static b => b.Value.IsEmpty
                 ? $"all to {b.Key}"
                 : $"to {b.Key} but {string.Join(' ', b.Value)}"));
+    }
+
+    /// <summary>
+    /// Deletes conntrack's entries of flows to published ports that go elsewhere than to the given targets ("10.0.0.5:80"), as
+    /// <see cref="ForgetFlows"/> does.
+    /// </summary>
+    /// <param name="Local">The host's addresses: what passes through to another host's port is none of ours.</param>
+    public sealed record ForgetPortFlows(
+        NamespaceName In, ImmutableSortedDictionary<(byte Protocol, int Port), ImmutableSortedSet<string>> Targets,
+        ImmutableSortedSet<IPAddress> Local) : Operation(In)
+    {
+        public override string ToString() =>
+            $"{In}: conntrack delete " + string.Join(", ", Targets.Select(static t =>
+                $"all to {t.Key.Protocol}/{t.Key.Port}{(t.Value.IsEmpty ? "" : $" but {string.Join(' ', t.Value)}")}"));
     }
 }
 

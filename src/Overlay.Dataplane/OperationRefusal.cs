@@ -22,6 +22,8 @@ public static class OperationRefusal
         {
             Operation.CreateLink create => OfCreate(state, inside, create),
             Operation.ChangeLink change => OfChange(inside, change),
+            Operation.SetSysctl set when Planner.DeviceOf(set.Path) is { } link && inside.FindLink(link) is null =>
+                $"ENOENT: no {set.Path} without link {link} in {set.In}",
             Operation.ReplaceRoute replace => OfRoute(inside, replace.Entry),
             Operation.ReplaceFdb replace => OfTunnel(inside, replace.Entry.Device),
             Operation.ReplaceNeighbour replace => OfTunnel(inside, replace.Entry.Device),
@@ -31,7 +33,8 @@ public static class OperationRefusal
 
     private static bool IsRemoval(Operation operation) =>
         operation is Operation.DeleteNamespace or Operation.DeleteLink or Operation.DeleteAddress or Operation.DeleteRoute
-            or Operation.DeleteNeighbour or Operation.DeleteFdb or Operation.DeleteNftTable or Operation.ForgetFlows;
+            or Operation.DeleteRule or Operation.DeleteNeighbour or Operation.DeleteFdb or Operation.DeleteNftTable or Operation.ForgetFlows
+            or Operation.ForgetPortFlows;
 
     private static string? DeviceOf(Operation operation) => operation switch
     {

@@ -7,7 +7,7 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Compares the wish with the observation. It knows which objects are ours: everything in ov-… namespaces; in the
 /// host's the bridge ovgw0, its ports ovg… and the table inet overlayd; in sandboxes the links whose alias begins with
-/// "overlayd ", their addresses, the routes of our protocol, and the table of services. A stranger's object is never touched.
+/// "overlayd ", their addresses, the routes and rules of our protocol, and the table of services. A stranger's object is never touched.
 /// </summary>
 public static class Planner
 {
@@ -71,19 +71,28 @@ public static class Planner
     {
         foreach ((string path, string value) in wish.Sysctls)
         {
-            if (!actual.Sysctls.TryGetValue(path, out string? present) || present != value)
+            string? device = DeviceOf(path);
+            bool made = device is not null && links.Made.Contains(device);
+            if (made || !actual.Sysctls.TryGetValue(path, out string? present) || present != value)
             {
-                stages.Sysctls.Add(new Operation.SetSysctl(name, path, value));
+                (device is null ? stages.Sysctls : stages.DeviceSysctls).Add(new Operation.SetSysctl(name, path, value));
             }
         }
 
         SortedSet<string> renumbered = PlanAddresses(stages, name, wish, actual, links);
         TunnelPlanner.Plan(stages, name, wish, actual, links);
         PlanRoutes(stages, name, wish, actual, links, renumbered);
-        PlanTable(stages, name, wish.NftTable, actual.NftTable);
+        stages.Routes.AddRange(wish.Rules.Except(actual.Rules).Select(rule => new Operation.AddRule(name, rule)));
+        if (!name.IsHost)
+        {
+            stages.Removals.AddRange(actual.Rules.Except(wish.Rules).Select(rule => new Operation.DeleteRule(name, rule)));
+        }
+
+        PlanTable(stages, name, wish.NftTable, actual.NftTable, actual.Addresses);
     }
 
-    private static void PlanTable(Stages stages, NamespaceName name, string? wish, string? actual)
+    private static void PlanTable(
+        Stages stages, NamespaceName name, string? wish, string? actual, ImmutableSortedSet<AddressEntry> addresses)
     {
         if (wish is not null && wish != actual)
         {
@@ -94,27 +103,42 @@ public static class Planner
             stages.Nft.Add(new Operation.DeleteNftTable(name));
         }
 
-        if (wish != actual && StaleFlows(wish, actual) is { IsEmpty: false } stale)
+        if (wish == actual)
+        {
+            return;
+        }
+
+        if (!name.IsHost && StaleFlows(ServiceTable.Read(wish), ServiceTable.Read(actual), AddressOrder.Instance) is { IsEmpty: false } stale)
         {
             stages.Flows.Add(new Operation.ForgetFlows(name, stale));
         }
+
+        if (name.IsHost && StaleFlows(PublishedPorts.Read(wish), PublishedPorts.Read(actual), StringComparer.Ordinal) is { IsEmpty: false } ports)
+        {
+            stages.Flows.Add(new Operation.ForgetPortFlows(
+                name, ports, addresses.Select(static a => a.Address).Append(IPAddress.Loopback).ToImmutableSortedSet(AddressOrder.Instance)));
+        }
     }
 
+    /// <summary>The interface whose own sysctl that is; null: none's.</summary>
+    internal static string? DeviceOf(string path) =>
+        path.Split('/') is ["net", "ipv4" or "ipv6", "conf", not ("all" or "default") and var device, _] ? device : null;
+
     /// <summary>
-    /// The virtual addresses that lose backends, or are new where packets may have passed untranslated, each with the
-    /// backends that it has now.
+    /// The virtual addresses or published ports that lose backends, or are new where packets may have passed untranslated, each
+    /// with the backends that it has now.
     /// </summary>
-    private static ImmutableSortedDictionary<IPAddress, ImmutableSortedSet<IPAddress>> StaleFlows(string? wish, string? actual)
+    private static ImmutableSortedDictionary<TKey, ImmutableSortedSet<TBackend>> StaleFlows<TKey, TBackend>(
+        SortedDictionary<TKey, SortedSet<TBackend>> after, SortedDictionary<TKey, SortedSet<TBackend>> before, IComparer<TBackend> order)
+        where TKey : notnull
     {
-        SortedDictionary<IPAddress, SortedSet<IPAddress>> before = ServiceTable.Read(actual);
-        SortedDictionary<IPAddress, SortedSet<IPAddress>> after = ServiceTable.Read(wish);
-        var stale = ImmutableSortedDictionary.CreateBuilder<IPAddress, ImmutableSortedSet<IPAddress>>(AddressOrder.Instance);
-        foreach (IPAddress address in before.Keys.Union(after.Keys))
+        var stale = ImmutableSortedDictionary.CreateBuilder<TKey, ImmutableSortedSet<TBackend>>(after.Comparer);
+        foreach (TKey key in before.Keys.Union(after.Keys))
         {
-            SortedSet<IPAddress> kept = after.GetValueOrDefault(address) ?? new(AddressOrder.Instance);
-            if (!before.TryGetValue(address, out SortedSet<IPAddress>? had) || !kept.IsSupersetOf(had))
+            SortedSet<TBackend> kept = after.GetValueOrDefault(key) ?? new(order);
+            if (!before.TryGetValue(key, out SortedSet<TBackend>? had) || !kept.IsSupersetOf(had))
             {
-                stale[address] = kept.ToImmutableSortedSet(AddressOrder.Instance);
+                stale[key] = kept.ToImmutableSortedSet(order);
             }
         }
 

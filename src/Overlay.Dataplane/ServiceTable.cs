@@ -3,7 +3,6 @@ using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Overlay.Primitives;
-using Overlay.V1;
 
 namespace Overlay.Dataplane;
 
@@ -136,7 +135,7 @@ internal static class ServiceTable
 
     private static string DispatchOf(string head, SortedDictionary<IPAddress, string> targets) => targets.Count == 0
         ? ""
-        : head + string.Join(", ", targets.Select(static t => $"{TextOf(t.Key)} : goto {t.Value}")) + " }\n";
+        : head + string.Join(", ", targets.Select(static t => $"{InetText.Of(t.Key)} : goto {t.Value}")) + " }\n";
 
     private static void AddFamily(
         VirtualService service, AddressFamily family, string turn, SortedDictionary<IPAddress, string> targets, StringBuilder chains)
@@ -161,95 +160,7 @@ internal static class ServiceTable
 
         string chain = $"{(ipv6 ? "vip6" : "vip4")}-{service.Name}";
         targets[address] = chain;
-        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {Choice(service, backends, ipv6, turn)}";
+        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {BackendChoice.Of(service.Scheduler, backends, turn + service.Name)}";
         chains.Append(CultureInfo.InvariantCulture, $"\n\tchain {chain} {{\n\t\t{rule}\n\t}}\n");
-    }
-
-    /// <summary>
-    /// Equal backends take turns. Weighted ones are drawn: turns of many connections each would be no balance for clients
-    /// with few. By hash a client's address decides.
-    /// </summary>
-    private static string Choice(VirtualService service, (IPAddress Address, long Weight)[] backends, bool ipv6, string turn)
-    {
-        if (backends.Length == 1)
-        {
-            return TextOf(backends[0].Address);
-        }
-
-        long divisor = service.Scheduler == Scheduler.Rr ? 0 : backends.Aggregate(0L, static (d, b) => Divisor(d, b.Weight));
-        long[] weights = [.. backends.Select(b => divisor == 0 ? 1 : b.Weight / divisor)];
-        long total = weights.Sum();
-        bool equal = total == backends.Length;
-        (string number, long start) = service.Scheduler == Scheduler.Sh
-            ? ($"jhash {(ipv6 ? "ip6" : "ip")} saddr mod {total} seed 0x1", 0)
-            : equal
-                ? ($"numgen inc mod {total}", (long)(StableHash.Of(turn + service.Name) % (ulong)total))
-                : ($"numgen random mod {total}", 0L);
-        List<(long First, long Last, IPAddress Address)> ranges = [];
-        long next = start;
-        for (int i = 0; i < backends.Length; i++)
-        {
-            ranges.Add((next % total, (next % total) + weights[i] - 1, backends[i].Address));
-            next += weights[i];
-        }
-
-        IEnumerable<string> elements = ranges.OrderBy(static r => r.First)
-            .Select(static r => $"{(r.First == r.Last ? $"{r.First}" : $"{r.First}-{r.Last}")} : {TextOf(r.Address)}");
-        return $"{number} map {{ {string.Join(", ", elements)} }}";
-    }
-
-    private static long Divisor(long left, long right)
-    {
-        while (right != 0)
-        {
-            (left, right) = (right, left % right);
-        }
-
-        return left;
-    }
-
-    /// <summary>
-    /// As inet_ntop(3) writes it: .NET writes the last 32 bits of some IPv6 addresses (ISATAP) in dotted form.
-    /// </summary>
-    private static string TextOf(IPAddress address)
-    {
-        if (address.AddressFamily == AddressFamily.InterNetwork)
-        {
-            return address.ToString();
-        }
-
-        Span<byte> bytes = stackalloc byte[16];
-        address.TryWriteBytes(bytes, out _);
-        int bestStart = -1;
-        int bestLength = 1;
-        for (int i = 0; i < 8; i++)
-        {
-            int end = i;
-            while (end < 8 && bytes[2 * end] == 0 && bytes[(2 * end) + 1] == 0)
-            {
-                end++;
-            }
-
-            if (end - i > bestLength)
-            {
-                (bestStart, bestLength) = (i, end - i);
-            }
-        }
-
-        StringBuilder text = new();
-        for (int i = 0; i < 8; i++)
-        {
-            if (i == bestStart)
-            {
-                text.Append("::");
-                i += bestLength - 1;
-                continue;
-            }
-
-            string colon = text.Length == 0 || text[^1] == ':' ? "" : ":";
-            text.Append(CultureInfo.InvariantCulture, $"{colon}{(bytes[2 * i] << 8) | bytes[(2 * i) + 1]:x}");
-        }
-
-        return text.ToString();
     }
 }

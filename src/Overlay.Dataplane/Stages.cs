@@ -29,6 +29,9 @@ internal sealed class Stages
 
     public List<Operation> Nft { get; } = [];
 
+    /// <summary>Those of one device.</summary>
+    public List<Operation> DeviceSysctls { get; } = [];
+
     /// <summary>What conntrack remembers against the new tables.</summary>
     public List<Operation> Flows { get; } = [];
 
@@ -40,6 +43,6 @@ internal sealed class Stages
     public ImmutableArray<Operation> InOrder() =>
     [
         .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. Addresses, .. Tunnels,
-        .. Routes, .. Nft, .. Flows, .. Removals, .. LastNamespaces,
+        .. Routes, .. Nft, .. DeviceSysctls, .. Flows, .. Removals, .. LastNamespaces,
     ];
 }

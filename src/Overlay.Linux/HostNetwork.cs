@@ -68,7 +68,7 @@ public sealed record HostNetwork(ImmutableArray<HostInterface> Interfaces, Immut
         try
         {
             records = netlink.Dump<RouteRecord>(
-                "routes", batch => RouteMessage.Dump(batch, family, protocol: 0), RouteMessage.TryParse);
+                "routes", batch => RouteMessage.Dump(batch, family, protocol: 0, Rta.MainTable), RouteMessage.TryParse);
         }
         catch (KernelException e) when (e.Errno is Errno.NoEntry or Errno.NotSupported)
         {

@@ -3,6 +3,7 @@ using Overlay.Dataplane;
 using Overlay.Linux.Execution;
 using Overlay.Linux.Namespaces;
 using Overlay.Linux.Observation;
+using Overlay.Linux.Sockets;
 
 namespace Overlay.Linux;
 
@@ -16,6 +17,7 @@ public sealed class KernelHost : IDisposable
     private readonly NamespaceSessions sessions;
     private readonly Observer observer;
     private readonly PlanExecutor executor;
+    private readonly PortClaims claims;
     private readonly KernelThread thread = new();
 
     public KernelHost()
@@ -29,6 +31,7 @@ public sealed class KernelHost : IDisposable
         sessions = new(directory);
         observer = new(sessions);
         executor = new(sessions, new(sessions));
+        claims = new(sessions);
     }
 
     public NamespaceDirectory Namespaces { get; }
@@ -69,10 +72,22 @@ public sealed class KernelHost : IDisposable
             return results;
         });
 
+    /// <summary>
+    /// Holds these ports of the host, and no others, so that no other program takes them; until this object is disposed.
+    /// </summary>
+    /// <returns>Those that another program has, with the errno.</returns>
+    public IReadOnlyList<(PortClaim Claim, int Errno)> Claim(IReadOnlyCollection<PortClaim> ports) =>
+        thread.Run(() =>
+        {
+            sessions.Refresh();
+            return claims.Set(ports);
+        });
+
     /// <summary>Leaves everything in the kernel as it is.</summary>
     public void Dispose()
     {
         thread.Dispose();
+        claims.Dispose();
         sessions.Dispose();
     }
 

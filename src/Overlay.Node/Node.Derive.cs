@@ -45,6 +45,7 @@ public sealed partial class Node
             Networks = networks.ToImmutable(),
             Remotes = reachable.ToImmutable(),
             Services = [.. local.SelectMany(BalancedOn)],
+            Ports = HostPorts(),
             LeftSandboxes = [.. leftSandboxes.Keys],
             Endpoints = [.. endpoints.Values.Where(e => intent.Network(e.Network.ToString()) is not null).Select(LocalOf)],
         };

@@ -67,9 +67,9 @@ public sealed partial class Node
         });
     }
 
-    /// <summary>Whether sandboxes balance over this endpoint, as long as it may be sent to.</summary>
+    /// <summary>Whether sandboxes, or a published port, balance over this endpoint, as long as it may be sent to.</summary>
     private bool IsBalanced(EndpointState endpoint) =>
-        ServiceOf(endpoint.Network, endpoint.Service) is { VirtualAddresses.Count: > 0 };
+        ServiceOf(endpoint.Network, endpoint.Service) is { VirtualAddresses.Count: > 0 } or { Ports.Count: > 0 };
 
     /// <summary>Finds the service that an attach names.</summary>
     private Refusal? PrepareService(PendingAttach attach, NetworkObject network, string what)
@@ -143,7 +143,8 @@ public sealed partial class Node
     private bool ConcernsNamesAlone(Assignment assignment) =>
         assignment is { Complete: false, Cluster: null } && assignment.Upserts.All(IsService) && assignment.Deletes.All(IsService)
         && !assignment.Upserts.Select(static u => u.Service).Concat(assignment.Deletes.Select(d => intent.Service(d.Id)))
-            .Any(s => s is { VirtualAddresses.Count: > 0 } && endpoints.Values.Any(e => e.Network.ToString() == s.NetworkId));
+            .Concat(assignment.Upserts.Select(u => intent.Service(u.Service.Id)))
+            .Any(s => s is { VirtualAddresses.Count: > 0 } or { Ports.Count: > 0 } && endpoints.Values.Any(e => e.Network.ToString() == s.NetworkId));
 
     private static bool IsService(StoreObject item) => item.KindCase == StoreObject.KindOneofCase.Service;
 

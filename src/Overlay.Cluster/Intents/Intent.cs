@@ -140,6 +140,10 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<ServiceObject>> CreateService(ServiceSpec spec) =>
         Fault() is { } fault ? fault : ServiceChanges.Create(state, spec, NewDraft());
 
+    /// <param name="service">Id, name, or the beginning of an id.</param>
+    public Outcome<Proposal<ServiceObject>> EditService(string service, ServiceEdit edit) =>
+        Fault() is { } fault ? fault : ServiceEdits.Apply(state, service, edit, NewDraft());
+
     /// <summary>Removes the service. Its backends go on; they lose its name.</summary>
     /// <param name="service">Id, name, or the beginning of an id.</param>
     public Outcome<Proposal<ServiceObject>> RemoveService(string service) =>

@@ -5,7 +5,7 @@ using Overlay.V1;
 
 namespace Overlay.Cluster.Intents;
 
-/// <summary>Services come and go; none changes while it exists.</summary>
+/// <summary>Services come and go.</summary>
 internal static class ServiceChanges
 {
     public static Outcome<Proposal<ServiceObject>> Create(ClusterState state, ServiceSpec spec, Draft draft)
@@ -24,7 +24,7 @@ internal static class ServiceChanges
                 RefusalKind.Invalid, what, "Its endpoint mode is unknown.", "Choose `--endpoint-mode vip` or `dnsrr`.");
         }
 
-        if (!ReadScheduler(spec, what).TryGet(out Scheduler scheduler, out Refusal? inScheduler))
+        if (!ReadScheduler(spec.Scheduler, spec.Mode, what).TryGet(out Scheduler scheduler, out Refusal? inScheduler))
         {
             return inScheduler;
         }
@@ -51,6 +51,12 @@ internal static class ServiceChanges
             return inAddress;
         }
 
+        if (!new PublishedPorts(state, network, spec.Id, what).With([], spec.Ports)
+            .TryGet(out ImmutableArray<PublishedPort> ports, out Refusal? inPorts))
+        {
+            return inPorts;
+        }
+
         ServiceObject service = new()
         {
             Id = spec.Id,
@@ -68,6 +74,7 @@ internal static class ServiceChanges
             service.Labels.Add(key, value);
         }
 
+        service.Ports.AddRange(ports);
         service.VirtualAddresses.AddRange(virtualAddresses.Select(static a => a.ToString()));
         draft.Create(new() { Service = service });
         foreach (string address in service.VirtualAddresses)
@@ -105,28 +112,28 @@ internal static class ServiceChanges
         return draft.Finish(service);
     }
 
-    private static Outcome<Scheduler> ReadScheduler(ServiceSpec spec, string what)
+    public static Outcome<Scheduler> ReadScheduler(string text, EndpointMode mode, string what)
     {
-        if (spec.Mode == EndpointMode.Dnsrr)
+        if (mode == EndpointMode.Dnsrr)
         {
-            return spec.Scheduler.Length == 0
+            return text.Length == 0
                 ? Scheduler.Unspecified
                 : new Refusal(
                     RefusalKind.Invalid, what, "With --endpoint-mode dnsrr its clients choose among the backends, and no scheduler does.",
                     "Leave `--scheduler` out, or use `--endpoint-mode vip`.");
         }
 
-        return spec.Scheduler switch
+        return text switch
         {
             "" or "wrr" => Scheduler.Wrr,
             "rr" => Scheduler.Rr,
             "sh" => Scheduler.Sh,
             "lc" or "wlc" or "mh" => new Refusal(
                 RefusalKind.Invalid, what,
-                $"The scheduler {spec.Scheduler} needs IPVS, and overlayd balances with nftables.",
+                $"The scheduler {text} needs IPVS, and overlayd balances with nftables.",
                 "Choose `--scheduler rr`, `wrr` or `sh`."),
             _ => new Refusal(
-                RefusalKind.Invalid, what, $"There is no scheduler {Refusal.Quote(spec.Scheduler)}.",
+                RefusalKind.Invalid, what, $"There is no scheduler {Refusal.Quote(text)}.",
                 "Choose `--scheduler rr`, `wrr` or `sh`."),
         };
     }

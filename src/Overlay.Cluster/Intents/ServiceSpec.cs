@@ -29,6 +29,9 @@ public sealed record ServiceSpec
     /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
     public HealthCheck? Health { get; init; }
 
+    /// <summary>Ports of nodes that lead to its backends; one of number 0 gets a free one.</summary>
+    public ImmutableArray<PublishedPort> Ports { get; init; } = [];
+
     public ImmutableArray<KeyValuePair<string, string>> Labels { get; init; } = [];
 
     /// <summary>A DNS label (RFC 1123), with '_' allowed inside as Docker's users expect.</summary>

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Security.Cryptography;
 using Grpc.Core;
 using Overlay.Cluster;
@@ -24,6 +25,7 @@ internal sealed partial class AdminService
             VirtualAddresses = [.. request.VirtualAddresses],
             Scheduler = request.Scheduler,
             Health = request.Health,
+            Ports = [.. request.Ports],
             Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
         };
         ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
@@ -37,7 +39,40 @@ internal sealed partial class AdminService
         // As it is stored, with its version; or as it was made, if somebody removed it in the meantime.
         ServiceObject service = RefusalStatus.Require(created);
         service = manager.Loop.State.Service(service.Id) ?? service;
-        return await host.Current!.ReadAsync(node => ServiceViews.Of(service, node), context.CancellationToken);
+        return await ViewAsync(host.Current!, _ => service, context.CancellationToken);
+    }
+
+    public override async Task<UpdateServiceResponse> UpdateService(UpdateServiceRequest request, ServerCallContext context)
+    {
+        ManagerServer manager = RequireManager("change a service");
+        ServiceEdit edit = new()
+        {
+            Scheduler = request.Scheduler,
+            LabelsAdded = request.LabelAdd.ToImmutableSortedDictionary(StringComparer.Ordinal),
+            LabelsRemoved = request.LabelRm.ToImmutableSortedSet(StringComparer.Ordinal),
+            PortsAdded = [.. request.PublishAdd],
+            PortsRemoved = [.. request.PublishRm.Select(static t => (t.Target, t.Protocol))],
+        };
+        ulong before = 0;
+        Outcome<ServiceObject> edited = await manager.Loop.ProposeAsync(
+            intent =>
+            {
+                before = manager.Loop.State.FindService(request.Service).TryGet(out ServiceObject? service, out _) ? service.Version : 0;
+                return intent.EditService(request.Service, edit);
+            },
+            "", context.CancellationToken);
+        ServiceObject changed = RefusalStatus.Require(edited);
+        ServiceObject now = manager.Loop.State.Service(changed.Id) ?? changed;
+        return new() { Changed = now.Version != before, Service = await ViewAsync(host.Current!, _ => now, context.CancellationToken) };
+    }
+
+    /// <summary>With what this node knows of its backends and of its own ports.</summary>
+    private async Task<ServiceView> ViewAsync(Membership current, Func<Node.Node, ServiceObject> service, CancellationToken cancellationToken)
+    {
+        ServiceView view = await current.ReadAsync(node => ServiceViews.Of(service(node), node), cancellationToken);
+        view.RefusedPorts.AddRange(host.Services.Reconciler.Status.RefusedPorts
+            .Where(r => r.Port.Service == view.Service.Name).Select(static r => r.Text));
+        return view;
     }
 
     public override async Task<ListServicesResponse> ListServices(ListServicesRequest request, ServerCallContext context)
@@ -52,9 +87,9 @@ internal sealed partial class AdminService
     public override async Task<ServiceView> InspectService(InspectServiceRequest request, ServerCallContext context)
     {
         Membership current = RequireMember("inspect a service");
-        return await current.ReadAsync(
-            node => ServiceViews.Of(
-                RefusalStatus.Require(StateOf(current)?.FindService(request.Service) ?? node.Intent.FindService(request.Service)), node),
+        return await ViewAsync(
+            current,
+            node => RefusalStatus.Require(StateOf(current)?.FindService(request.Service) ?? node.Intent.FindService(request.Service)),
             context.CancellationToken);
     }
 

@@ -43,6 +43,7 @@ internal sealed partial class Reconciler : IDisposable
     private Instant nextFull;
     private Instant nextRetry = Instant.Never;
     private TimeSpan retry = MinRetry;
+    private ImmutableArray<RefusedPort> refusedPorts = [];
 
     /// <param name="kernel">Used by the reconciler's thread only.</param>
     /// <param name="interval">Between two rounds over everything.</param>
@@ -97,6 +98,7 @@ internal sealed partial class Reconciler : IDisposable
                     Endpoints = [],
                     Remotes = [],
                     Services = [],
+                    Ports = [],
                     LeftSandboxes = [.. last.LeftSandboxes.Union(last.Endpoints.Select(static e => e.Sandbox))],
                 });
             }
@@ -244,9 +246,10 @@ internal sealed partial class Reconciler : IDisposable
     private void Round(bool newWish, bool full, SortedSet<NamespaceName> dirty)
     {
         long started = Stopwatch.GetTimestamp();
-        if (newWish)
+        bool claimed = (newWish || (full && !refusedPorts.IsEmpty)) && ClaimPorts();
+        if (newWish || claimed)
         {
-            desired = Desired.For(inputs!);
+            desired = Desired.For(inputs! with { Ports = inputs.Ports.RemoveRange(refusedPorts.Select(static r => r.Port)) });
         }
 
         Observe(full, dirty);
@@ -266,7 +269,7 @@ internal sealed partial class Reconciler : IDisposable
             }
         }
 
-        bool drift = settledRevision == revision && plan.Operations.Length > 0;
+        bool drift = settledRevision == revision && !claimed && plan.Operations.Length > 0;
         if (failed.Count == 0)
         {
             settledRevision = revision;
@@ -296,6 +299,24 @@ internal sealed partial class Reconciler : IDisposable
         }
 
         Programmed?.Invoke(revision, Failures(plan, failed));
+    }
+
+    /// <summary>A port that another program has is asked for again with each comparison of everything.</summary>
+    /// <returns>Whether other ports than before are to be translated.</returns>
+    private bool ClaimPorts()
+    {
+        ImmutableArray<RefusedPort> before = refusedPorts;
+        refusedPorts =
+        [
+            .. kernel.Claim([.. inputs!.Ports.Select(static p => p.Claim)])
+                .SelectMany(r => inputs.Ports.Where(p => p.Claim == r.Claim).Select(p => new RefusedPort(p, r.Errno))),
+        ];
+        foreach (RefusedPort refused in refusedPorts.Where(r => !before.Any(b => b.IsSameAs(r))))
+        {
+            LogPortTaken(refused.Text);
+        }
+
+        return !refusedPorts.SequenceEqual(before);
     }
 
     private void Observe(bool full, SortedSet<NamespaceName> dirty)
@@ -392,6 +413,7 @@ internal sealed partial class Reconciler : IDisposable
             LastRoundUnixMs = clock.UnixMs,
             Rounds = before.Rounds + 1,
             Operations = before.Operations + plan.Operations.Length,
+            RefusedPorts = refusedPorts,
         };
         foreach (Operation operation in plan.Operations)
         {
@@ -410,6 +432,9 @@ internal sealed partial class Reconciler : IDisposable
             LogRound(plan.Operations.Length, failed.Count, took.TotalMilliseconds);
         }
     }
+
+    [LoggerMessage(EventId = 405, Level = LogLevel.Warning, Message = "Not published here: {Refused}")]
+    private partial void LogPortTaken(string refused);
 
     [LoggerMessage(EventId = 401, Level = LogLevel.Warning, Message = "Kernel refused: {Operation}: {Error}")]
     private partial void LogFailed(string operation, string error);

@@ -23,4 +23,7 @@ internal sealed record ReconcilerStatus
     public long Rounds { get; init; }
 
     public long Operations { get; init; }
+
+    /// <summary>Published ports that other programs of this host have.</summary>
+    public ImmutableArray<RefusedPort> RefusedPorts { get; init; } = [];
 }

@@ -70,6 +70,7 @@ internal static class Listings
             new("BACKENDS", static (view, _) => $"{view.Backends.Count(static b => b.InNames)}/{view.Backends.Count}"),
             new("VIP", static (view, _) => string.Join(", ", view.Service.VirtualAddresses)),
             new("SCHEDULER", static (view, _) => SchedulerOf(view.Service)),
+            new("PORTS", static (view, _) => string.Join(", ", view.Service.Ports.Select(PortText.Of))),
             new("CREATED", static (view, now) => ElapsedText.Ago(view.Service.CreatedUnixMs, now)),
         ],
         Filters = new SortedDictionary<string, Func<ServiceView, string, bool>>(StringComparer.Ordinal)
@@ -80,6 +81,7 @@ internal static class Listings
             ["mode"] = static (view, value) => Match.Word(ModeOf(view.Service), value),
             ["vip"] = static (view, value) => view.Service.VirtualAddresses.Contains(value),
             ["scheduler"] = static (view, value) => Match.Word(SchedulerOf(view.Service), value),
+            ["publish"] = static (view, value) => view.Service.Ports.Any(p => $"{p.Published}" == value || PortText.Of(p.Published, p.Protocol) == value),
             ["label"] = static (view, value) => Match.Label(view.Service.Labels, value),
         },
     };

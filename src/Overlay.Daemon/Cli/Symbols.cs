@@ -134,6 +134,24 @@ internal static class Symbols
         return option;
     }
 
+    /// <summary>Ports to be published; see <see cref="PortText"/>.</summary>
+    public static Option<string[]> Ports(string name, string help)
+    {
+        Option<string[]> option = Texts(name, "PORT", help);
+        option.CompletionSources.Add("published=", "target=", "mode=host");
+        option.Validators.Add(static result =>
+        {
+            foreach (Token token in result.Tokens)
+            {
+                if (PortText.Parse(token.Value, out string why) is null)
+                {
+                    result.AddError($"{result.Option.Name} is '{token.Value}': {why}");
+                }
+            }
+        });
+        return option;
+    }
+
     /// <summary>Exactly one name of a thing of this kind, which shells can complete.</summary>
     public static NameArgument One(string name, NameKind kind, string help) =>
         new(name, kind) { Description = help, Arity = ArgumentArity.ExactlyOne };

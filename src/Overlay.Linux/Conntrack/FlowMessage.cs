@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Net;
 using Overlay.Linux.Native;
 using Overlay.Linux.Netlink;
@@ -21,6 +22,10 @@ internal static class FlowMessage
     private const ushort TupleIp = 1;
     private const ushort TupleProtocol = 2;
     private const ushort ProtocolNumber = 1;
+
+    /// <summary>CTA_PROTO_SRC_PORT and CTA_PROTO_DST_PORT, in network byte order.</summary>
+    private const ushort SourcePort = 2;
+    private const ushort DestinationPort = 3;
 
     /// <summary>CTA_IP_V4_SRC, CTA_IP_V4_DST, CTA_IP_V6_SRC, CTA_IP_V6_DST.</summary>
     private const ushort Source4 = 1;
@@ -61,9 +66,8 @@ internal static class FlowMessage
 
         byte[] original = [];
         byte[] identity = [];
-        IPAddress? destination = null;
-        IPAddress? answerer = null;
-        byte protocol = 0;
+        Tuple sent = default;
+        Tuple answered = default;
         uint status = 0;
         while (attributes.TryNext(out NetlinkAttribute attribute))
         {
@@ -71,13 +75,13 @@ internal static class FlowMessage
             {
                 case TupleOriginal:
                     original = attribute.Value.ToArray();
-                    ReadTuple(attribute.Nested, out _, out destination, out protocol);
+                    sent = ReadTuple(attribute.Nested);
                     break;
                 case TupleReply:
-                    ReadTuple(attribute.Nested, out answerer, out _, out _);
+                    answered = ReadTuple(attribute.Nested);
                     break;
                 case Status when attribute.Value.Length == sizeof(uint):
-                    status = System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(attribute.Value);
+                    status = BinaryPrimitives.ReadUInt32BigEndian(attribute.Value);
                     break;
                 case Identity:
                     identity = attribute.Value.ToArray();
@@ -85,21 +89,23 @@ internal static class FlowMessage
             }
         }
 
-        if (destination is null || answerer is null)
+        if (sent.Destination is null || answered.Source is null)
         {
             return false;
         }
 
-        flow = new(header.Family, protocol, destination, answerer, (status & SeenReply) != 0, original, identity);
+        flow = new(
+            header.Family, sent.Protocol, sent.Destination, sent.DestinationPort, answered.Source, answered.SourcePort,
+            (status & SeenReply) != 0, original, identity);
         return true;
     }
 
-    private static void ReadTuple(AttributeReader tuple, out IPAddress? source, out IPAddress? destination, out byte protocol)
+    private record struct Tuple(IPAddress? Source, IPAddress? Destination, byte Protocol, int SourcePort, int DestinationPort);
+
+    private static Tuple ReadTuple(AttributeReader attributes)
     {
-        source = null;
-        destination = null;
-        protocol = 0;
-        while (tuple.TryNext(out NetlinkAttribute part))
+        Tuple tuple = default;
+        while (attributes.TryNext(out NetlinkAttribute part))
         {
             AttributeReader inside = part.Nested;
             while (inside.TryNext(out NetlinkAttribute value))
@@ -107,16 +113,24 @@ internal static class FlowMessage
                 switch (part.Type, value.Type)
                 {
                     case (TupleIp, Source4 or Source6):
-                        source = value.Address;
+                        tuple.Source = value.Address;
                         break;
                     case (TupleIp, Destination4 or Destination6):
-                        destination = value.Address;
+                        tuple.Destination = value.Address;
                         break;
                     case (TupleProtocol, ProtocolNumber):
-                        protocol = value.Byte;
+                        tuple.Protocol = value.Byte;
+                        break;
+                    case (TupleProtocol, SourcePort) when value.Value.Length == sizeof(ushort):
+                        tuple.SourcePort = BinaryPrimitives.ReadUInt16BigEndian(value.Value);
+                        break;
+                    case (TupleProtocol, DestinationPort) when value.Value.Length == sizeof(ushort):
+                        tuple.DestinationPort = BinaryPrimitives.ReadUInt16BigEndian(value.Value);
                         break;
                 }
             }
         }
+
+        return tuple;
     }
 }

@@ -83,21 +83,35 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
             case Operation.DeleteNftTable delete when sessions.TryOpen(delete.In) is { } session:
                 sessions.Enter(session);
                 return FromNft(session.NftHere().Delete());
+            case Operation.AddRule add:
+                return ExecuteRule(sessions.Open(add.In).Netlink, batch => RuleMessage.Add(batch, add.Entry));
+            case Operation.DeleteRule delete when sessions.TryOpen(delete.In) is { } session:
+                return ExecuteRule(session.Netlink, batch => RuleMessage.Delete(batch, delete.Entry));
             case Operation.ForgetFlows forget when sessions.TryOpen(forget.In) is { } session:
                 sessions.Enter(session);
-                return ForgetFlows(session.NetfilterHere(), forget);
-            case Operation.DeleteNftTable or Operation.ForgetFlows:
+                return ForgetFlows(session.NetfilterHere(), flow => flow.IsStale(forget.Backends));
+            case Operation.ForgetPortFlows forget when sessions.TryOpen(forget.In) is { } session:
+                sessions.Enter(session);
+                return ForgetFlows(session.NetfilterHere(), flow => flow.IsStale(forget.Targets, forget.Local));
+            case Operation.DeleteRule or Operation.DeleteNftTable or Operation.ForgetFlows or Operation.ForgetPortFlows:
                 return default;
             default:
                 throw new UnreachableException($"an operation without execution: {operation}");
         }
     }
 
-    private static NetlinkReply ForgetFlows(NetlinkSocket netfilter, Operation.ForgetFlows forget)
+    private static NetlinkReply ExecuteRule(NetlinkSocket netlink, Action<MessageBuilder> write)
+    {
+        MessageBuilder request = netlink.NewBatch();
+        write(request);
+        return netlink.Execute(request)[0];
+    }
+
+    private static NetlinkReply ForgetFlows(NetlinkSocket netfilter, Func<FlowRecord, bool> isStale)
     {
         FlowRecord[] stale =
         [
-            .. netfilter.Dump<FlowRecord>("flows", FlowMessage.Dump, FlowMessage.TryParse).Where(f => f.IsStale(forget.Backends)),
+            .. netfilter.Dump<FlowRecord>("flows", FlowMessage.Dump, FlowMessage.TryParse).Where(isStale),
         ];
         foreach (FlowRecord[] some in stale.Chunk(MaxBatch))
         {
@@ -283,16 +297,18 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
     private void Record(int index, NetlinkReply reply)
     {
         Operation operation = plan[index];
-        results[index] = IsGone(operation, reply.Errno) ? new(operation, 0, null) : Result(operation, reply);
+        results[index] = IsDone(operation, reply.Errno) ? new(operation, 0, null) : Result(operation, reply);
     }
 
     private static OperationResult Result(Operation operation, NetlinkReply reply) => reply.Errno == 0
         ? new(operation, 0, null)
         : new(operation, reply.Errno, new KernelException(operation.ToString(), reply.Errno, reply.Text).Message);
 
-    /// <summary>Deleting what is gone is success.</summary>
-    private static bool IsGone(Operation operation, int errno) => operation switch
+    /// <summary>Deleting what is gone is success, and so is adding exactly what is there.</summary>
+    private static bool IsDone(Operation operation, int errno) => operation switch
     {
+        Operation.AddRule => errno is Errno.Exists,
+        Operation.DeleteRule => errno is Errno.NoEntry,
         Operation.DeleteAddress => errno is Errno.AddressNotAvailable or Errno.NoDevice,
         Operation.DeleteRoute => errno is Errno.NoProcess or Errno.NoDevice or Errno.NoEntry,
         Operation.DeleteNeighbour or Operation.DeleteFdb => errno is Errno.NoEntry or Errno.NoDevice,

@@ -74,6 +74,21 @@ internal struct RtMsg
     public uint Flags;
 }
 
+/// <summary>struct fib_rule_hdr (linux/fib_rules.h), 12 bytes.</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct FibRuleHdr
+{
+    public byte Family;
+    public byte DestinationLength;
+    public byte SourceLength;
+    public byte Tos;
+    public byte Table;
+    public byte Reserved1;
+    public byte Reserved2;
+    public byte Action;
+    public uint Flags;
+}
+
 /// <summary>struct rtgenmsg (linux/rtnetlink.h), 1 byte, here with the padding that a message has anyway.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct RtGenMsg

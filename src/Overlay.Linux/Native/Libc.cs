@@ -40,6 +40,9 @@ internal static partial class Libc
     public const ushort FamilyInet = 2;
     public const ushort FamilyInet6 = 10;
 
+    /// <summary>Of struct sockaddr_in.</summary>
+    public const int AddressInetLength = 16;
+
     public const int EventCloseOnExec = 0x80000;
     public const int EventNonBlocking = 0x800;
     public const short PollIn = 1;
@@ -115,6 +118,9 @@ internal static partial class Libc
 
     [LibraryImport(Library, EntryPoint = "bind", SetLastError = true)]
     public static partial int Bind(SafeFd socket, in SockAddrNl address, int length);
+
+    [LibraryImport(Library, EntryPoint = "bind", SetLastError = true)]
+    public static partial int Bind(SafeFd socket, in SockAddrIn address, int length);
 
     [LibraryImport(Library, EntryPoint = "setsockopt", SetLastError = true)]
     public static partial int SetSocketOption(

@@ -29,6 +29,8 @@ internal sealed class Observer(NamespaceSessions sessions)
             Fdb = [.. vxlans.SelectMany(link => Fdb(netlink, link))],
             Neighbours = [.. vxlans.SelectMany(link => Neighbours(netlink, link))],
             Routes = [.. Routes(netlink, Af.Inet, names), .. Routes(netlink, Af.Inet6, names)],
+            Rules = [.. netlink.Dump<RuleRecord>("rules", RuleMessage.Dump, RuleMessage.TryParse)
+                .Where(static r => r.Protocol == RouteEntry.Protocol).Select(static r => r.Entry)],
             Sysctls = Sysctls(sysctls),
             NftTable = NftTable(session),
         };
@@ -121,21 +123,21 @@ internal sealed class Observer(NamespaceSessions sessions)
         {
             routes = netlink.Dump<RouteRecord>(
                 "routes",
-                batch => RouteMessage.Dump(batch, family, RouteEntry.Protocol),
+                batch => RouteMessage.Dump(batch, family, RouteEntry.Protocol, Rta.AllTables),
                 RouteMessage.TryParse);
         }
         catch (KernelException e) when (e.Errno is Errno.NoEntry or Errno.NotSupported)
         {
-            // The main table is made with its first route; a kernel without IPv6 has none.
+            // A kernel without IPv6 has none.
             yield break;
         }
 
         foreach (RouteRecord route in routes)
         {
-            if (route.Protocol == RouteEntry.Protocol && route.Table == Rta.MainTable
+            if (route.Protocol == RouteEntry.Protocol && route.Table is RouteEntry.MainTable or RouteEntry.OwnTable
                 && names.TryGetValue(route.Device, out string? name))
             {
-                yield return new(route.Destination, route.Gateway, name, route.Metric);
+                yield return new(route.Destination, route.Gateway, name, route.Metric, (int)route.Table);
             }
         }
     }

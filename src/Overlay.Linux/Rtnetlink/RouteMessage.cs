@@ -10,17 +10,18 @@ namespace Overlay.Linux.Rtnetlink;
 internal readonly record struct RouteRecord(
     IPNetwork Destination, IPAddress? Gateway, int Device, int Metric, byte Protocol, uint Table);
 
-/// <summary>Requests about routes of the main table, and their parsing.</summary>
+/// <summary>Requests about routes, and their parsing.</summary>
 internal static class RouteMessage
 {
     /// <param name="family">One family; the filters of the kernel work on one only.</param>
     /// <param name="protocol">0: all.</param>
-    public static void Dump(MessageBuilder batch, byte family, byte protocol)
+    /// <param name="table">One, or <see cref="Rta.AllTables"/>.</param>
+    public static void Dump(MessageBuilder batch, byte family, byte protocol, byte table)
     {
         batch.Begin(
             Rtm.GetRoute,
             NetlinkConstants.Dump,
-            new RtMsg { Family = family, Table = Rta.MainTable, Protocol = protocol, Type = Rta.Unicast });
+            new RtMsg { Family = family, Table = table, Protocol = protocol, Type = Rta.Unicast });
         batch.End();
     }
 
@@ -86,7 +87,7 @@ internal static class RouteMessage
         return true;
     }
 
-    private static bool TryMakeNetwork(IPAddress address, int prefixLength, out IPNetwork network)
+    internal static bool TryMakeNetwork(IPAddress address, int prefixLength, out IPNetwork network)
     {
         try
         {
@@ -109,7 +110,7 @@ internal static class RouteMessage
         {
             Family = ipv6 ? Af.Inet6 : Af.Inet,
             DestinationLength = (byte)entry.Destination.PrefixLength,
-            Table = Rta.MainTable,
+            Table = (byte)entry.Table,
             Protocol = RouteEntry.Protocol,
             Scope = ipv6 ? Rta.ScopeUniverse : scope,
             Type = Rta.Unicast,

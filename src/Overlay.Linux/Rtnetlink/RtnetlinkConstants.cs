@@ -15,6 +15,9 @@ internal static class Rtm
     public const ushort NewNeighbour = 28;
     public const ushort DeleteNeighbour = 29;
     public const ushort GetNeighbour = 30;
+    public const ushort NewRule = 32;
+    public const ushort DeleteRule = 33;
+    public const ushort GetRule = 34;
     public const ushort NewNamespaceId = 88;
     public const ushort GetNamespaceId = 90;
 }
@@ -84,11 +87,26 @@ internal static class Rta
     /// <summary>RTPROT_KERNEL.</summary>
     public const byte ByKernel = 2;
 
+    /// <summary>In a request for a dump: those of all tables.</summary>
+    public const byte AllTables = 0;
+
     public const byte MainTable = 254;
     public const byte Unicast = 1;
     public const byte ScopeUniverse = 0;
     public const byte ScopeLink = 253;
     public const byte ScopeNowhere = 255;
+}
+
+/// <summary>Attributes and the one action of linux/fib_rules.h.</summary>
+internal static class Fra
+{
+    public const ushort Source = 2;
+    public const ushort Priority = 6;
+    public const ushort Table = 15;
+    public const ushort Protocol = 21;
+
+    /// <summary>FR_ACT_TO_TBL.</summary>
+    public const byte ToTable = 1;
 }
 
 internal static class Af

@@ -109,6 +109,7 @@ internal sealed class Users(SimWorld world)
                         StartPeriodMs = prng.Chance(0.3) ? 5000 : 0,
                     }
                     : null,
+                Ports = prng.Chance(0.5) ? [] : [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = PublishMode.Host }],
             }));
         }
     }

@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Google.Protobuf;
 using Overlay.Cluster;
 using Overlay.Cluster.Addresses;
@@ -48,7 +49,7 @@ public class ClusterPropertyTests
         NetworkObject[] networks = [.. world.State.Networks];
         NetworkObject? network = networks.Length == 0 ? null : networks[prng.Next(networks.Length)];
         Intent intent = world.Intent;
-        switch (prng.Next(12))
+        switch (prng.Next(13))
         {
             case 0 or 1:
                 Try(world, intent.AddNode(World.Node(number)));
@@ -83,6 +84,15 @@ public class ClusterPropertyTests
                     VirtualAddresses = dnsrr || prng.Chance(0.5)
                         ? []
                         : [new Address(false, home.First.Value + (uint)prng.Next((int)home.Count)).ToString()],
+                    Ports = Ports(prng),
+                }));
+                break;
+            case 12:
+                Try(world, intent.EditService($"s{prng.Next(6)}", new()
+                {
+                    PortsAdded = Ports(prng),
+                    PortsRemoved = prng.Chance(0.5) ? [((uint)(1 + prng.Next(3)), PortProtocol.Unspecified)] : [],
+                    Scheduler = prng.Chance(0.2) ? "rr" : "",
                 }));
                 break;
             case 11:
@@ -93,6 +103,17 @@ public class ClusterPropertyTests
                 break;
         }
     }
+
+    private static ImmutableArray<PublishedPort> Ports(Prng prng) =>
+    [
+        .. Enumerable.Range(0, prng.Next(3)).Select(_ => new PublishedPort
+        {
+            Mode = PublishMode.Host,
+            Protocol = (PortProtocol)(1 + prng.Next(3)),
+            Published = prng.Chance(0.5) ? 0 : (uint)(30000 + prng.Next(4)),
+            Target = (uint)(1 + prng.Next(3)),
+        }),
+    ];
 
     private static void AddressOf(World world, NetworkObject network, string nodeId, Prng prng)
     {

@@ -163,6 +163,10 @@ internal sealed class World
             CheckVirtual(state, service, virtualAddresses);
         }
 
+        (string, PortProtocol, uint)[] ports = [.. state.Services.SelectMany(static s => s.Ports, static (s, p) => (s.Name, p.Protocol, p.Published))];
+        Assert.All(ports, static p => Assert.InRange(p.Item3, 1u, 65535u));
+        Assert.Equal(ports.Length, ports.DistinctBy(static p => (p.Item2, p.Item3)).Count());
+
         Assert.Equal(
             virtualAddresses,
             state.Reservations.Where(static r => r.ServiceId.Length > 0 && r.ReleasedUnixMs == 0).Select(static r => r.Id));

@@ -117,9 +117,11 @@ public sealed class PlannerPropertyTests
 
         string link = ours[prng.Next(ours.Length)].Name;
         bool vxlan = state.Links[link].Kind == LinkKind.Vxlan;
-        Operation? operation = prng.Next(11) switch
+        Operation? operation = prng.Next(12) switch
         {
             10 => new Operation.DeleteNftTable(name),
+            11 when state.Rules.Count > 0 && prng.Chance(0.5) => new Operation.DeleteRule(name, state.Rules[0]),
+            11 when !name.IsHost => new Operation.AddRule(name, new(IPNetwork.Parse($"172.30.0.{prng.Next(9)}/32"), RouteEntry.OwnTable, 1)),
             0 => new Operation.DeleteLink(name, link),
             1 => new Operation.ChangeLink(name, link, Mtu: 1000, Up: false),
             2 => new Operation.ChangeLink(name, link, Master: ""),
@@ -156,5 +158,6 @@ public sealed class PlannerPropertyTests
 
     private static string Describe(HostState state) => string.Concat(state.Namespaces.Select(static pair =>
         $"{pair.Key}: {string.Join(',', pair.Value.Links.Values)} {string.Join(',', pair.Value.Addresses)} "
-        + $"{string.Join(',', pair.Value.Fdb)} {string.Join(',', pair.Value.Neighbours)} {string.Join(',', pair.Value.Routes)}\n"));
+        + $"{string.Join(',', pair.Value.Fdb)} {string.Join(',', pair.Value.Neighbours)} {string.Join(',', pair.Value.Routes)} "
+        + $"{string.Join(',', pair.Value.Rules)} {string.Join(',', pair.Value.Sysctls)}\n"));
 }

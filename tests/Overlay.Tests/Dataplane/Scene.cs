@@ -87,6 +87,7 @@ internal static class Scene
             Endpoints = [.. locals.DistinctBy(static e => e.Id)],
             Remotes = [.. remotes],
             Services = [.. services],
+            Ports = [.. Enumerable.Range(0, prng.Next(4)).Select(i => Port($"p{i}", prng))],
             LeftSandboxes = [.. Enumerable.Range(0, 5).Select(static box => new NamespaceName($"/run/netns/box{box}"))],
         };
     }
@@ -105,6 +106,18 @@ internal static class Scene
                 prng.Chance(0.3) ? null : IPAddress.Parse($"fd00:{subnet:x}::{host:x}"),
                 1 + prng.Next(3))),
         ],
+    };
+
+    public static HostPort Port(string service, Prng prng) => new()
+    {
+        Service = service,
+        Protocol = (PortProtocol)(1 + prng.Next(3)),
+        Published = 1 + prng.Next(65535),
+        Target = 1 + prng.Next(65535),
+        Address = prng.Chance(0.7) ? null : IPAddress.Parse($"192.0.2.{prng.Next(3)}"),
+        Interface = prng.Chance(0.7) ? "" : $"eth{prng.Next(2)}",
+        Scheduler = (Scheduler)prng.Next(4),
+        Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
     };
 
     /// <summary>The sandboxes of <see cref="Random"/>, with a stranger's things in each.</summary>

@@ -242,6 +242,30 @@ public sealed class HealthTests
     }
 
     [Fact]
+    public void Published_ports_lead_to_those_that_are_well_with_or_without_a_virtual_address()
+    {
+        foreach ((string name, EndpointMode mode) in new[] { ("api", EndpointMode.Vip), ("rr", EndpointMode.Dnsrr) })
+        {
+            rig.World.Do(rig.World.Intent.CreateService(rig.World.Service(name, "blue", mode) with
+            {
+                Health = new() { Kind = HealthKind.Tcp, Port = 80, IntervalMs = 1000, Retries = 1 },
+                Ports = [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = PublishMode.Host }],
+            }));
+            rig.Assign();
+            Backend($"{name}1", name);
+            Assert.DoesNotContain(rig.Mind.Inputs().Ports, p => p.Service == name);
+            long before = rig.Mind.DataplaneRevision;
+            Tell(Asked($"{name}1"), null);
+            Assert.True(rig.Mind.DataplaneRevision > before);
+            Assert.Single(rig.Mind.Inputs().Ports, p => p.Service == name);
+            before = rig.Mind.DataplaneRevision;
+            Tell(Asked($"{name}1"), Refused);
+            Assert.True(rig.Mind.DataplaneRevision > before);
+            Assert.DoesNotContain(rig.Mind.Inputs().Ports, p => p.Service == name);
+        }
+    }
+
+    [Fact]
     public void A_reason_without_end_is_cut()
     {
         EndpointState backend = Backend("web1");

@@ -1,16 +1,17 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using System.Globalization;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Cli.Verbs;
 
-/// <summary><c>service create|ls|inspect|rm</c>.</summary>
+/// <summary><c>service create|update|ls|inspect|rm</c>.</summary>
 internal static class ServiceVerbs
 {
     private const string Vip = "vip";
 
     public static Verb Make(VerbMaker maker) => VerbMaker.Noun(
-        "service", "Names for endpoints that do the same", Create(maker), List(maker), Inspect(maker), Remove(maker));
+        "service", "Names for endpoints that do the same", Create(maker), Update(maker), List(maker), Inspect(maker), Remove(maker));
 
     private static Verb Create(VerbMaker maker)
     {
@@ -22,6 +23,9 @@ internal static class ServiceVerbs
             "--vip", "The virtual address, outside the blocks of nodes; once for each family [default: a free one]");
         Option<string?> scheduler = Symbols.Text(
             "--scheduler", "SCHEDULER", "Which backend a connection gets: rr (in turn), wrr (by weight) or sh (by the client's address) [default: wrr]");
+        Option<string[]> publish = Symbols.Ports(
+            "--publish", "A port of the nodes with backends, as published=8080,target=80,mode=host; may be repeated");
+        publish.Aliases.Add("-p");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         HealthOptions health = new();
         Verb verb = new(
@@ -29,7 +33,8 @@ internal static class ServiceVerbs
             "overlayd service create web --network blue",
             "overlayd service create --network blue --health http:8080/healthz --health-interval 5s web",
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
-            "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web");
+            "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web",
+            "overlayd service create --network blue --publish published=8080,target=80,mode=host web");
         verb.Validators.Add(result =>
         {
             if (result.GetResult(network) is null)
@@ -38,7 +43,7 @@ internal static class ServiceVerbs
             }
         });
         health.ValidateIn(verb, "overlayd service create");
-        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, .. health.All, label]);
+        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, publish, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -52,6 +57,7 @@ internal static class ServiceVerbs
                 RequestId = Guid.NewGuid().ToString("N"),
             };
             request.VirtualAddresses.AddRange(run.Texts(virtualAddress));
+            request.Ports.AddRange(PortsOf(run, publish));
             foreach (string[] pair in run.Texts(label).Select(static text => text.Split('=', 2)))
             {
                 request.Labels.Add(pair[0], pair.Length == 2 ? pair[1] : "");
@@ -59,8 +65,75 @@ internal static class ServiceVerbs
 
             ServiceView made = await run.CallAsync(
                 $"cannot create service {request.Name}", (agent, options) => agent.CreateServiceAsync(request, options));
+            TellPorts(run, made, request.Ports);
             run.Output.Result(made, made.Service.Id);
             return 0;
+        }
+    }
+
+    private static Verb Update(VerbMaker maker)
+    {
+        NameArgument name = Symbols.One("SERVICE", NameKind.Service, "Name, id or unique prefix of an id");
+        Option<string[]> added = Symbols.Ports("--publish-add", "Publish a port, as published=8080,target=80,mode=host; may be repeated");
+        Option<string[]> removed = Symbols.Texts("--publish-rm", "TARGET[/PROTOCOL]", "Publish that target port no longer; may be repeated");
+        removed.Validators.Add(static result =>
+        {
+            foreach (Token token in result.Tokens.Where(static t => PortText.ParseTarget(t.Value) is null))
+            {
+                result.AddError($"--publish-rm is '{token.Value}': use the port that the backends listen on, like 80 or 53/udp");
+            }
+        });
+        Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr or sh");
+        Option<string[]> labelled = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
+        Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
+        Option[] changes = [added, removed, scheduler, labelled, unlabelled];
+        Verb verb = new(
+            "update", "Change a service; connections go on", "overlayd service update --publish-add published=8080,target=80,mode=host web",
+            "overlayd service update --publish-rm 80 web", "overlayd service update --scheduler sh --label-add tier=front web");
+        verb.Validators.Add(result =>
+        {
+            if (changes.All(option => result.GetResult(option) is null))
+            {
+                result.AddError("overlayd service update needs --publish-add, --publish-rm, --scheduler, --label-add or --label-rm");
+            }
+        });
+        return maker.Does(verb, UpdateAsync, [name, .. changes]);
+
+        async Task<int> UpdateAsync(Invocation run)
+        {
+            UpdateServiceRequest request = new() { Service = run.Value(name), Scheduler = run.Text(scheduler) };
+            request.PublishAdd.AddRange(PortsOf(run, added));
+            request.PublishRm.AddRange(run.Texts(removed).Select(static text => PortText.ParseTarget(text)!));
+            foreach (string[] pair in run.Texts(labelled).Select(static text => text.Split('=', 2)))
+            {
+                request.LabelAdd.Add(pair[0], pair.Length == 2 ? pair[1] : "");
+            }
+
+            request.LabelRm.Add(run.Texts(unlabelled));
+            UpdateServiceResponse answer = await run.CallAsync(
+                $"cannot change service {request.Service}", (agent, options) => agent.UpdateServiceAsync(request, options));
+            string shown = answer.Service.Service.Name;
+            run.Output.Talk(answer.Changed ? $"Service {shown} is changed." : $"Service {shown} is so already.");
+            TellPorts(run, answer.Service, request.PublishAdd);
+            run.Output.Result(answer, shown);
+            return 0;
+        }
+    }
+
+    private static IEnumerable<PublishedPort> PortsOf(Invocation run, Option<string[]> option) =>
+        run.Texts(option).Select(static text => PortText.Parse(text, out _)!);
+
+    /// <summary>The numbers that were chosen, and what this node does not serve.</summary>
+    private static void TellPorts(Invocation run, ServiceView view, IEnumerable<PublishedPort> asked)
+    {
+        if (asked.Any(static p => p.Published == 0))
+        {
+            run.Output.Talk($"Published: {string.Join(", ", view.Service.Ports.Select(PortText.Of))}.");
+        }
+
+        foreach (string refused in view.RefusedPorts)
+        {
+            run.Output.Talk($"Not on this node: {refused}.");
         }
     }
 

@@ -121,6 +121,9 @@ internal sealed class FakeAgent : V1.Admin.AdminBase, IAsyncDisposable
     public override Task<ServiceView> InspectService(InspectServiceRequest request, ServerCallContext context) =>
         AnswerAsync<ServiceView>(request, context);
 
+    public override Task<UpdateServiceResponse> UpdateService(UpdateServiceRequest request, ServerCallContext context) =>
+        AnswerAsync<UpdateServiceResponse>(request, context);
+
     public override Task<RemoveServiceResponse> RemoveService(
         RemoveServiceRequest request, ServerCallContext context) =>
         AnswerAsync<RemoveServiceResponse>(request, context);

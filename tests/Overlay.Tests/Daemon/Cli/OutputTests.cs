@@ -66,8 +66,8 @@ public sealed class OutputTests
             Backends = { new BackendView { InNames = true }, new BackendView() },
         };
         string[] rows = Print(Plain, output => output.List(Listings.Services, [view])).Split('\n');
-        Assert.Matches("^ID +NAME +NETWORK +MODE +BACKENDS +VIP +SCHEDULER +CREATED$", rows[0]);
-        Assert.Matches("^0000000000001 +web +blue +dnsrr +1/2 +- +- +3 minutes ago$", rows[1]);
+        Assert.Matches("^ID +NAME +NETWORK +MODE +BACKENDS +VIP +SCHEDULER +PORTS +CREATED$", rows[0]);
+        Assert.Matches("^0000000000001 +web +blue +dnsrr +1/2 +- +- +- +3 minutes ago$", rows[1]);
         foreach (string filter in new[] { "name=we", "network=blue", "mode=DNSRR", "id=0" })
         {
             Assert.Equal("0000000000001\n", Print(Plain with { Quiet = true, Filters = [filter] }, output => output.List(Listings.Services, [view])));
@@ -88,13 +88,14 @@ public sealed class OutputTests
                 EndpointMode = EndpointMode.Vip,
                 VirtualAddresses = { "10.0.0.127", "fd00::ffff" },
                 Scheduler = Scheduler.Sh,
+                Ports = { new PublishedPort { Published = 80, Target = 8080, Protocol = PortProtocol.Tcp } },
                 CreatedUnixMs = StillTime.Ago(TimeSpan.FromMinutes(3)),
             },
             Network = "blue",
         };
         string[] rows = Print(Plain, output => output.List(Listings.Services, [view])).Split('\n');
-        Assert.Matches("^0000000000001 +web +blue +vip +0/0 +10.0.0.127, fd00::ffff +sh +3 minutes ago$", rows[1]);
-        foreach (string filter in new[] { "vip=fd00::ffff", "scheduler=SH", "mode=vip" })
+        Assert.Matches("^0000000000001 +web +blue +vip +0/0 +10.0.0.127, fd00::ffff +sh +\\*:80->8080/tcp +3 minutes ago$", rows[1]);
+        foreach (string filter in new[] { "vip=fd00::ffff", "scheduler=SH", "mode=vip", "publish=80", "publish=80/tcp" })
         {
             Assert.Equal("0000000000001\n", Print(Plain with { Quiet = true, Filters = [filter] }, output => output.List(Listings.Services, [view])));
         }

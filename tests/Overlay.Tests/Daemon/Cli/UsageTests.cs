@@ -54,7 +54,7 @@ public sealed class UsageTests
         "overlayd network ls")]
     [InlineData("status --filter name=a", "overlayd status has no option '--filter'.", "overlayd status")]
     [InlineData("network rm", "overlayd network rm needs NETWORK.", "overlayd network rm")]
-    [InlineData("service", "overlayd service needs a command: create, ls, inspect, rm.", "overlayd service")]
+    [InlineData("service", "overlayd service needs a command: create, update, ls, inspect, rm.", "overlayd service")]
     [InlineData("service create --network blue", "overlayd service create needs NAME.", "overlayd service create")]
     [InlineData("service create web", "overlayd service create needs --network.", "overlayd service create")]
     [InlineData("service create web --network", "--network needs a value: NETWORK.", "overlayd service create")]
@@ -63,7 +63,11 @@ public sealed class UsageTests
     [InlineData("service create web --network blue --vip 10.0.0", "--vip is '10.0.0': use an IP address.", "overlayd service create")]
     [InlineData("service create web --network blue --scheduler", "--scheduler needs a value: SCHEDULER.", "overlayd service create")]
     [InlineData(
-        "service create web --network blue --publish 80", "overlayd service create has no option '--publish'.", "overlayd service create")]
+        "service create web --network blue --publish 0", "--publish is '0': target is '0': use a port from 1 to 65535.", "overlayd service create")]
+    [InlineData("service create web --network blue --replicas 3", "overlayd service create has no option '--replicas'.", "overlayd service create")]
+    [InlineData(
+        "service update web --publish-rm 80:80", "--publish-rm is '80:80': use the port that the backends listen on, like 80 or 53/udp.",
+        "overlayd service update")]
     [InlineData("service inspect", "overlayd service inspect needs SERVICE.", "overlayd service inspect")]
     [InlineData("service rm", "overlayd service rm needs SERVICE.", "overlayd service rm")]
     [InlineData(
@@ -207,7 +211,7 @@ public sealed class UsageTests
             "network create", "network inspect", "network ls", "network rm", "node demote", "node inspect", "node ls", "node promote", "node rm",
             "node update",
             "restore", "run", "sandbox create", "sandbox exec", "sandbox ls", "sandbox rm", "service create", "service inspect",
-            "service ls", "service rm", "status",
+            "service ls", "service rm", "service update", "status",
             "store dump", "store repair", "store verify", "token rotate", "token show", "unlock", "unlock-key rotate", "unlock-key show",
             "update", "version",
         ],

@@ -52,6 +52,7 @@ public sealed class VerbTests : IAsyncLifetime
         agent.Answers<RemoveNetworkRequest>(new RemoveNetworkResponse { Id = "n1" });
         ServiceView service = new() { Service = new ServiceObject { Id = "s1", Name = "api" }, Network = "blue" };
         agent.Answers<CreateServiceRequest>(service);
+        agent.Answers<UpdateServiceRequest>(new UpdateServiceResponse { Service = service, Changed = true });
         agent.Answers<ListServicesRequest>(new ListServicesResponse { Services = { service } });
         agent.Answers<InspectServiceRequest>(service);
         agent.Answers<RemoveServiceRequest>(new RemoveServiceResponse { Id = "s1", Endpoints = 2 });
@@ -115,6 +116,18 @@ public sealed class VerbTests : IAsyncLifetime
         "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_VIP\", \"requestId\": \"*\", "
         + "\"virtualAddresses\": [ \"10.0.0.80\", \"fd00::80\" ], \"scheduler\": \"sh\" }",
         "s1\n")]
+    [InlineData(
+        "service create web --network blue -p 53:53/udp --publish published=80,target=8080,mode=host,ip=192.0.2.1",
+        "{ \"name\": \"web\", \"network\": \"blue\", \"endpointMode\": \"ENDPOINT_MODE_VIP\", \"requestId\": \"*\", \"ports\": [ "
+        + "{ \"protocol\": \"PORT_PROTOCOL_UDP\", \"published\": 53, \"target\": 53 }, { \"protocol\": \"PORT_PROTOCOL_TCP\", "
+        + "\"published\": 80, \"target\": 8080, \"mode\": \"PUBLISH_MODE_HOST\", \"address\": \"192.0.2.1\" } ] }",
+        "s1\n")]
+    [InlineData(
+        "service update web --publish-add target=80,mode=host --publish-rm 53/udp --scheduler sh --label-add a=b --label-rm c",
+        "{ \"service\": \"web\", \"scheduler\": \"sh\", \"labelAdd\": { \"a\": \"b\" }, \"labelRm\": [ \"c\" ], \"publishAdd\": [ "
+        + "{ \"protocol\": \"PORT_PROTOCOL_TCP\", \"target\": 80, \"mode\": \"PUBLISH_MODE_HOST\" } ], "
+        + "\"publishRm\": [ { \"target\": 53, \"protocol\": \"PORT_PROTOCOL_UDP\" } ] }",
+        "api\n")]
     [InlineData("service ls -q", "{ }", "s1\n")]
     [InlineData("service list --network blue -q --filter mode=dnsrr", "{ \"network\": \"blue\" }", "")]
     [InlineData("service rm web", "{ \"service\": \"web\" }", "web\n")]

@@ -1,0 +1,26 @@
+using System.Collections.Immutable;
+using Overlay.V1;
+
+namespace Overlay.Cluster.Intents;
+
+/// <summary>What an operator changes of a service; its name, network, endpoint mode and virtual addresses stay.</summary>
+public sealed record ServiceEdit
+{
+    /// <summary>As in <see cref="ServiceSpec.Scheduler"/>; empty: as it is.</summary>
+    public string Scheduler { get; init; } = "";
+
+    /// <summary>Each instead of what its key had.</summary>
+    public ImmutableSortedDictionary<string, string> LabelsAdded { get; init; } =
+        ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
+
+    /// <summary>Keys of labels that go.</summary>
+    public ImmutableSortedSet<string> LabelsRemoved { get; init; } = ImmutableSortedSet.Create<string>(StringComparer.Ordinal);
+
+    public ImmutableArray<PublishedPort> PortsAdded { get; init; } = [];
+
+    /// <summary>Target ports that are published no longer; of a protocol alone, or of all (unspecified).</summary>
+    public ImmutableArray<(uint Target, PortProtocol Protocol)> PortsRemoved { get; init; } = [];
+
+    public bool IsEmpty =>
+        Scheduler.Length == 0 && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
+}

@@ -1,0 +1,114 @@
+using System.Collections.Immutable;
+using Overlay.V1;
+
+namespace Overlay.Cluster.Intents;
+
+/// <summary>Changes of a service that its backends and clients outlive.</summary>
+internal static class ServiceEdits
+{
+    public static Outcome<Proposal<ServiceObject>> Apply(ClusterState state, string text, ServiceEdit edit, Draft draft)
+    {
+        if (!state.FindService(text).TryGet(out ServiceObject? service, out Refusal? refusal))
+        {
+            return refusal;
+        }
+
+        string what = $"Service {service.Name} was not changed.";
+        if (Fault(service, edit, what) is { } fault)
+        {
+            return fault;
+        }
+
+        ServiceObject changed = service.Clone();
+        if (edit.Scheduler.Length > 0)
+        {
+            if (!ServiceChanges.ReadScheduler(edit.Scheduler, service.EndpointMode, what).TryGet(out Scheduler scheduler, out Refusal? unfit))
+            {
+                return unfit;
+            }
+
+            changed.Scheduler = scheduler;
+        }
+
+        if (LabelFault(changed, edit, what) is { } inLabels)
+        {
+            return inLabels;
+        }
+
+        if (!edit.PortsAdded.IsEmpty || !edit.PortsRemoved.IsEmpty)
+        {
+            if (!PortsOf(state, service, edit, what).TryGet(out ImmutableArray<PublishedPort> ports, out Refusal? inPorts))
+            {
+                return inPorts;
+            }
+
+            changed.Ports.Clear();
+            changed.Ports.AddRange(ports);
+        }
+
+        if (!changed.Equals(service))
+        {
+            draft.Update(new() { Service = changed });
+        }
+
+        return draft.Finish(changed);
+    }
+
+    private static Refusal? Fault(ServiceObject service, ServiceEdit edit, string what)
+    {
+        if (edit.IsEmpty)
+        {
+            return new(
+                RefusalKind.Invalid, what, "Nothing is to be changed.",
+                "Use --publish-add, --publish-rm, --scheduler, --label-add or --label-rm.");
+        }
+
+        if (edit.LabelsRemoved.FirstOrDefault(edit.LabelsAdded.ContainsKey) is { } both)
+        {
+            return new(
+                RefusalKind.Invalid, what, $"The label {Refusal.Quote(both)} is to be added and removed.", "Give it once.");
+        }
+
+        if (edit.LabelsRemoved.FirstOrDefault(key => !service.Labels.ContainsKey(key)) is { } missing)
+        {
+            return new(
+                RefusalKind.NotFound, what, $"It has no label {Refusal.Quote(missing)}.",
+                $"See its labels with `overlayd service inspect {service.Name}`.");
+        }
+
+        return edit.PortsRemoved.Where(gone => !service.Ports.Any(p => IsMeant(p, gone)))
+            .Select(gone => new Refusal(
+                RefusalKind.NotFound, what, $"It publishes no target port {Text(gone)}.",
+                $"See its ports with `overlayd service ls --filter name={service.Name}`; --publish-rm names the target, as Docker's does."))
+            .FirstOrDefault();
+    }
+
+    private static Refusal? LabelFault(ServiceObject changed, ServiceEdit edit, string what)
+    {
+        foreach (string gone in edit.LabelsRemoved)
+        {
+            changed.Labels.Remove(gone);
+        }
+
+        foreach ((string key, string value) in edit.LabelsAdded)
+        {
+            changed.Labels[key] = value;
+        }
+
+        return LabelRules.Fault(changed.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal), what) is { } unfit
+            ? unfit with { Next = "Write labels as `--label-add key=value`." }
+            : null;
+    }
+
+    private static Outcome<ImmutableArray<PublishedPort>> PortsOf(ClusterState state, ServiceObject service, ServiceEdit edit, string what) =>
+        state.Network(service.NetworkId) is not { } network
+            ? new Refusal(RefusalKind.NotFound, what, "Its network is gone.", $"Type `overlayd service rm {service.Name}`.")
+            : new PublishedPorts(state, network, service.Id, what).With(
+                service.Ports.Where(p => !edit.PortsRemoved.Any(gone => IsMeant(p, gone))), edit.PortsAdded);
+
+    private static string Text((uint Target, PortProtocol Protocol) words) =>
+        words.Protocol == PortProtocol.Unspecified ? $"{words.Target}" : PublishedPorts.Text(words.Target, words.Protocol);
+
+    private static bool IsMeant(PublishedPort port, (uint Target, PortProtocol Protocol) words) =>
+        port.Target == words.Target && (words.Protocol == PortProtocol.Unspecified || words.Protocol == port.Protocol);
+}

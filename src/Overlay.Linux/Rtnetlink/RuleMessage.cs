@@ -1,0 +1,89 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.Linux.Native;
+using Overlay.Linux.Netlink;
+
+namespace Overlay.Linux.Rtnetlink;
+
+/// <summary>A rule as RTM_NEWRULE tells it.</summary>
+/// <param name="Protocol">Who made it; 0: the kernel, or a program that does not say.</param>
+internal readonly record struct RuleRecord(RuleEntry Entry, byte Protocol);
+
+/// <summary>Requests about IPv4 routing rules, and their parsing (linux/fib_rules.h).</summary>
+internal static class RuleMessage
+{
+    public static void Dump(MessageBuilder batch)
+    {
+        batch.Begin(Rtm.GetRule, NetlinkConstants.Dump, new FibRuleHdr { Family = Af.Inet });
+        batch.End();
+    }
+
+    /// <summary>Refused with EEXIST where there is exactly this rule.</summary>
+    public static void Add(MessageBuilder batch, RuleEntry entry) =>
+        Write(batch, Rtm.NewRule, NetlinkConstants.Create | NetlinkConstants.Exclusive, entry);
+
+    public static void Delete(MessageBuilder batch, RuleEntry entry) => Write(batch, Rtm.DeleteRule, 0, entry);
+
+    /// <summary>Of rules that choose by a source alone.</summary>
+    public static bool TryParse(NetlinkMessage message, out RuleRecord record)
+    {
+        record = default;
+        if (message.Header.Type != Rtm.NewRule || !message.TryRead(out FibRuleHdr header, out AttributeReader attributes)
+            || header is not { Family: Af.Inet, Action: Fra.ToTable, DestinationLength: 0, SourceLength: <= 32 })
+        {
+            return false;
+        }
+
+        IPAddress source = IPAddress.Any;
+        int table = header.Table;
+        int priority = 0;
+        byte protocol = 0;
+        while (attributes.TryNext(out NetlinkAttribute attribute))
+        {
+            switch (attribute.Type)
+            {
+                case Fra.Source:
+                    source = attribute.Address ?? source;
+                    break;
+                case Fra.Table:
+                    table = attribute.Int32;
+                    break;
+                case Fra.Priority:
+                    priority = attribute.Int32;
+                    break;
+                case Fra.Protocol:
+                    protocol = attribute.Byte;
+                    break;
+                default:
+                    break;
+            }
+        }
+
+        if (!RouteMessage.TryMakeNetwork(source, header.SourceLength, out IPNetwork network))
+        {
+            return false;
+        }
+
+        record = new(new(network, table, priority), protocol);
+        return true;
+    }
+
+    private static void Write(MessageBuilder batch, ushort type, ushort flags, RuleEntry entry)
+    {
+        batch.Begin(type, flags, new FibRuleHdr
+        {
+            Family = Af.Inet,
+            SourceLength = (byte)entry.Source.PrefixLength,
+            Table = (byte)entry.Table,
+            Action = Fra.ToTable,
+        });
+        if (entry.Source.PrefixLength > 0)
+        {
+            batch.Put(Fra.Source, entry.Source.BaseAddress);
+        }
+
+        batch.Put(Fra.Priority, entry.Priority);
+        batch.Put(Fra.Protocol, RouteEntry.Protocol);
+        batch.End();
+    }
+}

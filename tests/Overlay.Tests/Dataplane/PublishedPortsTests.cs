@@ -1,0 +1,115 @@
+using System.Net;
+using Overlay.Dataplane;
+using Overlay.V1;
+
+namespace Overlay.Tests.Dataplane;
+
+/// <summary>Published ports: the host's table, the way back out of a sandbox, and what is forgotten when backends go.</summary>
+public sealed class PublishedPortsTests
+{
+    private static readonly NamespaceName Web = Scene.Fixed.Endpoints[0].Sandbox;
+
+    internal static HostPort Http { get; } = new()
+    {
+        Service = "web",
+        Protocol = PortProtocol.Tcp,
+        Published = 80,
+        Target = 8080,
+        Backends = [new(Web, 1)],
+    };
+
+    [Fact]
+    public void The_host_translates_and_the_sandbox_answers_by_the_bridge()
+    {
+        HostState wish = WishOf(Http, Http with { Protocol = PortProtocol.Udp, Published = 53, Target = 53, Address = IPAddress.Parse("192.0.2.1") });
+        NamespaceState host = wish.Namespaces[NamespaceName.Host];
+        Assert.EndsWith(
+            """
+
+            	chain output {
+            		type nat hook output priority -85; policy accept;
+            		fib daddr type local goto published
+            	}
+
+            	chain prerouting {
+            		type nat hook prerouting priority -85; policy accept;
+            		iifname != "ovgw0" fib daddr type local goto published
+            	}
+
+            	chain published {
+            		ip daddr 192.0.2.1 udp dport 53 goto udp-53-53-web
+            		tcp dport vmap { 80 : goto tcp-80-8080-web }
+            	}
+
+            	chain tcp-80-8080-web {
+            		meta l4proto tcp dnat ip to 172.30.0.2:8080
+            	}
+
+            	chain udp-53-53-web {
+            		meta l4proto udp dnat ip to 172.30.0.2:53
+            	}
+            }
+
+            """, host.NftTable, StringComparison.Ordinal);
+        Assert.Equal("1", host.Sysctls["net/ipv4/conf/ovgw0/route_localnet"]);
+        NamespaceState web = wish.Namespaces[Web];
+        Assert.Equal("from 172.30.0.2/32 table 79 priority 7900", Assert.Single(web.Rules).ToString());
+        Assert.Contains("0.0.0.0/0 via 172.30.0.1 dev ovgw metric 1024 table 79", web.Routes.Select(static r => r.ToString()));
+    }
+
+    [Fact]
+    public void Without_a_backend_on_the_bridge_nothing_is_published()
+    {
+        string none = WishOf().Namespaces[NamespaceName.Host].NftTable!;
+        Assert.DoesNotContain("published", none, StringComparison.Ordinal);
+        Assert.Equal(none, WishOf(Http with { Backends = [] }).Namespaces[NamespaceName.Host].NftTable);
+        HostState elsewhere = WishOf(Http with { Backends = [new(new("/run/netns/other"), 1)] });
+        Assert.Equal(none, elsewhere.Namespaces[NamespaceName.Host].NftTable);
+        Assert.Empty(elsewhere.Namespaces[Web].Rules);
+        Assert.Equal("0", elsewhere.Namespaces[NamespaceName.Host].Sysctls["net/ipv4/conf/ovgw0/route_localnet"]);
+    }
+
+    [Fact]
+    public void Of_two_services_with_one_port_the_first_has_it()
+    {
+        string table = WishOf(Http with { Service = "zeta" }, Http).Namespaces[NamespaceName.Host].NftTable!;
+        Assert.Contains("{ 80 : goto tcp-80-8080-web }", table, StringComparison.Ordinal);
+        Assert.DoesNotContain("zeta", table, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_written_is_read()
+    {
+        string table = WishOf(
+            Http,
+            Http with { Service = "api", Published = 90, Interface = "eth0" },
+            Http with { Service = "dns", Protocol = PortProtocol.Udp }).Namespaces[NamespaceName.Host].NftTable!;
+        Assert.Equal(
+            ["6/80 172.30.0.2:8080", "6/90 172.30.0.2:8080", "17/80 172.30.0.2:8080"],
+            PublishedPorts.Read(table).Select(static p => $"{p.Key.Protocol}/{p.Key.Port} {string.Join(' ', p.Value)}"));
+        Assert.Empty(PublishedPorts.Read(null));
+        Assert.Empty(PublishedPorts.Read("table inet overlayd {\n\tchain published {\n\t\tudp dport vmap { 1 : goto\n\t\tx dport\n\t}\n}\n"));
+    }
+
+    [Fact]
+    public void Flows_to_a_port_that_goes_or_comes_are_forgotten_and_no_others()
+    {
+        ModelKernel kernel = new();
+        kernel.Change(Web, static _ => Scene.Strangers("dock0", LinkKind.Veth));
+        kernel.Change(NamespaceName.Host, static _ => Scene.Strangers("eth0", LinkKind.Veth));
+        Assert.Empty(kernel.Execute(kernel.PlanFor(WishOf(Http))));
+        Plan more = kernel.PlanFor(WishOf(Http, Http with { Service = "dns", Protocol = PortProtocol.Udp, Published = 53 }));
+        Assert.Equal("conntrack delete all to 17/53 but 172.30.0.2:8080", Forgotten(more));
+        Assert.Empty(kernel.Execute(more));
+        Assert.Equal("conntrack delete all to 17/53", Forgotten(kernel.PlanFor(WishOf(Http))));
+        Operation.ForgetPortFlows all = kernel.PlanFor(WishOf()).Operations.OfType<Operation.ForgetPortFlows>().Single();
+        Assert.Equal([(6, 80), (17, 53)], all.Targets.Keys);
+        Assert.Contains(IPAddress.Parse("172.17.0.2"), all.Local);
+        Assert.Contains(IPAddress.Loopback, all.Local);
+        Assert.DoesNotContain(IPAddress.Parse("172.30.0.2"), all.Local);
+    }
+
+    private static string Forgotten(Plan plan) => plan.Operations.OfType<Operation.ForgetPortFlows>().Single().ToString().Split(": ", 2)[1];
+
+    private static HostState WishOf(params HostPort[] ports) => Desired.For(Scene.Fixed with { Ports = [.. ports] });
+}
