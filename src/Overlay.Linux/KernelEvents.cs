@@ -12,8 +12,8 @@ namespace Overlay.Linux;
 /// observe that nothing is to be done. Sysctls and the removal of a namespace's name give no notification.
 /// </summary>
 /// <remarks>
-/// A watched namespace is held alive. Watch those that the agent made and the host's; a pair that goes away in a
-/// sandbox is also seen at its other end.
+/// A watched namespace is held alive: end the watch of a sandbox when its name is gone. In sandboxes only nftables, addresses
+/// and rules are listened for; a pair that goes away there is also seen at its other end.
 /// </remarks>
 public sealed class KernelEvents(NamespaceDirectory directory) : IAsyncDisposable
 {
@@ -38,7 +38,7 @@ public sealed class KernelEvents(NamespaceDirectory directory) : IAsyncDisposabl
         }
 
         await UnwatchAsync(name);
-        watches[name] = NamespaceWatch.Start(handle, () => Report(name), e => signal.Writer.TryComplete(e));
+        watches[name] = NamespaceWatch.Start(handle, !name.IsHost && !name.IsOverlay, () => Report(name), e => signal.Writer.TryComplete(e));
     }
 
     /// <summary>Ends the watch, and with it our hold on the namespace.</summary>

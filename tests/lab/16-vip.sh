@@ -194,7 +194,7 @@ within 3 "no change has touched the connections" shell "tail $work/tcp1 $work/tc
 
 before=$(table 1 client1)
 check "somebody flushes the rules of a sandbox" in_sandbox 1 client1 nft flush ruleset
-within 25 "they are back as they were, with the next comparison of everything" same_table 1 client1 "$before"
+within 3 "they are back as they were" same_table 1 client1 "$before"
 check "and obeyed" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
 
 client 1 client1 hold-tcp "$vip4" web1 "$work/tcp4" 2>>"$work/clients.log" &

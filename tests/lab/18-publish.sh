@@ -132,9 +132,9 @@ check "a service that comes and goes" shell "on 1 overlayd service create churn 
 touch "$work/tcp1.end" "$work/tcp2.end"
 within 3 "nothing of it has touched the connections" shell "tail $work/tcp1 $work/tcp2; grep -q end $work/tcp1 && grep -q end $work/tcp2 && ! grep -q broken $work/tcp1 $work/tcp2"
 on 2 nft flush ruleset
-within 25 "a flushed ruleset comes back" answers 3 "web2 $h3" $h2 8080
+within 3 "a flushed ruleset comes back" answers 3 "web2 $h3" $h2 8080
 check "the sandbox's rule is deleted by hand" in_sandbox 2 web2 ip rule del pref 7900
-within 25 "and comes back" shell "in_sandbox 2 web2 ip rule | has 7900"
+within 3 "and comes back" shell "in_sandbox 2 web2 ip rule | has 7900"
 check "the stranger's rules are as they were" shell "on 1 nft list table inet strangers | has 'chain c'"
 
 check "a free number is chosen" shell "on 1 overlayd service create auto --network blue --publish target=7000,mode=host 2>&1 | has -F 'Published: *:30000->7000/tcp.'"

@@ -6,7 +6,7 @@ using Overlay.Linux;
 namespace Overlay.Daemon.Agent;
 
 /// <summary>
-/// Listens to the kernel in the namespaces that are ours, and passes on where something changed. The wanted set comes
+/// Listens to the kernel in the namespaces that have something of ours, and passes on where something changed. The wanted set comes
 /// from the reconciler; only the newest counts.
 /// </summary>
 internal sealed class KernelWatcher(KernelEvents events, Action<NamespaceName> changed)

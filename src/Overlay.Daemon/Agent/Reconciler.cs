@@ -348,8 +348,13 @@ internal sealed partial class Reconciler : IDisposable
         }
 
         observed = new() { Namespaces = observed.Namespaces.RemoveRange(observed.Namespaces.Keys.Where(n => !needed.Contains(n))) };
-        Watch?.Invoke([.. needed.Where(static n => n.IsHost || n.IsOverlay)]);
+        Watch?.Invoke([.. needed.Where(n => n.IsHost || n.IsOverlay || HasTraffic(n))]);
     }
+
+    /// <summary>Connections of that sandbox depend on what we have there, beyond its interfaces.</summary>
+    private bool HasTraffic(NamespaceName sandbox) =>
+        observed.Namespaces.ContainsKey(sandbox) && desired.Namespaces.TryGetValue(sandbox, out NamespaceState? wish)
+        && (wish.NftTable is not null || !wish.Rules.IsEmpty);
 
     private IEnumerable<NamespaceName> OverlayNamespaces() => kernel.Namespaces.List().Where(static n => n.IsOverlay);
 

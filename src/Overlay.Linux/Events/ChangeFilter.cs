@@ -34,7 +34,7 @@ internal static class ChangeFilter
     {
         // A bridge tells of its ports a second time, in its own family; routes that the kernel makes follow addresses.
         Rtm.NewLink or Rtm.DeleteLink => message.Payload is not [Af.Bridge, ..],
-        Rtm.NewAddress or Rtm.DeleteAddress => true,
+        Rtm.NewAddress or Rtm.DeleteAddress or Rtm.NewRule or Rtm.DeleteRule => true,
         Rtm.NewRoute or Rtm.DeleteRoute => !message.TryRead(out RtMsg route, out _) || route.Protocol != Rta.ByKernel,
         Rtm.NewNeighbour or Rtm.DeleteNeighbour => NeighbourMatters(message),
         NftablesGeneration => !IsOwnGeneration(message),

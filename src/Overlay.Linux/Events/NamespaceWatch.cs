@@ -14,7 +14,13 @@ internal sealed class NamespaceWatch : IAsyncDisposable
     private const int BufferBytes = 8192;
 
     /// <summary>RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV6_IFADDR, IPV6_ROUTE.</summary>
-    private static readonly int[] RouteGroups = [1, 3, 5, 7, 9, 11];
+    private static readonly int[] OwnGroups = [1, 3, 5, 7, 9, 11];
+
+    /// <summary>
+    /// RTNLGRP_IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR: of a namespace that is somebody else's, where routes may come and go by
+    /// the thousand.
+    /// </summary>
+    private static readonly int[] SandboxGroups = [5, 8, 9];
 
     private readonly Socket route;
     private readonly Socket netfilter;
@@ -33,18 +39,19 @@ internal sealed class NamespaceWatch : IAsyncDisposable
 
     public NamespaceIdentity Identity { get; }
 
+    /// <param name="isSandbox">It is somebody else's: only what we have there is listened for.</param>
     /// <param name="handle">The namespace; need not stay open: the sockets hold it.</param>
     /// <param name="changed">Called from any thread, at once and without waiting.</param>
     /// <param name="failed">Called where the socket fails, which ends the listening.</param>
     /// <param name="receiveBytes">How much may wait unread before the kernel drops notifications and says so.</param>
     /// <exception cref="KernelException">The namespace cannot be entered or listened to.</exception>
     public static NamespaceWatch Start(
-        NamespaceHandle handle, Action changed, Action<Exception> failed,
+        NamespaceHandle handle, bool isSandbox, Action changed, Action<Exception> failed,
         int receiveBytes = NetlinkSocket.ReceiveBufferBytes)
     {
         (Socket route, Socket netfilter) = InNamespace.Run(handle, () =>
         {
-            Socket first = Open(NetlinkConstants.Route, RouteGroups, receiveBytes);
+            Socket first = Open(NetlinkConstants.Route, isSandbox ? SandboxGroups : OwnGroups, receiveBytes);
             try
             {
                 return (first, Open(NetlinkConstants.Netfilter, [NftablesGroup], receiveBytes));

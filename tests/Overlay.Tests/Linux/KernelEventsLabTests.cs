@@ -75,6 +75,28 @@ public sealed class KernelEventsLabTests : IAsyncDisposable
         await Assert.ThrowsAnyAsync<OperationCanceledException>(() => WaitAsync(TimeSpan.FromMilliseconds(200)));
     }
 
+    [Theory]
+    [InlineData("ip netns exec NS nft add table inet other", true)]
+    [InlineData("ip -n NS rule add from 10.0.0.9 table 79", true)]
+    [InlineData("ip -n NS addr add 10.1.0.1/24 dev lo", true)]
+    [InlineData("ip -n NS link add x type bridge", false)]
+    [InlineData("ip -n NS route add 10.2.0.0/16 dev lo", false)]
+    public async Task In_a_sandbox_only_what_is_ours_there_is_listened_for(string command, bool told)
+    {
+        string box = lab.Make("box");
+        NamespaceName name = new($"/run/netns/{box}");
+        await events.WatchAsync(name);
+        LabNamespaces.Run(command.Replace("NS", box, StringComparison.Ordinal));
+        if (told)
+        {
+            Assert.Equal([name], await WaitAsync(TimeSpan.FromSeconds(5)));
+        }
+        else
+        {
+            await Assert.ThrowsAnyAsync<OperationCanceledException>(() => WaitAsync(TimeSpan.FromMilliseconds(200)));
+        }
+    }
+
     [Fact]
     public async Task A_namespace_that_is_no_longer_watched_can_end()
     {
@@ -93,7 +115,7 @@ public sealed class KernelEventsLabTests : IAsyncDisposable
         TaskCompletionSource changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
         using NamespaceHandle handle = lab.Kernel.Namespaces.Open(overlay);
         await using NamespaceWatch watch = NamespaceWatch.Start(
-            handle, () => changed.TrySetResult(), e => changed.TrySetException(e), receiveBytes: 4096);
+            handle, isSandbox: false, () => changed.TrySetResult(), e => changed.TrySetException(e), receiveBytes: 4096);
         lab.Apply(
         [
             .. Enumerable.Range(0, 1000).Select(i => new Operation.ReplaceNeighbour(
