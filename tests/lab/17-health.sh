@@ -137,6 +137,7 @@ within 4 "and is back when it answers" names tasks.web 2
 
 rm "$work/ok"
 within 1 "metrics count the checks" shell "on 1 curl -s 127.0.0.1:9650/metrics | has 'overlayd_health_checks_total{.*kind=\"tcp\".*result=\"ok\"'"
+within 6 "and tell how many backends are what" shell "on 2 curl -s 127.0.0.1:9650/metrics | has 'overlayd_health_backends{.*state=\"healthy\"} 2'"
 check "a service with a check of its own pace for commands" on 1 overlayd service create cmd --network blue --health tcp:7000 \
     --health-interval 1s --health-timeout 300ms --health-retries 1
 check "a backend whose command hangs, and has children" sandbox_on 2 cmd2 blue --service cmd --health-cmd "[ -e $work/go ] || { sleep 7654 & sleep 7654; }"
