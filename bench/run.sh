@@ -2,12 +2,12 @@
 # Figures against peers. Standard output: name <TAB> value <TAB> unit [<TAB> peer-value <TAB> peer]; the rest on standard error.
 set -euo pipefail
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-suites="attach gossip raft real verdict"
+suites="attach gossip raft real services verdict"
 usage() { echo "Usage: bench/run.sh SUITE...   suites: $suites   (environment: bench/README.md)" >&2; exit 2; }
 [ $# -gt 0 ] || usage
 for suite in "$@"; do [[ " $suites " == *" $suite "* ]] || { echo "bench/run.sh: there is no suite '$suite'" >&2; usage; }; done
 if [ "$(id -u)" -ne 0 ]; then
-    kept=$(compgen -e | grep -E '^(BENCH|GOSSIP|RAFT|REAL|VERDICT)_' | paste -sd, -)
+    kept=$(compgen -e | grep -E '^(BENCH|GOSSIP|RAFT|REAL|SERVICES|VERDICT)_' | paste -sd, -)
     exec sudo --preserve-env="PATH,HOME,OVERLAYD,$kept" "$0" "$@"
 fi
 
@@ -42,6 +42,8 @@ trap 'exit 143' TERM
 . "$top/bench/real.sh"
 # shellcheck source=bench/raft.sh
 . "$top/bench/raft.sh"
+# shellcheck source=bench/services.sh
+. "$top/bench/services.sh"
 
 figure() { # name, unit, value
     [ -n "$3" ] || { say "$1 is missing"; failed=1; return 0; }
@@ -164,7 +166,7 @@ binary=${OVERLAYD:-$top/artifacts/publish/Overlay.Daemon/release_linux-x64/overl
 export OVERLAYD=$binary
 if [ -z "${BENCH_NO_BUILD:-}" ]; then
     "$top/deploy/build.sh" >&2
-    [[ " $* " != *" attach "* && " $* " != *" raft "* ]] || dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2
+    [[ ! " $* " =~ \ (attach|raft|services)\  ]] || dotnet build "$top/bench/Overlay.Bench" -c Release -v quiet --nologo >&2
 fi
 bench=$top/artifacts/bin/Overlay.Bench/release/Overlay.Bench
 for suite in "$@"; do "${suite}_suite"; done

@@ -14,6 +14,8 @@ internal static class Program
           create-to-ping-rpc LAB ROUNDS
           create-to-ping-cli LAB ROUNDS OVERLAYD
           fdb COUNT ROUNDS                  FDB and neighbour entries into a namespace of its own
+          services COUNT BACKENDS ROUNDS    a sandbox's table of so many services
+          service-change COUNT BACKENDS ROUNDS   one backend of one of them goes
           time ROUNDS COMMAND...            a command line, start to end
           first-reply NETNS ADDRESS         exits with the first echo reply
           raft-fill LAB TOOL OBJECTS        writes so many objects to a cluster of managers
@@ -44,6 +46,10 @@ internal static class Program
                 case ["fdb", string count, string rounds]:
                     Print(ForwardingFigure.Measure(
                         int.Parse(count, CultureInfo.InvariantCulture), int.Parse(rounds, CultureInfo.InvariantCulture)));
+                    return 0;
+                case ["services" or "service-change", string count, string backends, string rounds]:
+                    Print(ServicesFigure.Measure(
+                        (int)Number(count), (int)Number(backends), (int)Number(rounds), oneChanges: arguments[0] == "service-change"));
                     return 0;
                 case ["time", string rounds, .. string[] command] when command.Length > 0:
                     Print(TimedCommand.Median(int.Parse(rounds, CultureInfo.InvariantCulture), command));

@@ -35,10 +35,10 @@ internal static class GatewayBridge
 
     public static string PortOf(IPNetwork prefix, int slot) => $"{PortPrefix}{slot:x}p{prefix.PrefixLength}";
 
-    /// <summary>Exactly what `nft -s list table inet overlayd` prints of it.</summary>
+    /// <summary>What `nft -s list table inet overlayd` prints of it, chains in order of their names.</summary>
     /// <param name="published">Chains of <see cref="PublishedPorts"/>.</param>
     public static string Table(IPNetwork prefix, string published) =>
-        $$"""
+        NftTableText.Sorted($$"""
         table inet overlayd {
         	chain guard {
         		type filter hook prerouting priority raw; policy accept;
@@ -60,7 +60,7 @@ internal static class GatewayBridge
         	}
         {{published}}}
 
-        """.Replace("\r", "", StringComparison.Ordinal);
+        """.Replace("\r", "", StringComparison.Ordinal));
 
     public static NamespaceState InHost(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {

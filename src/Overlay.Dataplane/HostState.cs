@@ -50,8 +50,8 @@ public sealed record NamespaceState
         ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
 
     /// <summary>
-    /// The nft table <c>inet overlayd</c> in the canonical form that <c>nft -s list table inet overlayd</c> prints,
-    /// or null where there is none. Lines end in '\n'.
+    /// The nft table <c>inet overlayd</c> in the canonical form that <c>nft -s list table inet overlayd</c> prints, its chains
+    /// in order (<see cref="NftTableText.Sorted"/>), or null where there is none. Lines end in '\n'.
     /// </summary>
     public string? NftTable { get; init; }
 

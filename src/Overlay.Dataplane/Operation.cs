@@ -132,7 +132,8 @@ public abstract record Operation
     }
 
     /// <summary>Puts the table <c>inet overlayd</c> in place in one transaction; the text is its canonical listing.</summary>
-    public sealed record ReplaceNftTable(NamespaceName In, string Table) : Operation(In)
+    /// <param name="Before">What is there as far as is known, so that what stays is left alone; null: nothing is known.</param>
+    public sealed record ReplaceNftTable(NamespaceName In, string Table, string? Before = null) : Operation(In)
     {
         public override string ToString() => $"{In}: nft replace table inet overlayd";
     }

@@ -96,7 +96,7 @@ public static class Planner
     {
         if (wish is not null && wish != actual)
         {
-            stages.Nft.Add(new Operation.ReplaceNftTable(name, wish));
+            stages.Nft.Add(new Operation.ReplaceNftTable(name, wish, actual));
         }
         else if (wish is null && actual is not null && (name.IsHost || name.IsOverlay || ServiceTable.IsOne(actual)))
         {

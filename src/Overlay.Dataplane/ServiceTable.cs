@@ -20,26 +20,28 @@ internal static class ServiceTable
     private const int Priority = -85;
 
     private const string Refused = "refused";
-    private const string Head = "table inet overlayd {\n\tchain services {\n";
+    private const string Head = "table inet overlayd {\n";
+    private const string Dispatch = "\tchain services {\n";
     private const string Entries = "\t\tip daddr vmap { ";
     private const string Entries6 = "\t\tip6 daddr vmap { ";
 
-    /// <summary>Exactly what `nft -s list table inet overlayd` prints of it; null where there is no service.</summary>
+    /// <summary>
+    /// What `nft -s list table inet overlayd` prints of it, chains in order of their names; null where there is no service.
+    /// </summary>
     /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
     /// <param name="sandbox">
-    /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each table.
+    /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each change of the service.
     /// </param>
     public static string? Of(IEnumerable<VirtualService> services, string sandbox)
     {
         VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
-        string turn = sandbox + string.Concat(ordered.Select(Print));
         StringBuilder chains = new();
         SortedDictionary<IPAddress, string> targets4 = new(AddressOrder.Instance);
         SortedDictionary<IPAddress, string> targets6 = new(AddressOrder.Instance);
         foreach (VirtualService service in ordered)
         {
-            AddFamily(service, AddressFamily.InterNetwork, turn, targets4, chains);
-            AddFamily(service, AddressFamily.InterNetworkV6, turn, targets6, chains);
+            AddFamily(service, AddressFamily.InterNetwork, sandbox, targets4, chains);
+            AddFamily(service, AddressFamily.InterNetworkV6, sandbox, targets6, chains);
         }
 
         if (targets4.Count == 0 && targets6.Count == 0)
@@ -48,8 +50,8 @@ internal static class ServiceTable
         }
 
         string dispatch = DispatchOf(Entries, targets4) + DispatchOf(Entries6, targets6);
-        return $$"""
-            {{Head}}{{dispatch}}	}
+        return NftTableText.Sorted($$"""
+            {{Head}}{{Dispatch}}{{dispatch}}	}
 
             	chain output {
             		type nat hook output priority {{Priority}}; policy accept;
@@ -67,11 +69,12 @@ internal static class ServiceTable
             	}
             {{chains}}}
 
-            """.Replace("\r", "", StringComparison.Ordinal);
+            """.Replace("\r", "", StringComparison.Ordinal));
     }
 
     /// <summary>Whether a table of the agent's name is of this kind: that of a host, in a sandbox, is another agent's.</summary>
-    public static bool IsOne(string? table) => table is not null && table.StartsWith(Head, StringComparison.Ordinal);
+    public static bool IsOne(string? table) =>
+        table is not null && table.StartsWith(Head, StringComparison.Ordinal) && table.Contains(Dispatch, StringComparison.Ordinal);
 
     /// <summary>The virtual addresses of a table, each with its backends; of what is not readable, nothing.</summary>
     public static SortedDictionary<IPAddress, SortedSet<IPAddress>> Read(string? table)
@@ -138,7 +141,7 @@ internal static class ServiceTable
         : head + string.Join(", ", targets.Select(static t => $"{InetText.Of(t.Key)} : goto {t.Value}")) + " }\n";
 
     private static void AddFamily(
-        VirtualService service, AddressFamily family, string turn, SortedDictionary<IPAddress, string> targets, StringBuilder chains)
+        VirtualService service, AddressFamily family, string sandbox, SortedDictionary<IPAddress, string> targets, StringBuilder chains)
     {
         bool ipv6 = family == AddressFamily.InterNetworkV6;
         if ((ipv6 ? service.Ipv6 : service.Ipv4) is not { } address || targets.ContainsKey(address))
@@ -160,7 +163,7 @@ internal static class ServiceTable
 
         string chain = $"{(ipv6 ? "vip6" : "vip4")}-{service.Name}";
         targets[address] = chain;
-        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {BackendChoice.Of(service.Scheduler, backends, turn + service.Name)}";
+        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {BackendChoice.Of(service.Scheduler, backends, sandbox + Print(service))}";
         chains.Append(CultureInfo.InvariantCulture, $"\n\tchain {chain} {{\n\t\t{rule}\n\t}}\n");
     }
 }

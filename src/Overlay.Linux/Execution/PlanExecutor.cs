@@ -79,7 +79,7 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
             case Operation.ReplaceNftTable replace:
                 NamespaceSession target = sessions.Open(replace.In);
                 sessions.Enter(target);
-                return FromNft(target.NftHere().Replace(replace.Table));
+                return FromNft(target.NftHere().Replace(replace.Table, replace.Before));
             case Operation.DeleteNftTable delete when sessions.TryOpen(delete.In) is { } session:
                 sessions.Enter(session);
                 return FromNft(session.NftHere().Delete());

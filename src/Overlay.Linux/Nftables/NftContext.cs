@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using Overlay.Dataplane;
 using Overlay.Linux.Native;
 
 namespace Overlay.Linux.Nftables;
@@ -42,23 +43,31 @@ internal sealed class NftContext : IDisposable
         }
     }
 
-    /// <summary>The canonical listing, or null where there is no such table.</summary>
+    /// <summary>The canonical listing, chains in order, or null where there is no such table.</summary>
     /// <exception cref="KernelException">It cannot be listed.</exception>
     public string? List()
     {
         (string output, string? error) = Run($"list table {Table}");
         return error switch
         {
-            null => output,
+            null => NftTableText.Sorted(output),
             _ when error.Contains("No such file", StringComparison.Ordinal) => null,
             _ => throw new KernelException($"cannot list table {Table}", Errno.Protocol, error),
         };
     }
 
-    /// <summary>Puts the table in place in one transaction: traffic sees the old one or the new one.</summary>
+    /// <summary>
+    /// Puts the table in place in one transaction: traffic sees the old one or the new one. Where what is there is another
+    /// than it was believed to be, it is replaced as a whole.
+    /// </summary>
     /// <returns>Null, or what is wrong.</returns>
-    public string? Replace(string listing) =>
-        Run($"table {Table}\ndelete table {Table}\n{listing}").Error;
+    public string? Replace(string listing, string? before)
+    {
+        string commands = NftTableText.Replacement(before, listing);
+        string whole = NftTableText.Whole(listing);
+        string? error = Run(commands).Error;
+        return error is null || commands == whole ? error : Run(whole).Error;
+    }
 
     /// <returns>Null, or what is wrong; a table that is not there is no error.</returns>
     public string? Delete() => Run($"table {Table}\ndelete table {Table}\n").Error;

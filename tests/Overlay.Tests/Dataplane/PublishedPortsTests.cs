@@ -23,9 +23,7 @@ public sealed class PublishedPortsTests
     {
         HostState wish = WishOf(Http, Http with { Protocol = PortProtocol.Udp, Published = 53, Target = 53, Address = IPAddress.Parse("192.0.2.1") });
         NamespaceState host = wish.Namespaces[NamespaceName.Host];
-        Assert.EndsWith(
-            """
-
+        const string Chains = """
             	chain output {
             		type nat hook output priority -85; policy accept;
             		fib daddr type local goto published
@@ -48,9 +46,11 @@ public sealed class PublishedPortsTests
             	chain udp-53-53-web {
             		meta l4proto udp dnat ip to 172.30.0.2:53
             	}
-            }
 
-            """, host.NftTable, StringComparison.Ordinal);
+            """;
+        Assert.All(
+            Chains.Replace("\r", "", StringComparison.Ordinal).Split("\n\n"),
+            chain => Assert.Contains(chain, host.NftTable, StringComparison.Ordinal));
         Assert.Equal("1", host.Sysctls["net/ipv4/conf/ovgw0/route_localnet"]);
         NamespaceState web = wish.Namespaces[Web];
         Assert.Equal("from 172.30.0.2/32 table 79 priority 7900", Assert.Single(web.Rules).ToString());

@@ -20,11 +20,6 @@ public sealed class ServiceTableTests
         Assert.Equal(
             """
             table inet overlayd {
-            	chain services {
-            		ip daddr vmap { 10.0.0.126 : goto vip4-one, 10.0.0.127 : goto vip4-web }
-            		ip6 daddr vmap { fd00::ffff : goto vip6-web }
-            	}
-
             	chain output {
             		type nat hook output priority -85; policy accept;
             		ct state new goto services
@@ -38,6 +33,11 @@ public sealed class ServiceTableTests
             	chain refused {
             		meta l4proto tcp reject with tcp reset
             		reject
+            	}
+
+            	chain services {
+            		ip daddr vmap { 10.0.0.126 : goto vip4-one, 10.0.0.127 : goto vip4-web }
+            		ip6 daddr vmap { fd00::ffff : goto vip6-web }
             	}
 
             	chain vip4-one {

@@ -45,6 +45,29 @@ public sealed class ServiceTableLabTests : IDisposable
         AssertListed([.. Enumerable.Range(0, 1000).Select(i => Random(prng, i))], 2);
     }
 
+    [Fact]
+    public void One_change_after_the_other_and_one_of_a_table_that_is_not_what_it_was_believed_to_be()
+    {
+        Prng prng = new(11);
+        VirtualService[] services = [.. Enumerable.Range(0, 40).Select(i => Random(prng, i))];
+        AssertListed(services, 1);
+        for (int round = 0; round < 40; round++)
+        {
+            int at = prng.Next(services.Length);
+            services[at] = prng.Chance(0.2) ? services[at] with { Backends = [] } : Random(prng, at);
+            string before = lab.Observe(box).NftTable!;
+            string after = TableOf(services, 1);
+            Assert.NotEqual(NftTableText.Whole(after), NftTableText.Replacement(before, after));
+            AssertListed(services, 1);
+        }
+
+        string believed = lab.Observe(box).NftTable!;
+        LabNamespaces.Run($"ip netns exec {box} nft flush ruleset");
+        services[0] = Random(prng, 0);
+        lab.Apply(new Operation.ReplaceNftTable(box, TableOf(services, 1), believed));
+        Assert.Equal(TableOf(services, 1), lab.Observe(box).NftTable);
+    }
+
     [Theory]
     [InlineData("10.0.0.127")]
     [InlineData("fd00::ffff")]
@@ -110,7 +133,8 @@ public sealed class ServiceTableLabTests : IDisposable
     private void AssertListed(IReadOnlyList<VirtualService> services, int turn)
     {
         string table = TableOf(services, turn);
-        lab.Apply(new Operation.ReplaceNftTable(box, table));
+        // From whatever the round before left.
+        lab.Apply(new Operation.ReplaceNftTable(box, table, lab.Observe(box).NftTable));
         Assert.Equal(table, lab.Observe(box).NftTable);
         Assert.Empty(Planner.Plan(Wish(box, table), Observed(box)).Operations);
     }
