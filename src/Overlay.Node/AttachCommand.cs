@@ -35,6 +35,9 @@ public sealed record AttachCommand
     /// <summary>Among the service's backends, at most <see cref="EndpointState.MaxWeight"/>; 0: none was given.</summary>
     public int Weight { get; init; }
 
+    /// <summary>For /bin/sh inside the sandbox, as root: only root may have given it. Empty: none.</summary>
+    public string HealthCommand { get; init; } = "";
+
     /// <summary>Empty: the first free eth{n}.</summary>
     public string Interface { get; init; } = "";
 

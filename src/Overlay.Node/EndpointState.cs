@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using Overlay.Dataplane;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Node;
 
@@ -20,6 +21,7 @@ public enum EndpointStatus
 public sealed record EndpointState
 {
     public const int MaxWeight = 65535;
+    public const int MaxHealthCommand = 4096;
 
     public required EndpointId Id { get; init; }
 
@@ -46,6 +48,15 @@ public sealed record EndpointState
 
     /// <summary>Among the service's backends; 0: none was given, which is 1.</summary>
     public int Weight { get; init; }
+
+    /// <summary>What its checks found; unspecified: it has none, or no service.</summary>
+    public EndpointHealth Health { get; init; }
+
+    /// <summary>Why the last look failed; empty: it did not.</summary>
+    public string HealthReason { get; init; } = "";
+
+    /// <summary>What looks at it beside its service's check, by this host's root; empty: nothing.</summary>
+    public string HealthCommand { get; init; } = "";
 
     /// <summary>See <see cref="LocalEndpoint.GatewaySlot"/>.</summary>
     public int GatewaySlot { get; init; }

@@ -71,6 +71,11 @@ public static class LocalStateFault
             return $"endpoint {endpoint.Id} is of no service that can be";
         }
 
+        if (!Enum.IsDefined(endpoint.Health) || endpoint.HealthCommand.Length > EndpointState.MaxHealthCommand)
+        {
+            return $"endpoint {endpoint.Id} has no health that can be";
+        }
+
         return IsAddress(endpoint.Ipv4, AddressFamily.InterNetwork) && IsAddress(endpoint.Ipv6, AddressFamily.InterNetworkV6)
             ? null
             : $"endpoint {endpoint.Id} has no valid addresses";

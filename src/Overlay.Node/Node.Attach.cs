@@ -115,7 +115,7 @@ public sealed partial class Node
             slot = place.Value;
         }
 
-        return new EndpointState
+        EndpointState made = new()
         {
             Id = attach.Id,
             Network = NetworkId.Parse(network.Id),
@@ -134,7 +134,9 @@ public sealed partial class Node
             Trace = command.Trace,
             Reserved4 = attach.Reserved4,
             Reserved6 = attach.Reserved6,
+            HealthCommand = attach.Service is null ? "" : command.HealthCommand,
         };
+        return HealthPlanOf(made) is null ? made : made with { Health = EndpointHealth.Starting };
     }
 
     private static string? NameFor(AttachCommand command) =>

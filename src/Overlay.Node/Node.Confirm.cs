@@ -1,5 +1,6 @@
 using Overlay.Cluster;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Node;
 
@@ -90,6 +91,7 @@ public sealed partial class Node
                 failure.SandboxGone ? "Create the sandbox first: overlayd sandbox create NAME." : "See the agent's log for the kernel's answer.")));
         }
 
+        TendHealth(now, effects);
         DigestGossip(now, effects);
     }
 
@@ -138,6 +140,8 @@ public sealed partial class Node
             Status = EndpointStatus.Failed,
             Error = failure.Error,
             LostSince = failure.SandboxGone ? endpoint.LostSince ?? now : null,
+            // What comes back in its place has still to begin.
+            Health = failure.SandboxGone && endpoint.Health != EndpointHealth.Unspecified ? EndpointHealth.Starting : endpoint.Health,
         };
         if (endpoint.Status != EndpointStatus.Failed)
         {

@@ -89,12 +89,12 @@ public sealed partial class Node
         ],
     };
 
-    /// <summary>The endpoints of a network that names and services lead to, of this node first.</summary>
+    /// <summary>The endpoints of a network that names lead to, of this node first; services only to those that are well.</summary>
     private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>
         endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
-            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, e.Service, e.Weight, e.Ipv4, e.Ipv6))
+            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, e.Weight, e.Ipv4, e.Ipv6))
             .Concat(remotes.On(id).Where(r => !IsDrained(r.Owner))
-                .Select(static r => new FoundEndpoint(r.Name, r.Aliases, r.Service, r.Weight, r.Ipv4, r.Ipv6)));
+                .Select(static r => new FoundEndpoint(r.Name, r.Aliases, IsServing(r.Health) ? r.Service : null, r.Weight, r.Ipv4, r.Ipv6)));
 
     /// <summary>An endpoint of this node or another that may be sent to.</summary>
     private sealed record FoundEndpoint(

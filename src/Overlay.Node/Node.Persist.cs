@@ -95,6 +95,9 @@ public sealed partial class Node
             Reserved6 = endpoint.Reserved6,
             ServiceId = endpoint.Service?.ToString() ?? "",
             Weight = (uint)endpoint.Weight,
+            Health = endpoint.Health,
+            HealthReason = endpoint.HealthReason,
+            HealthCommand = endpoint.HealthCommand,
         };
         saved.Aliases.AddRange(endpoint.Aliases);
         return saved;
@@ -118,6 +121,9 @@ public sealed partial class Node
         Reserved6 = saved.Reserved6,
         Service = saved.ServiceId.Length == 0 ? null : ServiceId.Parse(saved.ServiceId),
         Weight = (int)saved.Weight,
+        Health = saved.Health,
+        HealthReason = saved.HealthReason,
+        HealthCommand = saved.HealthCommand,
         Status = EndpointStatus.Pending,
     };
 }

@@ -17,7 +17,8 @@ public sealed partial class Node
         }
 
         ILookup<ServiceId, EndpointState> backends = endpoints.Values
-            .Where(e => e.Service is not null && e.GatewaySlot > 0 && e.Status != EndpointStatus.Failed).ToLookup(static e => e.Service!.Value);
+            .Where(e => e.Service is not null && e.GatewaySlot > 0 && e.Status != EndpointStatus.Failed && IsServing(e.Health))
+            .ToLookup(static e => e.Service!.Value);
         return
         [
             .. intent.Services.Where(s => s.Ports.Count > 0 && backends[ServiceId.Parse(s.Id)].Any())

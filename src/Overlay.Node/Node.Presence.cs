@@ -141,14 +141,16 @@ public sealed partial class Node
                 return;
             }
 
-            if (!remotes.TrySet(network, record!))
+            RemoteEndpointRecord? before = remotes.Find(network, record!.Id);
+            if (!remotes.TrySet(network, record))
             {
                 effects.Events.Add(new NodeEvent.RecordRejected(changed.Owner, "the endpoint is another node's"));
                 return;
             }
 
-            Confirmed(network, record!, now, effects);
-            action = "up";
+            Confirmed(network, record, now, effects);
+            action = before is not null && before.Health != record.Health ? HealthText(record.Health) : "up";
+            action = action.Length == 0 ? "up" : action;
         }
         else
         {
@@ -161,7 +163,7 @@ public sealed partial class Node
             string name = intent.Network(changed.Network)?.Name ?? changed.Network;
             effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, action, $"on {record.Owner}")
             {
-                Learnt = changed.Value is null ? null : record,
+                Learnt = action == "up" ? record : null,
                 NetworkId = network,
             });
             DataplaneChanges(effects);

@@ -67,9 +67,9 @@ public sealed partial class Node
         });
     }
 
-    /// <summary>Whether sandboxes balance over this endpoint, as long as it may be sent to.</summary>
+    /// <summary>Whether sandboxes, or a published port, balance over this endpoint, as long as it may be sent to.</summary>
     private bool IsBalanced(EndpointState endpoint) =>
-        ServiceOf(endpoint.Network, endpoint.Service) is { VirtualAddresses.Count: > 0 };
+        ServiceOf(endpoint.Network, endpoint.Service) is { VirtualAddresses.Count: > 0 } or { Ports.Count: > 0 };
 
     /// <summary>Finds the service that an attach names.</summary>
     private Refusal? PrepareService(PendingAttach attach, NetworkObject network, string what)

@@ -66,7 +66,7 @@ public sealed partial class Node
     public long DataplaneRevision { get; private set; }
 
     public Instant NextDeadline => Instant.Min(
-        swim.NextDeadline, Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
+        Instant.Min(swim.NextDeadline, healthDeadline), Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
 
     /// <summary>Begins gossip, and programs and announces what was there before a restart.</summary>
     public void Start(Instant now, NodeEffects effects)
@@ -79,6 +79,7 @@ public sealed partial class Node
             Announce(endpoint, now, effects);
         }
 
+        TendHealth(now, effects);
         swim.Settle(now, effects.Gossip);
         AskSeeds(now, effects);
         DataplaneChanges(effects);
@@ -119,6 +120,7 @@ public sealed partial class Node
 
         ExpireAttaches(now, effects);
         ExpireLostSandboxes(now, effects);
+        AskHealth(now, effects);
         DigestGossip(now, effects);
         TendMemory(now, effects);
     }
@@ -182,6 +184,7 @@ public sealed partial class Node
             effects.ZonesChanged = true;
         }
 
+        TendHealth(now, effects);
         DigestGossip(now, effects);
     }
 

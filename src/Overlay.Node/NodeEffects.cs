@@ -1,7 +1,9 @@
 using System.Net;
 using Overlay.Cluster;
+using Overlay.Dataplane;
 using Overlay.Gossip;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Node;
 
@@ -28,6 +30,9 @@ public sealed class NodeEffects
     /// <summary>Gossip holds the manager at the other end of the session dead: another one is to be tried.</summary>
     public bool SessionLost { get; set; }
 
+    /// <summary>Questions to backends here; each is answered by the end of its timeout through <see cref="Node.HealthTold"/>.</summary>
+    public List<HealthProbe> Probes { get; } = [];
+
     public List<Completion> Completions { get; } = [];
 
     public List<NodeEvent> Events { get; } = [];
@@ -40,6 +45,7 @@ public sealed class NodeEffects
         DataplaneChanged = false;
         ZonesChanged = false;
         SessionLost = false;
+        Probes.Clear();
         Completions.Clear();
         Events.Clear();
     }
@@ -58,6 +64,15 @@ public abstract record ManagerRequest(long RequestId)
     public sealed record Release(long RequestId, NetworkId Network, IPAddress Address, EndpointId Endpoint)
         : ManagerRequest(RequestId);
 }
+
+/// <summary>A question whether a backend is well; where it has a port and a command, both must find it so.</summary>
+/// <param name="Question">The answer is to have the same number.</param>
+/// <param name="Address">Its own, to be asked from inside its sandbox.</param>
+/// <param name="Kind">Unspecified: no port is asked.</param>
+/// <param name="Command">For /bin/sh inside the sandbox; empty: none.</param>
+public sealed record HealthProbe(
+    long Question, EndpointId Endpoint, string Name, NamespaceName Sandbox, IPAddress Address, HealthKind Kind, int Port, string Path,
+    string Command, TimeSpan Timeout);
 
 /// <summary>The answer to an attach or detach; exactly one for each request.</summary>
 /// <param name="Endpoint">What was made or removed; null on refusal.</param>
@@ -90,6 +105,11 @@ public abstract record NodeEvent
     public sealed record NetworkChanged(NetworkId Id, string Name, string Action) : NodeEvent;
 
     public sealed record ServiceChanged(ServiceId Id, string Name, string Action) : NodeEvent;
+
+    /// <summary>A backend here is another health than before: "starting", "healthy", "unhealthy", or "" where nobody looks any more.</summary>
+    /// <param name="Service">Its name; empty: it is gone.</param>
+    /// <param name="Reason">Why it is not healthy.</param>
+    public sealed record HealthChanged(EndpointId Id, string Name, string Service, string Health, string Reason) : NodeEvent;
 
     /// <summary>The managers want something else of a node: "promote", "demote", "active", "pause" or "drain".</summary>
     public sealed record NodeWanted(string Id, string Hostname, string Action) : NodeEvent;

@@ -39,6 +39,9 @@ public sealed record RemoteEndpointRecord
     /// <summary>Among the service's backends; 0: none was given, which is 1.</summary>
     public int Weight { get; init; }
 
+    /// <summary>Its owner's word.</summary>
+    public EndpointHealth Health { get; init; }
+
     public long CreatedUnixMs { get; init; }
 
     /// <summary>The span of its attach, where the owner traces; anything else in its place is no span.</summary>
@@ -60,6 +63,7 @@ public sealed record RemoteEndpointRecord
             CreatedUnixMs = endpoint.CreatedUnixMs,
             ServiceId = endpoint.Service?.ToString() ?? "",
             Weight = (uint)endpoint.Weight,
+            Health = endpoint.Health,
         };
         record.Aliases.AddRange(endpoint.Aliases);
         if (endpoint.Trace.IsSpan)
@@ -86,6 +90,7 @@ public sealed record RemoteEndpointRecord
             CreatedUnixMs = CreatedUnixMs,
             ServiceId = Service?.ToString() ?? "",
             Weight = (uint)Weight,
+            Health = Health,
         };
         record.Aliases.AddRange(Aliases);
         return record;
@@ -143,6 +148,12 @@ public sealed record RemoteEndpointRecord
             return false;
         }
 
+        if (!Enum.IsDefined(record.Health))
+        {
+            reason = "the health is not one";
+            return false;
+        }
+
         reason = "";
         endpoint = new()
         {
@@ -158,6 +169,7 @@ public sealed record RemoteEndpointRecord
             CreatedUnixMs = record.CreatedUnixMs,
             Service = service.IsNone ? null : service,
             Weight = (int)record.Weight,
+            Health = record.Health,
             Trace = TraceContext.Read(record.Trace.Span),
         };
         return true;

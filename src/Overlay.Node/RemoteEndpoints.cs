@@ -27,6 +27,8 @@ internal sealed class RemoteEndpoints
         return true;
     }
 
+    public RemoteEndpointRecord? Find(NetworkId network, EndpointId id) => byNetwork.GetValueOrDefault(network)?.GetValueOrDefault(id);
+
     /// <summary>Removes an entry, if the one held is that owner's.</summary>
     public RemoteEndpointRecord? Remove(NetworkId network, string owner, EndpointId id)
     {

@@ -54,6 +54,7 @@ internal static class Run
         }
 
         world.Healed = true;
+        world.Users.DrawHealth();
         Instant healed = simulator.Now;
         string? missing;
         do

@@ -34,6 +34,12 @@ internal static class ServiceChanges
             return inLabels;
         }
 
+        HealthCheck? health = null;
+        if (spec.Health is { } asked && !HealthRules.Complete(asked, what).TryGet(out health, out Refusal? inHealth))
+        {
+            return inHealth;
+        }
+
         if (!state.FindNetwork(spec.Network).TryGet(out NetworkObject? network, out Refusal? unknown))
         {
             return unknown;
@@ -58,6 +64,7 @@ internal static class ServiceChanges
             NetworkId = network.Id,
             EndpointMode = spec.Mode,
             Scheduler = scheduler,
+            Health = health,
             CreatedUnixMs = draft.UnixMs,
         };
 

@@ -26,6 +26,9 @@ public sealed record ServiceSpec
     /// <summary>"rr", "wrr" or "sh"; empty: "wrr".</summary>
     public string Scheduler { get; init; } = "";
 
+    /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
+    public HealthCheck? Health { get; init; }
+
     /// <summary>Ports of nodes that lead to its backends; one of number 0 gets a free one.</summary>
     public ImmutableArray<PublishedPort> Ports { get; init; } = [];
 

@@ -45,6 +45,13 @@ internal sealed partial class AdminService
     {
         Membership current = RequireMember("attach");
         AttachCommand command = RefusalStatus.Require(EndpointSpecs.From(request));
+        if (command.HealthCommand.Length > 0)
+        {
+            RequireRoot(
+                context, "The endpoint is not attached.", "Its health command would run as root, and only root may give one.",
+                "sudo overlayd attach --health-cmd …");
+        }
+
         SandboxProbe sandbox = await ProbeSandboxAsync(command.Sandbox, request.Sandbox, context.CancellationToken);
         await WaitForIntentAsync(current, request, context.CancellationToken);
         Completion done = await current.RequestAsync(

@@ -24,6 +24,7 @@ internal sealed partial class AdminService
             Mode = request.EndpointMode == EndpointMode.Unspecified ? EndpointMode.Vip : request.EndpointMode,
             VirtualAddresses = [.. request.VirtualAddresses],
             Scheduler = request.Scheduler,
+            Health = request.Health,
             Ports = [.. request.Ports],
             Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
         };

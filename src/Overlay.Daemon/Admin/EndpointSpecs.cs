@@ -63,6 +63,11 @@ internal static class EndpointSpecs
                 "Give it behind the service's name, as in `--service web:10`.");
         }
 
+        if (request.HealthCommand.Length > 0 && HealthCommandFault(request) is { } badCommand)
+        {
+            return badCommand;
+        }
+
         return new AttachCommand
         {
             RequestId = 0,
@@ -77,8 +82,21 @@ internal static class EndpointSpecs
             Interface = request.Interface,
             Service = request.Service,
             Weight = (int)request.Weight,
+            HealthCommand = request.HealthCommand,
         };
     }
+
+    private static Refusal? HealthCommandFault(AttachRequest request) =>
+        request.Service.Length == 0
+            ? Invalid(
+                "The endpoint gets no health check.", "Health decides on the names of a service, and no service is named.",
+                "Name the one that it is a backend of with `--service`, or leave `--health-cmd` out.")
+        : request.HealthCommand.Length > EndpointState.MaxHealthCommand || request.HealthCommand.Contains('\0')
+            || string.IsNullOrWhiteSpace(request.HealthCommand)
+            ? Invalid(
+                "The endpoint gets no health check.", $"A command has 1 to {EndpointState.MaxHealthCommand} characters, and is not blank.",
+                "Write what is longer into a file, and name that with `--health-cmd`.")
+        : null;
 
     /// <summary>A name under /run/netns, the path of a namespace file, or a PID.</summary>
     public static Outcome<NamespaceName> SandboxName(string text)

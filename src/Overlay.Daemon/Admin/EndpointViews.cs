@@ -47,6 +47,9 @@ internal static class EndpointViews
             Mtu = network is null ? 0 : (uint)NetworkViews.MtuOf(network, node),
             Error = endpoint.Error,
             Service = node.ServiceOf(endpoint.Network, endpoint.Service)?.Name ?? "",
+            Health = Node.Node.HealthText(endpoint.Health),
+            HealthReason = endpoint.HealthReason,
+            HealthCommand = endpoint.HealthCommand,
         };
         view.Weight = WeightOf(view, endpoint.Weight);
         view.Aliases.AddRange(endpoint.Aliases);
@@ -98,6 +101,7 @@ internal static class EndpointViews
             CreatedUnixMs = endpoint.CreatedUnixMs,
             Mtu = (uint)NetworkViews.MtuOf(network, node),
             Service = node.ServiceOf(NetworkId.Parse(network.Id), endpoint.Service)?.Name ?? "",
+            Health = Node.Node.HealthText(endpoint.Health),
         };
         view.Weight = WeightOf(view, endpoint.Weight);
         view.Aliases.AddRange(endpoint.Aliases);

@@ -60,7 +60,9 @@ internal static class ServiceViews
         NetworkObject? known = node.Intent.Network(network);
         foreach (EndpointState endpoint in node.Endpoints.Where(e => e.Network == id && e.Service is not null))
         {
-            string state = endpoint.Status.ToString().ToLowerInvariant();
+            string state = endpoint.Status == EndpointStatus.Failed || Node.Node.IsServing(endpoint.Health)
+                ? endpoint.Status.ToString().ToLowerInvariant()
+                : Node.Node.HealthText(endpoint.Health);
             Add(endpoint.Service!.Value, new()
             {
                 EndpointId = endpoint.Id.ToString(),
@@ -69,7 +71,8 @@ internal static class ServiceViews
                 Ipv6 = EndpointViews.WithPrefix(endpoint.Ipv6, known, endpoint.Segment),
                 State = state,
                 Weight = (uint)Math.Max(1, endpoint.Weight),
-                InNames = endpoint.Status != EndpointStatus.Failed,
+                InNames = endpoint.Status != EndpointStatus.Failed && Node.Node.IsServing(endpoint.Health),
+                HealthReason = endpoint.HealthReason,
             }, node.Id);
         }
 
@@ -81,9 +84,9 @@ internal static class ServiceViews
                 Name = remote.Name,
                 Ipv4 = EndpointViews.WithPrefix(remote.Ipv4, known, remote.Segment),
                 Ipv6 = EndpointViews.WithPrefix(remote.Ipv6, known, remote.Segment),
-                State = "ready",
+                State = Node.Node.IsServing(remote.Health) ? "ready" : Node.Node.HealthText(remote.Health),
                 Weight = (uint)Math.Max(1, remote.Weight),
-                InNames = true,
+                InNames = Node.Node.IsServing(remote.Health),
             }, remote.Owner);
         }
 

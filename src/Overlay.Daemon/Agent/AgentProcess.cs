@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Admin;
+using Overlay.Daemon.Checks;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Errors;
 using Overlay.Daemon.Manager;
@@ -67,8 +68,9 @@ internal static partial class AgentProcess
             clock.Time, logs.CreateLogger<Forwarder>());
         using NameServer names = new(
             new NamespaceSocketFactory(namespaces), forwarder, nameOptions, instruments, clock.Time, logs.CreateLogger<NameServer>());
+        using BackendProber prober = new(namespaces, clock.Time, instruments, logs.CreateLogger<BackendProber>());
         AgentServices services = new(
-            settings, clock, reconciler, names, new(clock.Time, instruments), new ResolvConf(), resolver, namespaces,
+            settings, clock, reconciler, names, prober, new(clock.Time, instruments), new ResolvConf(), resolver, namespaces,
             GatewayPool.Choose(settings, namespaces), instruments, logs);
         await using AgentHost host = new(services, logs.CreateLogger<AgentHost>());
         Follow(host);

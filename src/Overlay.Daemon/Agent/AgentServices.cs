@@ -1,6 +1,7 @@
 using System.Net;
 using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
+using Overlay.Daemon.Checks;
 using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Manager;
 using Overlay.Daemon.Names;
@@ -13,7 +14,7 @@ namespace Overlay.Daemon.Agent;
 
 /// <summary>What outlives a membership: settings, clock, kernel, names, events.</summary>
 internal sealed class AgentServices(
-    AgentSettings settings, MonotonicClock clock, Reconciler reconciler, NameServer names, EventHub events,
+    AgentSettings settings, MonotonicClock clock, Reconciler reconciler, NameServer names, BackendProber prober, EventHub events,
     ResolvConf resolvConf, HostResolver hostResolver, NamespaceDirectory namespaces, IPNetwork gatewayPrefix, Instruments instruments, ILoggerFactory logs)
 {
     private const int StandardMtu = 1500;
@@ -30,6 +31,8 @@ internal sealed class AgentServices(
     public Reconciler Reconciler => reconciler;
 
     public NameServer Names => names;
+
+    public BackendProber Prober => prober;
 
     public EventHub Events => events;
 

@@ -36,6 +36,8 @@ internal sealed class AgentTelemetry
         /// <summary>By network name: entries of its table, and endpoints of this node.</summary>
         public ImmutableArray<(string Network, int Entries, int Local)> Networks { get; init; } = [];
 
+        public (int Starting, int Healthy, int Unhealthy) Backends { get; init; }
+
         /// <summary>By network and host name: how far a peer has got with this node's entries.</summary>
         public ImmutableArray<(string Network, string Peer, PeerLag Lag)> Lags { get; init; } = [];
 
@@ -79,6 +81,12 @@ internal sealed class AgentTelemetry
             static n => Measure(n.Entries, ("network", n.Network), ("table", "endpoint"))));
         instruments.Observe(Gauge.Endpoints, () => snapshot.Networks.Select(
             static n => Measure(n.Local, ("network", n.Network), ("runtime", "namespace"))));
+        instruments.Observe(Gauge.HealthBackends, () =>
+        [
+            Measure(snapshot.Backends.Starting, ("state", "starting")),
+            Measure(snapshot.Backends.Healthy, ("state", "healthy")),
+            Measure(snapshot.Backends.Unhealthy, ("state", "unhealthy")),
+        ]);
         instruments.Observe(Gauge.NetdbAcknowledged, () => snapshot.Lags.Select(
             static l => Measure(l.Lag.Acknowledged, ("network", l.Network), ("peer", l.Peer))));
         instruments.Observe(Gauge.NetdbLagEntries, () => snapshot.Lags.Select(
@@ -121,6 +129,10 @@ internal sealed class AgentTelemetry
 
     private static Snapshot Take(Node.Node node, Instant now) => new()
     {
+        Backends = (
+            node.Endpoints.Count(static e => e.Health == EndpointHealth.Starting),
+            node.Endpoints.Count(static e => e.Health == EndpointHealth.Healthy),
+            node.Endpoints.Count(static e => e.Health == EndpointHealth.Unhealthy)),
         Lags =
         [
             .. node.Intent.Networks.SelectMany(n => node.Gossip.LagOf(n.Id, now).Select(

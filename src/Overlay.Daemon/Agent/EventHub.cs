@@ -55,6 +55,14 @@ internal sealed class EventHub(TimeProvider time, Instruments instruments)
             },
             NodeEvent.NetworkChanged n => new() { Kind = "network", Action = n.Action, Id = n.Id.ToString(), Name = n.Name },
             NodeEvent.ServiceChanged s => new() { Kind = "service", Action = s.Action, Id = s.Id.ToString(), Name = s.Name },
+            NodeEvent.HealthChanged h => new()
+            {
+                Kind = "endpoint",
+                Action = h.Health.Length == 0 ? "unchecked" : h.Health,
+                Id = h.Id.ToString(),
+                Name = h.Name,
+                Detail = $"{h.Service} {h.Reason}".Trim(),
+            },
             NodeEvent.NodeWanted w => new() { Kind = "node", Action = w.Action, Id = w.Id, Name = w.Hostname },
             NodeEvent.ForeignChanged f => new() { Kind = "gossip-member", Action = f.Status, Id = f.Name, Name = f.Name },
             NodeEvent.GossipTold { Told: GossipEvent.UserEvent u } => new()

@@ -28,6 +28,9 @@ internal interface INodeEffectsHandler
     /// <summary>The session with the manager leads nowhere: end it and try another one.</summary>
     void AbandonSession();
 
+    /// <summary>Ask a backend here, and answer by <see cref="HealthToldInput"/>.</summary>
+    void Ask(HealthProbe probe);
+
     void Complete(Completion completion);
 
     void Publish(NodeEvent happened);

@@ -188,6 +188,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     public void AbandonSession() => session.Abandon();
 
+    public void Ask(HealthProbe probe) => _ = AskAsync(probe);
+
     public void Complete(Completion completion)
     {
         if (requests.TryRemove(completion.RequestId, out TaskCompletionSource<Completion>? waiting))
@@ -265,6 +267,19 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         catch (OperationCanceledException)
         {
             // The agent stops; a release is repeated by the manager's own sweep when the node is removed.
+        }
+    }
+
+    private async Task AskAsync(HealthProbe probe)
+    {
+        try
+        {
+            string? fault = await services.Prober.AskAsync(probe, stopping.Token);
+            await loop.PostAsync(new HealthToldInput(probe.Endpoint, probe.Question, fault), stopping.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
+        {
+            // The membership ends, and its questions with it.
         }
     }
 

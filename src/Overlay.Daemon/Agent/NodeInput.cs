@@ -105,6 +105,13 @@ internal sealed class ProgrammedInput(long revision, IReadOnlyList<EndpointFailu
         node.Programmed(revision, failures, now, effects);
 }
 
+/// <summary>What a backend was found to be; null: well.</summary>
+internal sealed class HealthToldInput(EndpointId endpoint, long question, string? fault) : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) =>
+        node.HealthTold(endpoint, question, fault, now, effects);
+}
+
 /// <summary>Any call of the operator: runs on the node's loop, where the node may be read and changed.</summary>
 internal sealed class CallInput<T>(Func<Node.Node, Instant, NodeEffects, T> call) : NodeInput
 {

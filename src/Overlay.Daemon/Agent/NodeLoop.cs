@@ -197,6 +197,11 @@ internal sealed partial class NodeLoop : IDisposable
             handler.AbandonSession();
         }
 
+        foreach (HealthProbe probe in effects.Probes)
+        {
+            handler.Ask(probe);
+        }
+
         foreach (Completion completion in effects.Completions)
         {
             handler.Complete(completion);
@@ -230,6 +235,15 @@ internal sealed partial class NodeLoop : IDisposable
             case NodeEvent.ServiceChanged s:
                 LogService(s.Name, s.Id, s.Action);
                 break;
+            case NodeEvent.HealthChanged { Health: "unhealthy" } h:
+                LogUnhealthy(h.Name, h.Id, h.Service, h.Reason);
+                break;
+            case NodeEvent.HealthChanged { Health: "" } h:
+                LogUnchecked(h.Name, h.Id, h.Service);
+                break;
+            case NodeEvent.HealthChanged h:
+                LogHealth(h.Name, h.Id, h.Service, h.Health);
+                break;
             case NodeEvent.NodeWanted w:
                 LogWanted(w.Hostname, w.Id, w.Action);
                 break;
@@ -262,6 +276,15 @@ internal sealed partial class NodeLoop : IDisposable
 
     [LoggerMessage(EventId = 317, Level = LogLevel.Information, Message = "Service {Name} ({Id}): {Action}")]
     private partial void LogService(string name, ServiceId id, string action);
+
+    [LoggerMessage(EventId = 318, Level = LogLevel.Warning, Message = "Backend {Name} ({Id}) of service {Service} is unhealthy: {Reason}")]
+    private partial void LogUnhealthy(string name, EndpointId id, string service, string reason);
+
+    [LoggerMessage(EventId = 319, Level = LogLevel.Information, Message = "Backend {Name} ({Id}) of service {Service} is {Health}")]
+    private partial void LogHealth(string name, EndpointId id, string service, string health);
+
+    [LoggerMessage(EventId = 323, Level = LogLevel.Information, Message = "Backend {Name} ({Id}) of service {Service} is not checked any more")]
+    private partial void LogUnchecked(string name, EndpointId id, string service);
 
     [LoggerMessage(EventId = 316, Level = LogLevel.Information, Message = "Node {Hostname} ({Id}), as the managers want it: {Action}")]
     private partial void LogWanted(string hostname, string id, string action);

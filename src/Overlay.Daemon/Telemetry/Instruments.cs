@@ -43,6 +43,7 @@ internal sealed class Instruments : IDisposable
         ObservationDuration = Time("overlayd.dataplane.observation.duration", "Time to read the kernel by netlink.");
         DataplaneErrors = Count("overlayd.dataplane.errors", "Kernel operations that failed, by errno.");
         ReconcileRepairs = Count("overlayd.reconcile.repairs", "Repairs of what others changed, by kind of object.");
+        HealthChecks = Count("overlayd.health.checks", "Checks of this node's backends, by kind and result.");
         DnsRequests = Count("overlayd.dns.requests", "DNS queries from sandboxes.");
         DnsResponses = Count("overlayd.dns.responses", "DNS responses to sandboxes, by response code.");
         DnsDrops = Count("overlayd.dns.drops", "DNS packets left without a response, by reason.");
@@ -112,6 +113,8 @@ internal sealed class Instruments : IDisposable
     public Counter<long> DataplaneErrors { get; }                 // op, errno
 
     public Counter<long> ReconcileRepairs { get; }                // kind
+
+    public Counter<long> HealthChecks { get; }                    // kind (tcp, http, command), result (ok, failed, timeout)
 
     public Counter<long> DnsRequests { get; }                     // proto, type
 
@@ -191,6 +194,8 @@ internal sealed class Gauge
         new("overlayd.gossip.view.epoch", "Changes of the set of nodes that count; a cut of many is one.");
     public static readonly Gauge Networks = new("overlayd.networks", "Networks known here.");
     public static readonly Gauge Endpoints = new("overlayd.endpoints", "Endpoints on this node."); // network, runtime
+    public static readonly Gauge HealthBackends =
+        new("overlayd.health.backends", "Backends on this node that are checked, by state."); // state (starting, healthy, unhealthy)
     public static readonly Gauge IpamAddresses =
         new("overlayd.ipam.addresses", "Addresses, by state.");                              // network, state (leased, used, resting)
     public static readonly Gauge DnsSandboxes = new("overlayd.dns.sandboxes", "Sandboxes with a resolver."); // state

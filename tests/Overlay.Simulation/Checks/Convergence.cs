@@ -37,7 +37,7 @@ internal static class Convergence
         }
 
         return Reservations(world, live)
-            ?? live.Select(n => Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
+            ?? live.Select(n => Health(n) ?? Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
     }
 
     /// <summary>
@@ -63,6 +63,25 @@ internal static class Convergence
         return truth == kept ? null : $"reserved are [{kept}], and used are [{truth}]";
     }
 
+    /// <summary>Every node knows of its own backends what is so.</summary>
+    private static string? Health(SimNode node) => node.Mind!.Endpoints
+        .Where(e => e.Status == EndpointStatus.Ready && e.Health != TruthOf(node, e))
+        .Select(e => $"backend {e.Id} on node {node.Number} counts as {e.Health}, and is {TruthOf(node, e)}").FirstOrDefault();
+
+    private static EndpointHealth TruthOf(SimNode node, EndpointState endpoint) =>
+        node.Mind!.ServiceOf(endpoint.Network, endpoint.Service) is not { } service
+            || (service.Health is null && endpoint.HealthCommand.Length == 0) ? EndpointHealth.Unspecified
+        : node.Host.Ill.Contains(endpoint.Sandbox) ? EndpointHealth.Unhealthy
+        : EndpointHealth.Healthy;
+
+    private static bool IsServing(EndpointState endpoint) => endpoint.Health is EndpointHealth.Unspecified or EndpointHealth.Healthy;
+
+    /// <summary>The names of services that lead to it: none while it is not well.</summary>
+    private static string ServiceNames(SimNode node, EndpointState endpoint) =>
+        !IsServing(endpoint) || node.Mind!.ServiceOf(endpoint.Network, endpoint.Service) is not { } service ? ""
+        : service.VirtualAddresses.Count > 0 ? $"tasks.{service.Name}"
+        : $"{service.Name},tasks.{service.Name}";
+
     private static string? Names(SimNode node, SimNode[] live)
     {
         SortedSet<NetworkId> follows = [.. node.Mind!.Endpoints.Select(static e => e.Network)];
@@ -74,8 +93,8 @@ internal static class Convergence
         foreach (NetworkId network in follows)
         {
             string truth = Text(live.Where(n => n != node).SelectMany(n => Visible(n, network))
-                .Select(static e => $"{e.Id} {e.Name} {e.Ipv4} {e.Ipv6} {e.Mac}"));
-            string told = Text(node.Mind.RemotesOn(network).Select(static r => $"{r.Id} {r.Name} {r.Ipv4} {r.Ipv6} {r.Mac}"));
+                .Select(static e => $"{e.Id} {e.Name} {e.Ipv4} {e.Ipv6} {e.Mac} {e.Health}"));
+            string told = Text(node.Mind.RemotesOn(network).Select(static r => $"{r.Id} {r.Name} {r.Ipv4} {r.Ipv6} {r.Mac} {r.Health}"));
             if (truth != told)
             {
                 return $"node {node.Number} was told of {network}: [{told}], and true is [{truth}]";
@@ -86,10 +105,10 @@ internal static class Convergence
         {
             foreach (Dns.Zone zone in zones)
             {
-                string truth = Text(live.SelectMany(n => Visible(n, zone.Network)).Select(static e => $"{e.Name} {e.Ipv4} {e.Ipv6}")
+                string truth = Text(live.SelectMany(n => Visible(n, zone.Network)).Select(e => $"{e.Name} {e.Ipv4} {e.Ipv6} {ServiceNames(node, e)}")
                     .Concat(VirtualOn(node, zone.Network).Select(static s =>
-                        $"{s.Name} {Family(s, ipv6: false)} {Family(s, ipv6: true)}")));
-                string named = Text(zone.Endpoints.Select(static e => $"{e.Names[0]} {e.Ipv4} {e.Ipv6}"));
+                        $"{s.Name} {Family(s, ipv6: false)} {Family(s, ipv6: true)} ")));
+                string named = Text(zone.Endpoints.Select(static e => $"{e.Names[0]} {e.Ipv4} {e.Ipv6} {string.Join(',', e.Names.Skip(1))}"));
                 if (truth != named)
                 {
                     return $"the zone {zone.Name} of {sandbox} on node {node.Number} is [{named}], and true is [{truth}]";
@@ -147,10 +166,10 @@ internal static class Convergence
     private static string Family(ServiceObject service, bool ipv6) =>
         service.VirtualAddresses.FirstOrDefault(a => a.Contains(':', StringComparison.Ordinal) == ipv6) ?? "";
 
-    /// <summary>Each virtual address with the addresses of all backends that anybody has.</summary>
+    /// <summary>Each virtual address with the addresses of all backends that anybody has and that are well.</summary>
     private static IEnumerable<string> BalanceOf(ServiceObject service, IEnumerable<EndpointState> endpoints)
     {
-        EndpointState[] backends = [.. endpoints.Where(e => e.Service?.ToString() == service.Id)];
+        EndpointState[] backends = [.. endpoints.Where(e => e.Service?.ToString() == service.Id && IsServing(e))];
         return service.VirtualAddresses.Select(address => Line(address, backends
             .Select(b => address.Contains(':', StringComparison.Ordinal) ? b.Ipv6 : b.Ipv4).OfType<System.Net.IPAddress>().Select(static a => a.ToString())));
     }

@@ -34,7 +34,8 @@ internal sealed class Users(SimWorld world)
         {
             < 8 when world.Manager.Store.State.Networks.Count() < 4 => CreateNetwork,
             < 10 => RemoveNetwork,
-            < 48 => () => Attach(node),
+            < 44 => () => Attach(node),
+            < 48 => () => Sicken(node),
             < 64 => () => Detach(node),
             < 67 => CreateService,
             < 68 => RemoveService,
@@ -97,6 +98,17 @@ internal sealed class Users(SimWorld world)
                 Network = all[prng.Next(all.Length)].Id,
                 Mode = virtualAddress ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = virtualAddress ? new[] { "", "rr", "sh" }[prng.Next(3)] : "",
+                Health = prng.Chance(0.7)
+                    ? new()
+                    {
+                        Kind = HealthKind.Tcp,
+                        Port = 80,
+                        IntervalMs = 1000 * (1 + prng.Next(3)),
+                        TimeoutMs = 500,
+                        Retries = (uint)(1 + prng.Next(3)),
+                        StartPeriodMs = prng.Chance(0.3) ? 5000 : 0,
+                    }
+                    : null,
                 Ports = prng.Chance(0.5) ? [] : [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = PublishMode.Host }],
             }));
         }
@@ -154,10 +166,35 @@ internal sealed class Users(SimWorld world)
                 Ipv4 = wanted,
                 Service = service,
                 Weight = service.Length > 0 ? prng.Next(4) : 0,
+                HealthCommand = prng.Chance(0.2) ? "true" : "",
                 UnixMs = world.Simulator.UnixMs,
             },
             now,
             e));
+    }
+
+    /// <summary>A program stops doing what it is for, or does it again.</summary>
+    private void Sicken(SimNode node)
+    {
+        NamespaceName sandbox = new($"sb{prng.Next(5)}");
+        if (!node.Host.Ill.Remove(sandbox))
+        {
+            node.Host.Ill.Add(sandbox);
+            counters.Add("sandbox ill");
+        }
+    }
+
+    /// <summary>What is to be known in the end: which programs are well.</summary>
+    public void DrawHealth()
+    {
+        foreach (SimNode node in world.Nodes.Where(static n => !n.Gone))
+        {
+            for (int i = 0; i < 5; i++)
+            {
+                NamespaceName sandbox = new($"sb{i}");
+                _ = prng.Chance(0.4) ? node.Host.Ill.Add(sandbox) : node.Host.Ill.Remove(sandbox);
+            }
+        }
     }
 
     private void Detach(SimNode node)

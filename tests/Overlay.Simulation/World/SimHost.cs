@@ -21,6 +21,9 @@ internal sealed class SimHost
 
     public HostState State { get; private set; } = HostState.Empty;
 
+    /// <summary>Sandboxes whose programs do not do what they are for.</summary>
+    public SortedSet<NamespaceName> Ill { get; } = [];
+
     /// <summary>The machine starts: its kernel holds the sandboxes and what strangers put there, nothing of ours.</summary>
     public void Start()
     {

@@ -207,6 +207,7 @@ internal sealed class SimNode(SimWorld world, int number)
             RequestRound();
         }
 
+        effects.Probes.ForEach(Examine);
         foreach (Completion completion in effects.Completions)
         {
             world.Simulator.Say($"{number} answers {completion.RequestId}: {completion.Endpoint?.Ipv4} {completion.Refusal?.Kind}");
@@ -216,6 +217,11 @@ internal sealed class SimNode(SimWorld world, int number)
         foreach (NodeEvent happened in effects.Events)
         {
             world.Simulator.Say($"{number} {happened}");
+            if (happened is NodeEvent.HealthChanged changedHealth)
+            {
+                world.Simulator.Counters.Add($"backend {(changedHealth.Health.Length > 0 ? changedHealth.Health : "unchecked")}");
+            }
+
             if (happened is NodeEvent.Judged judged)
             {
                 world.Simulator.Counters.Add("fused verdict");
@@ -235,6 +241,34 @@ internal sealed class SimNode(SimWorld world, int number)
         }
 
         Arm();
+    }
+
+    /// <summary>A backend is asked: it answers soon, or its time runs out; at times it seems ill and is not.</summary>
+    private void Examine(HealthProbe probe)
+    {
+        int life = Life;
+        bool hangs = world.Simulator.Prng.Chance(0.1);
+        world.Simulator.Later(hangs ? probe.Timeout : world.Simulator.Ms(1, 50), Tell);
+
+        void Tell()
+        {
+            if (life != Life)
+            {
+                return;
+            }
+
+            if (Paused)
+            {
+                // Unlike packets, what a program said is not lost while the agent stands still.
+                world.Simulator.Later(TimeSpan.FromMilliseconds(100), Tell);
+                return;
+            }
+
+            bool seems = !world.Healed && world.Simulator.Prng.Chance(0.05);
+            string? fault = Host.Ill.Contains(probe.Sandbox) || seems ? hangs ? "no answer" : "refused" : null;
+            world.Simulator.Counters.Add(fault is null ? "check ok" : "check failed");
+            Deliver((n, now, e) => n.HealthTold(probe.Endpoint, probe.Question, fault, now, e), life);
+        }
     }
 
     private void Arm()

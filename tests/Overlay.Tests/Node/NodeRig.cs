@@ -63,6 +63,9 @@ internal sealed partial class NodeRig
 
     public List<Completion> Completions { get; } = [];
 
+    /// <summary>Questions to backends, which are answered by a test alone.</summary>
+    public List<HealthProbe> Probes { get; } = [];
+
     public List<NodeEvent> Events { get; } = [];
 
     public EndpointState[] Endpoints => [.. Mind.Endpoints];
@@ -76,6 +79,7 @@ internal sealed partial class NodeRig
         applied = 0;
         effects.Clear();
         Asked.Clear();
+        Probes.Clear();
         peers.Clear();
         Mind = new(
             new()
@@ -277,6 +281,7 @@ internal sealed partial class NodeRig
         StreamDial[] dials = [.. effects.Gossip.Dials];
         StreamReply[] replies = [.. effects.Gossip.Replies];
         Completions.AddRange(effects.Completions);
+        Probes.AddRange(effects.Probes);
         Events.AddRange(effects.Events);
         effects.Clear();
         Asked.AddRange(requests);

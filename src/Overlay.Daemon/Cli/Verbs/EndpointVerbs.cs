@@ -35,19 +35,35 @@ internal static class EndpointVerbs
         Option<string?> service = Symbols.Backend(
             "--service",
             "The service that it is a backend of, and its weight there from 1 to 65535, which is kept and has no effect on names");
+        Option<string?> healthCommand = Symbols.Text(
+            "--health-cmd", "COMMAND",
+            "What /bin/sh is to run in the namespace, as root, to see whether this backend is well: 0 is; beside the service's check, at its pace");
         Verb verb = new(
             "attach", "Attach a sandbox, a network namespace or a process to a network",
             "overlayd attach blue web",
             "overlayd attach --ip 10.0.1.10 --alias www blue web",
             "overlayd attach --service web blue web1",
+            "overlayd attach --service db --health-cmd 'pg_isready -h 127.0.0.1' blue db1",
             "overlayd attach blue --pid $(docker inspect -f '{{.State.Pid}}' web) --name web",
             "overlayd attach blue /run/netns/vm7");
-        maker.Does(verb, AttachAsync, network, sandbox, pid, name, alias, ip, ip6, mac, device, service);
+        maker.Does(verb, AttachAsync, network, sandbox, pid, name, alias, ip, ip6, mac, device, service, healthCommand);
         verb.Validators.Add(result =>
         {
             if (result.GetResult(sandbox) is { Tokens.Count: > 0 } == result.GetResult(pid) is { Tokens.Count: > 0 })
             {
                 result.AddError("attach takes either SANDBOX or --pid");
+            }
+
+            if (result.GetResult(healthCommand) is { Tokens: [var command] })
+            {
+                if (result.GetResult(service) is null)
+                {
+                    result.AddError("attach takes --health-cmd only with --service");
+                }
+                else if (string.IsNullOrWhiteSpace(command.Value))
+                {
+                    result.AddError("--health-cmd is blank: write a command, like 'pg_isready -h 127.0.0.1'");
+                }
             }
         });
         return verb;
@@ -73,6 +89,7 @@ internal static class EndpointVerbs
             {
                 request.Service = of;
                 request.Weight = weight;
+                request.HealthCommand = run.Text(healthCommand);
             }
 
             EndpointView made = await run.CallAsync(
@@ -80,6 +97,11 @@ internal static class EndpointVerbs
                 (agent, options) => agent.AttachAsync(request, options));
             run.Output.Result(made, made.Id);
             run.Output.Talk(Attached(made));
+            if (made.Health.Length > 0)
+            {
+                run.Output.Talk($"It is in the names of service {made.Service} with its first good check.");
+            }
+
             return 0;
         }
     }

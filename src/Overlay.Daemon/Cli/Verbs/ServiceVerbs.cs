@@ -27,9 +27,11 @@ internal static class ServiceVerbs
             "--publish", "A port of the nodes with backends, as published=8080,target=80,mode=host; may be repeated");
         publish.Aliases.Add("-p");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
+        HealthOptions health = new();
         Verb verb = new(
             "create", "Create a service, whose backends are attached with --service",
             "overlayd service create web --network blue",
+            "overlayd service create --network blue --health http:8080/healthz --health-interval 5s web",
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web",
             "overlayd service create --network blue --publish published=8080,target=80,mode=host web");
@@ -40,7 +42,8 @@ internal static class ServiceVerbs
                 result.AddError("overlayd service create needs --network");
             }
         });
-        return maker.Does(verb, CreateAsync, name, network, mode, virtualAddress, scheduler, publish, label);
+        health.ValidateIn(verb, "overlayd service create");
+        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, publish, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -50,6 +53,7 @@ internal static class ServiceVerbs
                 Network = run.Text(network),
                 EndpointMode = run.Text(mode) is "" or Vip ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = run.Text(scheduler),
+                Health = health.Read(run),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
             request.VirtualAddresses.AddRange(run.Texts(virtualAddress));

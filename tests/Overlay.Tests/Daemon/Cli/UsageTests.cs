@@ -64,7 +64,7 @@ public sealed class UsageTests
     [InlineData("service create web --network blue --scheduler", "--scheduler needs a value: SCHEDULER.", "overlayd service create")]
     [InlineData(
         "service create web --network blue --publish 0", "--publish is '0': target is '0': use a port from 1 to 65535.", "overlayd service create")]
-    [InlineData("service create web --network blue --health x", "overlayd service create has no option '--health'.", "overlayd service create")]
+    [InlineData("service create web --network blue --replicas 3", "overlayd service create has no option '--replicas'.", "overlayd service create")]
     [InlineData(
         "service update web --publish-rm 80:80", "--publish-rm is '80:80': use the port that the backends listen on, like 80 or 53/udp.",
         "overlayd service update")]

@@ -168,6 +168,8 @@ public sealed class NodeStateFileTests : IDisposable
     [InlineData("ipv6")]
     [InlineData("service")]
     [InlineData("weight")]
+    [InlineData("health")]
+    [InlineData("health command")]
     [InlineData("resting address")]
     [InlineData("resting network")]
     public void What_the_node_could_not_take_back_is_named(string what)
@@ -186,6 +188,8 @@ public sealed class NodeStateFileTests : IDisposable
             "ipv6" => () => endpoint.Ipv6 = "10.0.0.1",
             "service" => () => endpoint.ServiceId = "web",
             "weight" => () => endpoint.Weight = 65536,
+            "health" => () => endpoint.Health = (EndpointHealth)4,
+            "health command" => () => endpoint.HealthCommand = new string('x', 4097),
             "resting address" => () => state.Resting[0].Address = "nowhere",
             _ => () => state.Resting[0].NetworkId = "",
         };

@@ -197,6 +197,6 @@ internal sealed class TrustCluster : IAsyncDisposable
             LogFormat = default,
             Values = [],
         };
-        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, default, instruments, logs);
+        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, null!, default, instruments, logs);
     }
 }
