@@ -31,13 +31,18 @@ services_suite() {
     figure balance_weights_error_percent "% of a share" "$(services_counts weighted 3 | awk '{n += $1; v[$2] = $1}
         END {for (k in v) {w = substr(k, length(k)) / 6; e = v[k] / n / w - 1; if (e < 0) e = -e; if (e > m) m = e}; if (NR == 3) printf "%.2f", 100 * m}')"
 
-    say "connections to a virtual address, in turns with those to its backend"
-    on 2 overlayd sandbox create nginx >/dev/null
+    say "connections to a virtual address, in turns with those straight to another such server: of one that is asked both ways"
+    say "conntrack would have to tell apart connections of the same ports"
+    for i in nginx straight; do on 2 overlayd sandbox create $i >/dev/null; done
     on 2 overlayd attach --service web blue nginx >/dev/null
-    printf 'daemon off; worker_processes 1; pid /tmp/nginx.pid; error_log /dev/null; events {worker_connections 4096;} http {access_log off; server {listen 80 backlog=4096; return 200 x;}}' >"$work/nginx.conf"
-    nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/nginx" nginx -c "$work/nginx.conf" &
-    local nginx=$!
-    address=$(on 2 overlayd endpoint inspect nginx | sed -n 's/.*"ipv4": "\([0-9.]*\).*/\1/p')
+    on 2 overlayd attach blue straight >/dev/null
+    printf 'daemon off; worker_processes 1; pid /dev/null; error_log /dev/null; events {worker_connections 4096;} http {access_log off; server {listen 80 backlog=4096; return 200 x;}}' >"$work/nginx.conf"
+    local servers=()
+    for i in nginx straight; do
+        nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" nginx -c "$work/nginx.conf" &
+        servers+=($!)
+    done
+    address=$(on 2 overlayd endpoint inspect straight | sed -n 's/.*"ipv4": "\([0-9.]*\).*/\1/p')
     vip=$(on 1 overlayd service inspect web | grep -A 1 virtualAddresses | grep -o '[0-9.]\{7,\}')
     sleep 1
     local direct=() by_vip=() by_port=()
@@ -46,12 +51,13 @@ services_suite() {
         by_vip+=("$(services_rate "$h1/run/netns/client1" "$vip")")
         by_port+=("$(services_rate "/proc/$(cat "$labs/$ours/host1/pid")/ns/net" 192.168.50.2:8080)")
     done
-    local peer_name="straight to the backend"
+    say "straight: ${direct[*]}; virtual address: ${by_vip[*]}; published port: ${by_port[*]}"
+    local peer_name="straight to a server"
     peer[vip_connections_per_s]=$(printf '%s\n' "${direct[@]}" | middle) peer[published_port_connections_per_s]=$(printf '%s\n' "${direct[@]}" | middle)
     figure vip_connections_per_s 1/s "$(printf '%s\n' "${by_vip[@]}" | middle)"
     figure published_port_connections_per_s 1/s "$(printf '%s\n' "${by_port[@]}" | middle)"
-    kill "$nginx" 2>/dev/null || true
-    wait "$nginx" 2>/dev/null || true
+    kill "${servers[@]}" 2>/dev/null || true
+    wait "${servers[@]}" 2>/dev/null || true
 
     say "names"
     local turn docker="" rates=() theirs_rates=()
