@@ -36,10 +36,10 @@ services_suite() {
     for i in nginx straight; do on 2 overlayd sandbox create $i >/dev/null; done
     on 2 overlayd attach --service web blue nginx >/dev/null
     on 2 overlayd attach blue straight >/dev/null
-    printf 'daemon off; worker_processes 1; pid /dev/null; error_log /dev/null; events {worker_connections 4096;} http {access_log off; server {listen 80 backlog=4096; return 200 x;}}' >"$work/nginx.conf"
+    printf 'daemon off; worker_processes 1; error_log /dev/null; events {worker_connections 4096;} http {access_log off; server {listen 80 backlog=4096; return 200 x;}}' >"$work/nginx.conf"
     local servers=()
     for i in nginx straight; do
-        nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" nginx -c "$work/nginx.conf" &
+        nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" nginx -c "$work/nginx.conf" -g "pid $work/$i.pid;" &
         servers+=($!)
     done
     address=$(on 2 overlayd endpoint inspect straight | sed -n 's/.*"ipv4": "\([0-9.]*\).*/\1/p')

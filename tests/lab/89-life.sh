@@ -24,7 +24,7 @@ on 4 overlayd sandbox create late >/dev/null
 refused "it takes no new endpoint and says what undoes it" 9 "node update --availability active host4" on 4 overlayd attach blue late
 check "what it has is found" ping_by_name 5 box5 box4
 check "its agent restarts" "$lab" restart 4
-within 10 "and it still takes none" shell '{ ! on 4 overlayd attach blue late; } 2>&1 | has "This node is paused"'
+within 10 "and it still takes none" shell '{ ! on 4 overlayd attach blue late; } 2>&1 | has "this node is paused"'
 check "host 4 and host 5 are active" on 1 overlayd node update --availability active host4 host5
 within 5 "host 4 takes it" on 4 overlayd attach blue late
 
