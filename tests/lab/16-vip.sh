@@ -2,24 +2,6 @@
 # Services with virtual addresses: who gets connections, of whom the backend sees the address, and what detach, drain, death, a flushed
 # ruleset and a killed agent do to them; wrong input of every flag.
 . "$(dirname "$0")/lib.sh"
-cat >"$work/backend.py" <<'EOF'
-# NAME: tells everyone on port 7000, TCP and UDP, its name and who asks; TCP then echoes.
-import socket, socketserver, sys, threading
-name = sys.argv[1]
-tell = lambda peer: f"{name} {peer[0].removeprefix('::ffff:')}\n".encode()
-class Tcp(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.sendall(tell(self.client_address))
-        while data := self.request.recv(1000):
-            self.request.sendall(data)
-class Udp(socketserver.BaseRequestHandler):
-    def handle(self): self.request[1].sendto(tell(self.client_address), self.client_address)
-class TcpServer(socketserver.ThreadingTCPServer):
-    address_family, allow_reuse_address, daemon_threads, request_queue_size = socket.AF_INET6, True, True, 200
-class UdpServer(socketserver.UDPServer): address_family = socket.AF_INET6
-threading.Thread(target=UdpServer(("::", 7000), Udp).serve_forever, daemon=True).start()
-TcpServer(("::", 7000), Tcp).serve_forever()
-EOF
 cat >"$work/client.py" <<'EOF'
 # tcp|udp ADDRESS [COUNT]: who answered how often, and as whom they saw us: "web1=3 web2=5 as 10.0.0.2".
 # hold-tcp|hold-udp ADDRESS BACKEND FILE: goes on with that backend until FILE.end is there; FILE: who answered when, and pauses.
@@ -92,7 +74,7 @@ backend() {
     sandbox_on "$1" "$2" "$3" --service "$4" || return 1
     serve "$1" "$2"
 }
-serve() { in_sandbox "$1" "$2" python3 "$work/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
+serve() { in_sandbox "$1" "$2" python3 "$top/tests/lab/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
 # client HOST BOX ARGS...: client.py there.
 client() { local host=$1 box=$2; shift 2; in_sandbox "$host" "$box" python3 "$work/client.py" "$@"; }
 own() { on 1 overlayd endpoint inspect "$1" --format json | grep -o "\"ipv$2\": *\"[^/]*" | grep -o '[^"]*$'; }

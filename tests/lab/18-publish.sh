@@ -2,21 +2,6 @@
 # Published ports of nodes that have backends: who answers whom, and by what address; what detach, drain, update, death, a flushed
 # ruleset, a killed agent and other programs do to them; wrong input of every word.
 . "$(dirname "$0")/lib.sh"
-cat >"$work/backend.py" <<'EOP'
-# NAME: tells everyone on port 7000, TCP and UDP, its name and who asks; TCP then echoes.
-import socketserver, sys, threading
-tell = lambda peer: f"{sys.argv[1]} {peer[0]}\n".encode()
-class Tcp(socketserver.BaseRequestHandler):
-    def handle(self):
-        self.request.sendall(tell(self.client_address))
-        while data := self.request.recv(1000):
-            self.request.sendall(data)
-class Udp(socketserver.BaseRequestHandler):
-    def handle(self): self.request[1].sendto(tell(self.client_address), self.client_address)
-class Server(socketserver.ThreadingTCPServer): allow_reuse_address, daemon_threads, request_queue_size = True, True, 200
-threading.Thread(target=socketserver.UDPServer(("", 7000), Udp).serve_forever, daemon=True).start()
-Server(("", 7000), Tcp).serve_forever()
-EOP
 cat >"$work/client.py" <<'EOP'
 # tcp|udp ADDRESS PORT: who answered, and as whom they saw us. hold-tcp|hold-udp ADDRESS PORT FILE: goes on until FILE.end is there.
 import os, socket, sys, time
@@ -56,9 +41,9 @@ answers() { local said; said=$(ask "$1" "${5:-tcp}" "$3" "$4" 2>&1); echo "$said
 answers_in() { local said; said=$(ask_in "$1" "$2" "${6:-tcp}" "$4" "$5" 2>&1); echo "$said"; [ "$said" = "$3" ]; }
 closed() { answers "$1" refused "$2" "$3"; }
 backend() { sandbox_on "$1" "$2" blue --service "$3" && serve "$1" "$2"; }
-serve() { in_sandbox "$1" "$2" python3 "$work/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
+serve() { in_sandbox "$1" "$2" python3 "$top/tests/lab/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
 said() { [ -f "$1" ] && grep -q "$2" "$1"; }
-listens() { on "$1" python3 "$work/backend.py" stranger >/dev/null 2>&1 & }
+listens() { on "$1" python3 "$top/tests/lab/backend.py" stranger >/dev/null 2>&1 & }
 export -f ask ask_in answers answers_in closed said
 
 check "a stranger's rules are on host 1" on 1 nft add table inet strangers '{ chain c { type filter hook forward priority 5; policy accept; } ; }'

@@ -13,7 +13,7 @@ internal static class NodeEdits
         }
 
         string what = $"Node {node.Hostname} ({node.Id}) was not changed.";
-        if (Fault(node, edit, what) is { } fault)
+        if (Fault(edit, what) is { } fault)
         {
             return fault;
         }
@@ -24,19 +24,9 @@ internal static class NodeEdits
             changed.Availability = edit.Availability;
         }
 
-        foreach (string gone in edit.LabelsRemoved)
+        if (LabelRules.Edit(changed.Labels, edit.LabelsAdded, edit.LabelsRemoved, what, $"overlayd node inspect {node.Hostname}") is { } unfit)
         {
-            changed.Labels.Remove(gone);
-        }
-
-        foreach ((string key, string value) in edit.LabelsAdded)
-        {
-            changed.Labels[key] = value;
-        }
-
-        if (LabelRules.Fault(changed.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal), what) is { } unfit)
-        {
-            return unfit with { Next = "Write labels as `--label-add key=value`." };
+            return unfit;
         }
 
         if (!changed.Equals(node))
@@ -47,7 +37,7 @@ internal static class NodeEdits
         return draft.Finish(changed);
     }
 
-    private static Refusal? Fault(NodeObject node, NodeEdit edit, string what)
+    private static Refusal? Fault(NodeEdit edit, string what)
     {
         if (edit.IsEmpty)
         {
@@ -55,22 +45,9 @@ internal static class NodeEdits
                 RefusalKind.Invalid, what, "Nothing is to be changed.", "Use --availability, --label-add or --label-rm.");
         }
 
-        if (!Enum.IsDefined(edit.Availability))
-        {
-            return new(
+        return Enum.IsDefined(edit.Availability)
+            ? null
+            : new(
                 RefusalKind.Invalid, what, "This version of overlayd does not know that availability.", "Use active, pause or drain.");
-        }
-
-        if (edit.LabelsRemoved.FirstOrDefault(edit.LabelsAdded.ContainsKey) is { } both)
-        {
-            return new(
-                RefusalKind.Invalid, what, $"The label {Refusal.Quote(both)} is to be added and removed.", "Give it once.");
-        }
-
-        return edit.LabelsRemoved.FirstOrDefault(key => !node.Labels.ContainsKey(key)) is { } missing
-            ? new(
-                RefusalKind.NotFound, what, $"It has no label {Refusal.Quote(missing)}.",
-                $"See its labels with `overlayd node inspect {node.Hostname}`.")
-            : null;
     }
 }

@@ -30,7 +30,8 @@ internal static class ServiceEdits
             changed.Scheduler = scheduler;
         }
 
-        if (LabelFault(changed, edit, what) is { } inLabels)
+        if (LabelRules.Edit(changed.Labels, edit.LabelsAdded, edit.LabelsRemoved, what, $"overlayd service inspect {service.Name}")
+            is { } inLabels)
         {
             return inLabels;
         }
@@ -63,41 +64,11 @@ internal static class ServiceEdits
                 "Use --publish-add, --publish-rm, --scheduler, --label-add or --label-rm.");
         }
 
-        if (edit.LabelsRemoved.FirstOrDefault(edit.LabelsAdded.ContainsKey) is { } both)
-        {
-            return new(
-                RefusalKind.Invalid, what, $"The label {Refusal.Quote(both)} is to be added and removed.", "Give it once.");
-        }
-
-        if (edit.LabelsRemoved.FirstOrDefault(key => !service.Labels.ContainsKey(key)) is { } missing)
-        {
-            return new(
-                RefusalKind.NotFound, what, $"It has no label {Refusal.Quote(missing)}.",
-                $"See its labels with `overlayd service inspect {service.Name}`.");
-        }
-
         return edit.PortsRemoved.Where(gone => !service.Ports.Any(p => IsMeant(p, gone)))
             .Select(gone => new Refusal(
                 RefusalKind.NotFound, what, $"It publishes no target port {Text(gone)}.",
                 $"See its ports with `overlayd service ls --filter name={service.Name}`; --publish-rm names the target, as Docker's does."))
             .FirstOrDefault();
-    }
-
-    private static Refusal? LabelFault(ServiceObject changed, ServiceEdit edit, string what)
-    {
-        foreach (string gone in edit.LabelsRemoved)
-        {
-            changed.Labels.Remove(gone);
-        }
-
-        foreach ((string key, string value) in edit.LabelsAdded)
-        {
-            changed.Labels[key] = value;
-        }
-
-        return LabelRules.Fault(changed.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal), what) is { } unfit
-            ? unfit with { Next = "Write labels as `--label-add key=value`." }
-            : null;
     }
 
     private static Outcome<ImmutableArray<PublishedPort>> PortsOf(ClusterState state, ServiceObject service, ServiceEdit edit, string what) =>

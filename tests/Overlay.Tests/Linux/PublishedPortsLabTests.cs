@@ -124,18 +124,15 @@ public sealed class PublishedPortsLabTests : IDisposable
     /// <summary>Whom the backend sees when somebody there connects to port 80 of that address; empty: nobody.</summary>
     private string Peer(string from, string to)
     {
-        string server = "import socket; s = socket.create_server(('', 8080)); s.settimeout(2); c, a = s.accept(); print(a[0])";
+        string server = "import socket; s = socket.create_server(('', 8080)); s.settimeout(2); print(flush=True); c, a = s.accept(); print(a[0])";
         using Process listening = Process.Start(new ProcessStartInfo("ip")
         {
             ArgumentList = { "netns", "exec", BoxName, "python3", "-c", server },
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         })!;
-        while (!LabNamespaces.Run($"ip netns exec {BoxName} ss -Hltn").Contains(":8080", StringComparison.Ordinal) && !listening.HasExited)
-        {
-            Thread.Sleep(20);
-        }
-
+        // It listens.
+        listening.StandardOutput.ReadLine();
         LabNamespaces.TryRun($"ip netns exec {from} timeout 1 bash -c :</dev/tcp/{to}/80");
         listening.WaitForExit();
         return listening.StandardOutput.ReadToEnd().Trim();
