@@ -13,7 +13,8 @@ internal static class BackendChoice
     /// </summary>
     /// <param name="backends">At least one, in order, all of one family.</param>
     /// <param name="turn">Where turns begin follows from it.</param>
-    public static string Of(Scheduler scheduler, (IPAddress Address, long Weight)[] backends, string turn)
+    /// <param name="seed">Of the hash: who chooses again among those that were chosen by one hash needs another.</param>
+    public static string Of(Scheduler scheduler, (IPAddress Address, long Weight)[] backends, string turn, int seed = 1)
     {
         if (backends.Length == 1)
         {
@@ -26,7 +27,7 @@ internal static class BackendChoice
         long total = weights.Sum();
         bool equal = total == backends.Length;
         (string number, long start) = scheduler == Scheduler.Sh
-            ? ($"jhash {family} saddr mod {total} seed 0x1", 0)
+            ? ($"jhash {family} saddr mod {total} seed 0x{seed:x}", 0)
             : equal
                 ? ($"numgen inc mod {total}", (long)(StableHash.Of(turn) % (ulong)total))
                 : ($"numgen random mod {total}", 0L);

@@ -28,8 +28,11 @@ public sealed record DataplaneInputs
     /// <summary>The services of those networks that have virtual addresses.</summary>
     public ImmutableArray<VirtualService> Services { get; init; } = [];
 
-    /// <summary>Ports of this host that lead to backends here.</summary>
+    /// <summary>Ports of this host that lead to backends here, or by the mesh to those of any node.</summary>
     public ImmutableArray<HostPort> Ports { get; init; } = [];
+
+    /// <summary>What the mesh brings here, by any node's ports.</summary>
+    public ImmutableArray<MeshPort> MeshPorts { get; init; } = [];
 
     /// <summary>Sandboxes whose last endpoint went: what is ours in them goes.</summary>
     public ImmutableArray<NamespaceName> LeftSandboxes { get; init; } = [];
@@ -126,12 +129,47 @@ public sealed record HostPort
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
 
+    /// <summary>A port of all nodes: clients go to <see cref="Nodes"/>, and not to <see cref="Backends"/>.</summary>
+    public bool IsMesh { get; init; }
+
     /// <summary>Those of this node that count now; without one the port is nobody's.</summary>
     public ImmutableArray<PortBackend> Backends { get; init; } = [];
+
+    /// <summary>The nodes that have backends, this one among them; without one the port is closed.</summary>
+    public ImmutableArray<MeshNode> Nodes { get; init; } = [];
 
     /// <summary>What no other program of the host may have.</summary>
     public PortClaim Claim => new(PublishedPorts.NumberOf(Protocol), Address ?? IPAddress.Any, Published);
 }
+
+/// <summary>A port of all nodes, at a node's address on the ingress network: no other service has its number.</summary>
+public sealed record MeshPort
+{
+    /// <summary>A DNS label, which no other service has.</summary>
+    public required string Service { get; init; }
+
+    public required PortProtocol Protocol { get; init; }
+
+    /// <summary>What clients connect to.</summary>
+    public required int Published { get; init; }
+
+    /// <summary>Where the backends listen.</summary>
+    public required int Target { get; init; }
+
+    /// <summary>Unspecified or unknown: by weight.</summary>
+    public Scheduler Scheduler { get; init; }
+
+    /// <summary>Those of this node that count now.</summary>
+    public ImmutableArray<PortBackend> Backends { get; init; } = [];
+
+    /// <summary>Other nodes that have backends: who comes here where there is none goes on to one of those.</summary>
+    public ImmutableArray<MeshNode> Elsewhere { get; init; } = [];
+}
+
+/// <summary>A node that has backends of a port of all nodes.</summary>
+/// <param name="Address">On the ingress network; IPv4.</param>
+/// <param name="Weight">1 to 65535, of all its backends together.</param>
+public sealed record MeshNode(IPAddress Address, int Weight);
 
 /// <param name="Protocol">IPPROTO_….</param>
 /// <param name="Address">IPv4; 0.0.0.0: all of the host's.</param>

@@ -64,7 +64,8 @@ public static class Desired
         }
 
         AddServices(namespaces, endpoints, inputs);
-        foreach (NamespaceName left in inputs.LeftSandboxes.Where(n => !namespaces.ContainsKey(n)))
+        IngressSandbox.Add(namespaces, slots, inputs);
+        foreach (NamespaceName left in inputs.LeftSandboxes.Where(n => !n.IsOverlay && !namespaces.ContainsKey(n)))
         {
             namespaces[left] = NamespaceState.Empty;
         }
@@ -78,10 +79,12 @@ public static class Desired
         ImmutableSortedDictionary<NamespaceName, NamespaceState>.Builder namespaces, LocalEndpoint[] endpoints, DataplaneInputs inputs)
     {
         ILookup<NetworkId, VirtualService> services = inputs.Services.ToLookup(static s => s.Network);
+        SortedSet<NamespaceName> ingress = IngressSandbox.BackendsIn(inputs);
         foreach (IGrouping<NamespaceName, LocalEndpoint> sandbox in endpoints.GroupBy(static e => e.Sandbox))
         {
             IEnumerable<VirtualService> its = sandbox.Select(static e => e.Network).Distinct().SelectMany(n => services[n]);
-            if (ServiceTable.Of(its, sandbox.First().Id.ToString()) is { } table)
+            bool isIngress = ingress.Contains(sandbox.Key) && sandbox.Any(static e => e.GatewaySlot > 0);
+            if (ServiceTable.Of(its, sandbox.First().Id.ToString(), isIngress) is { } table)
             {
                 namespaces[sandbox.Key] = namespaces[sandbox.Key] with { NftTable = table };
             }
@@ -111,7 +114,7 @@ public static class Desired
         Links = NamespaceState.Empty.Links.Add("lo", new() { Name = "lo", Kind = LinkKind.Loopback, Up = true }),
     };
 
-    private static int MtuOf(OverlayNetwork network, DataplaneInputs inputs) =>
+    internal static int MtuOf(OverlayNetwork network, DataplaneInputs inputs) =>
         network.Mtu > 0 ? network.Mtu : OverlayMtu.For(inputs.UnderlayMtu, inputs.Vtep);
 
     private static NamespaceState InOverlay(

@@ -9,7 +9,7 @@ namespace Overlay.Dataplane;
 /// drops what goes from one to another and what others begin, but for published ports. The ports are isolated besides:
 /// otherwise the host's own ICMP redirects would show sandboxes the way to each other across the bridge, past that chain.
 /// </summary>
-internal static class GatewayBridge
+public static class GatewayBridge
 {
     public const string Name = "ovgw0";
     public const string SandboxInterface = "ovgw";
@@ -33,17 +33,20 @@ internal static class GatewayBridge
         return new(bytes);
     }
 
+    /// <summary>Of sandboxes; behind it are the addresses of <see cref="IngressSandbox"/>, and the broadcast address.</summary>
+    public static int LastSlot(IPNetwork prefix) => (1 << (32 - prefix.PrefixLength)) - 4;
+
     public static string PortOf(IPNetwork prefix, int slot) => $"{PortPrefix}{slot:x}p{prefix.PrefixLength}";
 
     /// <summary>What `nft -s list table inet overlayd` prints of it, chains in order of their names.</summary>
     /// <param name="published">Chains of <see cref="PublishedPorts"/>.</param>
-    public static string Table(IPNetwork prefix, string published) =>
+    private static string Table(DataplaneInputs inputs, string published) =>
         NftTableText.Sorted($$"""
         table inet overlayd {
         	chain guard {
         		type filter hook prerouting priority raw; policy accept;
         		iifname "ovgw0" ip daddr 127.0.0.0/8 drop
-        	}
+        {{IngressSandbox.HostRules(inputs, "guard")}}	}
 
         	chain forward {
         		type filter hook forward priority filter; policy accept;
@@ -51,25 +54,25 @@ internal static class GatewayBridge
         		oifname "ovgw0" ct status dnat accept
         		oifname "ovgw0" ct state established,related accept
         		oifname "ovgw0" drop
-        	}
+        {{IngressSandbox.HostRules(inputs, "forward")}}	}
 
         	chain postrouting {
         		type nat hook postrouting priority srcnat; policy accept;
-        		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
-        		ip saddr {{prefix}} oifname != "ovgw0" masquerade
+        {{IngressSandbox.HostRules(inputs, "postrouting")}}		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
+        		ip saddr {{inputs.GatewayPrefix}} oifname != "ovgw0" masquerade
         	}
         {{published}}}
 
         """.Replace("\r", "", StringComparison.Ordinal));
 
-    public static NamespaceState InHost(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
+    internal static NamespaceState InHost(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {
-        if (slots.Count == 0)
+        if (slots.Count == 0 && IngressSandbox.AddressOf(inputs) is null)
         {
             return NamespaceState.Empty;
         }
 
-        string published = PublishedPorts.Chains(inputs.Ports, slots, inputs.GatewayPrefix);
+        string published = PublishedPorts.Chains(inputs, slots);
         ImmutableSortedDictionary<string, LinkState>.Builder links =
             ImmutableSortedDictionary.CreateBuilder<string, LinkState>(StringComparer.Ordinal);
         links[Name] = new()
@@ -95,17 +98,17 @@ internal static class GatewayBridge
             };
         }
 
-        return new()
+        return IngressSandbox.InHost(new()
         {
             Links = links.ToImmutable(),
             Addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)],
             Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1").Add(LocalClients, published.Length > 0 ? "1" : "0"),
-            NftTable = Table(inputs.GatewayPrefix, published),
-        };
+            NftTable = Table(inputs, published),
+        }, inputs);
     }
 
     /// <summary>Adds the sandbox's end, its address and the default route.</summary>
-    public static NamespaceState InSandbox(NamespaceState state, DataplaneInputs inputs, int slot)
+    internal static NamespaceState InSandbox(NamespaceState state, DataplaneInputs inputs, int slot)
     {
         IPAddress bridge = AddressOf(inputs.GatewayPrefix);
         return state with

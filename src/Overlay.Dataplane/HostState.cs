@@ -38,7 +38,7 @@ public sealed record NamespaceState
     public ImmutableSortedSet<NeighbourEntry> Neighbours { get; init; } = [];
 
     /// <summary>
-    /// Unicast routes with protocol <see cref="RouteEntry.Protocol"/> of the main table and of <see cref="RouteEntry.OwnTable"/> only.
+    /// Unicast routes with protocol <see cref="RouteEntry.Protocol"/> of the tables that <see cref="RouteEntry.IsKnown"/> only.
     /// </summary>
     public ImmutableSortedSet<RouteEntry> Routes { get; init; } = [];
 
@@ -178,8 +178,20 @@ public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, strin
     /// <summary>The table that our rules lead to.</summary>
     public const int OwnTable = Protocol;
 
+    /// <summary>In sandboxes, the way back for what came by <see cref="IngressSandbox"/>.</summary>
+    public const int IngressTable = 80;
+
+    private const int FirstTableOfMarks = 100_000;
+
     /// <summary>rtm_protocol of our routes, from the range left to administrators ("ov" has no registered number).</summary>
     public const byte Protocol = 79;
+
+    /// <summary>The table for packets with that mark, which is one of 16 bits.</summary>
+    public static int TableOfMark(uint mark) => FirstTableOfMarks + (int)mark;
+
+    /// <summary>Whether routes of ours may be there.</summary>
+    public static bool IsKnown(uint table) =>
+        table is MainTable or OwnTable or IngressTable or (>= FirstTableOfMarks and <= FirstTableOfMarks + ushort.MaxValue);
 
     /// <summary>The kernel holds one of the two at a time.</summary>
     public bool HasKeyOf(RouteEntry other) =>
@@ -206,12 +218,13 @@ public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, strin
 }
 
 /// <summary>
-/// A routing rule that the agent made (FRA_PROTOCOL <see cref="RouteEntry.Protocol"/>): packets from there are routed by that
-/// table. All of it is the key.
+/// A routing rule that the agent made (FRA_PROTOCOL <see cref="RouteEntry.Protocol"/>): packets from there, with that mark, are
+/// routed by that table. All of it is the key.
 /// </summary>
 /// <param name="Source">IPv4.</param>
 /// <param name="Priority">Rules are tried from the smallest to the largest; the main table's is 32766.</param>
-public sealed record RuleEntry(IPNetwork Source, int Table, int Priority) : IComparable<RuleEntry>
+/// <param name="Mark">All of the packet's mark; 0: any.</param>
+public sealed record RuleEntry(IPNetwork Source, int Table, int Priority, uint Mark = 0) : IComparable<RuleEntry>
 {
     public int CompareTo(RuleEntry? other)
     {
@@ -223,8 +236,10 @@ public sealed record RuleEntry(IPNetwork Source, int Table, int Priority) : ICom
         int order = Priority.CompareTo(other.Priority);
         order = order != 0 ? order : AddressOrder.CompareAddresses(Source.BaseAddress, other.Source.BaseAddress);
         order = order != 0 ? order : Source.PrefixLength.CompareTo(other.Source.PrefixLength);
-        return order != 0 ? order : Table.CompareTo(other.Table);
+        order = order != 0 ? order : Table.CompareTo(other.Table);
+        return order != 0 ? order : Mark.CompareTo(other.Mark);
     }
 
-    public override string ToString() => $"from {Source} table {Table} priority {Priority}";
+    public override string ToString() =>
+        $"from {Source}{(Mark == 0 ? "" : $" fwmark {Mark}")} table {Table} priority {Priority}";
 }

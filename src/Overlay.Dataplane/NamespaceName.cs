@@ -9,9 +9,12 @@ public readonly record struct NamespaceName(string Value) : IComparable<Namespac
 {
     public static readonly NamespaceName Host = new("");
 
+    /// <summary>Where published ports of all nodes go through; see <see cref="IngressSandbox"/>.</summary>
+    public static readonly NamespaceName Ingress = new("ov-ingress");
+
     public bool IsHost => Value.Length == 0;
 
-    /// <summary>Made by the agent for a network (ov-…): everything inside is the agent's.</summary>
+    /// <summary>Made by the agent, for a network or as <see cref="Ingress"/> (ov-…): everything inside is the agent's.</summary>
     public bool IsOverlay => Value.StartsWith("ov-", StringComparison.Ordinal);
 
     public static bool operator <(NamespaceName left, NamespaceName right) => left.CompareTo(right) < 0;

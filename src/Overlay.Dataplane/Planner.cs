@@ -11,11 +11,9 @@ namespace Overlay.Dataplane;
 /// </summary>
 public static class Planner
 {
-    private static readonly NamespaceName Ingress = new("ov-ingress");
-
     /// <summary>What must be observed for a plan: all that is wanted, and all that is ours already.</summary>
     public static ImmutableArray<NamespaceName> NamespacesToObserve(HostState desired, IEnumerable<NamespaceName> overlays) =>
-        [.. desired.Namespaces.Keys.Union(overlays).Where(static n => n != Ingress).Order()];
+        [.. desired.Namespaces.Keys.Union(overlays).Order()];
 
     public static Plan Plan(HostState desired, HostState observed)
     {
@@ -58,7 +56,7 @@ public static class Planner
         ];
         foreach ((NamespaceName name, NamespaceState state) in observed.Namespaces)
         {
-            if (name.IsOverlay && name != Ingress && !desired.Namespaces.ContainsKey(name))
+            if (name.IsOverlay && !desired.Namespaces.ContainsKey(name))
             {
                 bool conflicts = state.Links.Values.Any(l => l.Vxlan is { } v && wanted.Contains((v.Vni, v.Port)));
                 (conflicts ? stages.Conflicts : stages.LastNamespaces).Add(new Operation.DeleteNamespace(name));
@@ -108,12 +106,12 @@ public static class Planner
             return;
         }
 
-        if (!name.IsHost && StaleFlows(ServiceTable.Read(wish), ServiceTable.Read(actual), AddressOrder.Instance) is { IsEmpty: false } stale)
+        if (!name.IsHost && !name.IsOverlay && StaleFlows(ServiceTable.Read(wish), ServiceTable.Read(actual), AddressOrder.Instance) is { IsEmpty: false } stale)
         {
             stages.Flows.Add(new Operation.ForgetFlows(name, stale));
         }
 
-        if (name.IsHost && StaleFlows(PublishedPorts.Read(wish), PublishedPorts.Read(actual), StringComparer.Ordinal) is { IsEmpty: false } ports)
+        if ((name.IsHost || name.IsOverlay) && StaleFlows(PublishedPorts.Read(wish), PublishedPorts.Read(actual), StringComparer.Ordinal) is { IsEmpty: false } ports)
         {
             stages.Flows.Add(new Operation.ForgetPortFlows(
                 name, ports, addresses.Select(static a => a.Address).Append(IPAddress.Loopback).ToImmutableSortedSet(AddressOrder.Instance)));

@@ -15,61 +15,87 @@ namespace Overlay.Dataplane;
 internal static class PublishedPorts
 {
     /// <summary>As <see cref="ServiceTable"/>'s.</summary>
-    private const int Priority = -85;
+    internal const int Priority = -85;
 
     /// <summary>Before the rules of the main and the default table.</summary>
     private const int RulePriority = 7900;
 
-    private const string Dispatch = "published";
+    internal const string Dispatch = "published";
 
-    /// <summary>Chains for the host's table, each with a blank line before it; empty where no port has a backend.</summary>
-    /// <param name="ports">Of several with the same words the first by the service's name has them.</param>
+    /// <summary>Those that sandboxes of this host may use, too.</summary>
+    private const string Mesh = "mesh";
+
+    /// <summary>Chains for the host's table, each with a blank line before it; empty where no port leads anywhere.</summary>
     /// <param name="slots">Places of sandboxes on the gateway bridge; the ports of others lead nowhere.</param>
-    public static string Chains(IEnumerable<HostPort> ports, SortedDictionary<NamespaceName, int> slots, IPNetwork prefix)
+    public static string Chains(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {
         SortedDictionary<string, string> targets = new(StringComparer.Ordinal);
-        SortedDictionary<(int, string), string> special = [];
-        SortedDictionary<PortProtocol, SortedDictionary<int, string>> general = [];
-        foreach (HostPort port in ports.OrderBy(static p => p.Service, StringComparer.Ordinal))
+        List<Entrance> entrances = [];
+        // Of several with the same words the first by the service's name has them.
+        foreach (HostPort port in inputs.Ports.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
-            (IPAddress Address, long Weight)[] backends =
-            [
-                .. port.Backends.Where(b => slots.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
-                    .Select(b => (Address: GatewayBridge.At(prefix, slots[b.Sandbox]), (long)b.Weight)).OrderBy(static b => b.Address, AddressOrder.Instance),
-            ];
-            if (backends.Length == 0)
+            string chain = ChainOf(port.Protocol, port.Published, port.Target, port.Service);
+            if (TargetOf(port, inputs, slots, chain) is not { } target)
             {
                 continue;
             }
 
-            string name = Text(port.Protocol);
-            string chain = string.Create(CultureInfo.InvariantCulture, $"{name}-{port.Published}-{port.Target}-{port.Service}");
-            if (port.Address is null && port.Interface.Length == 0)
+            string match = (port.Interface.Length == 0 ? "" : $"iifname \"{port.Interface}\" ") + (port.Address is null ? "" : $"ip daddr {port.Address} ");
+            Entrance entrance = new(match, port.Protocol, port.Published, chain, port.IsMesh)
             {
-                general.TryAdd(port.Protocol, []);
-                if (!general[port.Protocol].TryAdd(port.Published, chain))
-                {
-                    continue;
-                }
-            }
-            else
+                Order = match.Length == 0 ? 3 : port.Address is null ? 2 : port.Interface.Length == 0 ? 1 : 0,
+            };
+            if (!entrances.Exists(e => e.Match == match && e.Protocol == port.Protocol && e.Published == port.Published))
             {
-                string match = (port.Interface.Length == 0 ? "" : $"iifname \"{port.Interface}\" ")
-                    + (port.Address is null ? "" : $"ip daddr {port.Address} ")
-                    + string.Create(CultureInfo.InvariantCulture, $"{name} dport {port.Published}");
-                int order = port.Address is null ? 2 : port.Interface.Length == 0 ? 1 : 0;
-                if (!special.TryAdd((order, match), chain))
-                {
-                    continue;
-                }
+                entrances.Add(entrance);
+                targets[chain] = target;
             }
-
-            targets[chain] = string.Create(
-                CultureInfo.InvariantCulture,
-                $"meta l4proto {name} dnat ip to {BackendChoice.Of(port.Scheduler, backends, chain)}:{port.Target}");
         }
 
-        return targets.Count == 0 ? "" : Print(targets, special, general);
+        return targets.Count == 0 ? "" : Print(targets, entrances);
+    }
+
+    internal static string ChainOf(PortProtocol protocol, int published, int target, string service) =>
+        string.Create(CultureInfo.InvariantCulture, $"{Text(protocol)}-{published}-{target}-{service}");
+
+    /// <summary>The rule that translates a flow to an address by that choice, and a port.</summary>
+    internal static string Translation(PortProtocol protocol, string choice, int port) =>
+        string.Create(CultureInfo.InvariantCulture, $"meta l4proto {Text(protocol)} dnat ip to {choice}:{port}");
+
+    /// <summary>To nodes, each for all of its backends: those that have more get more, also where backends take turns.</summary>
+    internal static string ToNodes(PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, string turn)
+    {
+        (IPAddress Address, long Weight)[] chosen =
+        [
+            .. nodes.Select(static n => (n.Address, (long)n.Weight)).OrderBy(static n => n.Address, AddressOrder.Instance).DistinctBy(static n => n.Address),
+        ];
+        return Translation(protocol, BackendChoice.Of(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), published);
+    }
+
+    private static string? TargetOf(HostPort port, DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots, string chain)
+    {
+        if (port.IsMesh)
+        {
+            return port.Nodes.IsEmpty || IngressSandbox.AddressOf(inputs) is null
+                ? null
+                : ToNodes(port.Protocol, port.Scheduler, port.Nodes, port.Published, $"{chain} {inputs.Vtep}");
+        }
+
+        (IPAddress Address, long Weight)[] backends =
+        [
+            .. port.Backends.Where(b => slots.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
+                .Select(b => (Address: GatewayBridge.At(inputs.GatewayPrefix, slots[b.Sandbox]), (long)b.Weight))
+                .OrderBy(static b => b.Address, AddressOrder.Instance),
+        ];
+        return backends.Length == 0 ? null : Translation(port.Protocol, BackendChoice.Of(port.Scheduler, backends, chain), port.Target);
+    }
+
+    /// <summary>Which packets to the host's own addresses a chain is for.</summary>
+    /// <param name="Match">Where they come in; empty: anywhere.</param>
+    private sealed record Entrance(string Match, PortProtocol Protocol, int Published, string Chain, bool IsMesh)
+    {
+        /// <summary>What says more comes first.</summary>
+        public required int Order { get; init; }
     }
 
     /// <summary>What each published port leads to, by protocol and port; of what is not readable, nothing.</summary>
@@ -123,34 +149,59 @@ internal static class PublishedPorts
             RouteEntry.OwnTable)),
     };
 
-    private static string Print(
-        SortedDictionary<string, string> targets, SortedDictionary<(int, string), string> special,
-        SortedDictionary<PortProtocol, SortedDictionary<int, string>> general)
+    private static string Print(SortedDictionary<string, string> targets, List<Entrance> entrances)
     {
         StringBuilder text = new();
-        // What sandboxes send is left alone: where br_netfilter sees it, it would be bridged to a port that is isolated from theirs.
-        Hook("output", "");
-        Hook("prerouting", $"iifname != \"{GatewayBridge.Name}\" ");
-        Chain(
-            text, Dispatch,
+        Entrance[] mesh = [.. entrances.Where(static e => e.IsMesh)];
+        Print(text, "output", $"type nat hook output priority {Priority}; policy accept;", $"fib daddr type local goto {Dispatch}");
+        // What sandboxes send to backends here is left alone: where br_netfilter sees it, it would be bridged to a port that is
+        // isolated from theirs.
+        string[] ofSandboxes = mesh.Length == 0 ? [] : [$"iifname \"{GatewayBridge.Name}\" fib daddr type local goto {Mesh}"];
+        Print(
+            text, "prerouting",
             [
-                .. special.Select(static s => $"{s.Key.Item2} goto {s.Value}"),
-                .. general.Select(static g => $"{Text(g.Key)} dport vmap {{ "
-                    + string.Join(", ", g.Value.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} : goto {p.Value}")))
-                    + " }"),
+                $"type nat hook prerouting priority {Priority}; policy accept;",
+                $"iifname != \"{GatewayBridge.Name}\" fib daddr type local goto {Dispatch}",
+                .. ofSandboxes,
             ]);
+        Print(text, Dispatch, Entries(entrances));
+        if (mesh.Length > 0)
+        {
+            Print(text, Mesh, Entries(mesh));
+        }
+
         foreach ((string chain, string rule) in targets)
         {
-            Chain(text, chain, rule);
+            Print(text, chain, rule);
         }
 
         return text.ToString();
-
-        void Hook(string name, string match) => Chain(
-            text, name, $"type nat hook {name} priority {Priority}; policy accept;", $"{match}fib daddr type local goto {Dispatch}");
     }
 
-    private static void Chain(StringBuilder text, string name, params ImmutableArray<string> lines)
+    private static ImmutableArray<string> Entries(IReadOnlyCollection<Entrance> entrances)
+    {
+        SortedDictionary<PortProtocol, SortedDictionary<int, string>> general = [];
+        foreach (Entrance entrance in entrances.Where(static e => e.Match.Length == 0))
+        {
+            general.TryAdd(entrance.Protocol, []);
+            general[entrance.Protocol][entrance.Published] = entrance.Chain;
+        }
+
+        return
+        [
+            .. entrances.Where(static e => e.Match.Length > 0).OrderBy(static e => e.Order).ThenBy(static e => e.Match, StringComparer.Ordinal)
+                .ThenBy(static e => e.Protocol).ThenBy(static e => e.Published)
+                .Select(static e => string.Create(CultureInfo.InvariantCulture, $"{e.Match}{Text(e.Protocol)} dport {e.Published} goto {e.Chain}")),
+            .. VerdictMaps(general),
+        ];
+    }
+
+    /// <summary>For each protocol one lookup, however many ports there are.</summary>
+    internal static IEnumerable<string> VerdictMaps(SortedDictionary<PortProtocol, SortedDictionary<int, string>> chains) =>
+        chains.Select(static g => $"{Text(g.Key)} dport vmap {{ "
+            + string.Join(", ", g.Value.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} : goto {p.Value}"))) + " }");
+
+    internal static void Print(StringBuilder text, string name, params ImmutableArray<string> lines)
     {
         text.Append(CultureInfo.InvariantCulture, $"\n\tchain {name} {{\n");
         foreach (string line in lines)

@@ -29,10 +29,11 @@ internal static class ServiceTable
     /// What `nft -s list table inet overlayd` prints of it, chains in order of their names; null where there is no service.
     /// </summary>
     /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
+    /// <param name="isIngress">It has backends of ports of all nodes, whose answers its table leads back.</param>
     /// <param name="sandbox">
     /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each change of the service.
     /// </param>
-    public static string? Of(IEnumerable<VirtualService> services, string sandbox)
+    public static string? Of(IEnumerable<VirtualService> services, string sandbox, bool isIngress = false)
     {
         VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
         StringBuilder chains = new();
@@ -44,9 +45,10 @@ internal static class ServiceTable
             AddFamily(service, AddressFamily.InterNetworkV6, sandbox, targets6, chains);
         }
 
+        string ingress = isIngress ? IngressSandbox.SandboxChains : "";
         if (targets4.Count == 0 && targets6.Count == 0)
         {
-            return null;
+            return isIngress ? NftTableText.Sorted($"{Head}{ingress.TrimStart('\n')}}}\n") : null;
         }
 
         string dispatch = DispatchOf(Entries, targets4) + DispatchOf(Entries6, targets6);
@@ -67,20 +69,25 @@ internal static class ServiceTable
             		meta l4proto tcp reject with tcp reset
             		reject
             	}
-            {{chains}}}
+            {{chains}}{{ingress}}}
 
             """.Replace("\r", "", StringComparison.Ordinal));
     }
 
     /// <summary>Whether a table of the agent's name is of this kind: that of a host, in a sandbox, is another agent's.</summary>
-    public static bool IsOne(string? table) =>
+    public static bool IsOne(string? table) => HasServices(table) || IsIngress(table);
+
+    private static bool HasServices(string? table) =>
         table is not null && table.StartsWith(Head, StringComparison.Ordinal) && table.Contains(Dispatch, StringComparison.Ordinal);
+
+    private static bool IsIngress(string? table) =>
+        table is not null && table.StartsWith(Head + IngressSandbox.SandboxChains[1..], StringComparison.Ordinal);
 
     /// <summary>The virtual addresses of a table, each with its backends; of what is not readable, nothing.</summary>
     public static SortedDictionary<IPAddress, SortedSet<IPAddress>> Read(string? table)
     {
         SortedDictionary<IPAddress, SortedSet<IPAddress>> read = new(AddressOrder.Instance);
-        if (!IsOne(table))
+        if (!HasServices(table))
         {
             return read;
         }

@@ -1,7 +1,7 @@
 namespace Overlay.Dataplane;
 
 /// <summary>A number that a text has on every node and in every process.</summary>
-internal static class StableHash
+public static class StableHash
 {
     /// <summary>FNV-1a over the text's UTF-16 units.</summary>
     public static ulong Of(string text)

@@ -30,7 +30,7 @@ internal static class GatewaySlots
             taken.Add(endpoint.GatewaySlot);
         }
 
-        int last = (1 << (32 - prefix.PrefixLength)) - 2;
+        int last = GatewayBridge.LastSlot(prefix);
         for (int slot = First; slot <= last; slot++)
         {
             if (!taken.Contains(slot))

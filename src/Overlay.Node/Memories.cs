@@ -71,6 +71,11 @@ internal sealed class Memories
 
     private static IEnumerable<string> ClaimsOf(NetworkId network, RemoteEndpointRecord record)
     {
+        if (record.IsMeshShare)
+        {
+            yield break;
+        }
+
         yield return $"{network} {record.Mac}";
         if (record.Ipv4 is { } ipv4)
         {

@@ -1,4 +1,5 @@
 using Overlay.Cluster;
+using Overlay.Dataplane;
 using Overlay.Gossip.Tables;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -30,6 +31,14 @@ public sealed partial class Node
         }
 
         EndpointState endpoint = found.Value;
+        if (endpoint.Sandbox == NamespaceName.Ingress)
+        {
+            effects.Completions.Add(new(command.RequestId, null, new(
+                RefusalKind.Conflict, $"Endpoint {endpoint.Name} is not detached.", "It is this node's own way to published ports.",
+                "It goes with its network, when no service publishes ports of all nodes: see `overlayd service ls`.")));
+            return;
+        }
+
         Remove(endpoint, command.UnixMs, "detach", now, effects);
         confirmations[command.RequestId] =
             new(command.RequestId, endpoint, Attaching: false, PersistRevision, DataplaneRevision);
@@ -163,6 +172,7 @@ public sealed partial class Node
     private void Remove(EndpointState endpoint, long unixMs, string action, Instant now, NodeEffects effects)
     {
         endpoints.Remove(endpoint.Id);
+        ingressStale = true;
         swim.Delete(endpoint.Network.ToString(), endpoint.Id.ToString(), now, effects.Gossip);
         Persist(effects);
         GiveBack(endpoint, endpoint.Ipv4, endpoint.Reserved4, unixMs);

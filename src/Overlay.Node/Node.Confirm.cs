@@ -53,6 +53,7 @@ public sealed partial class Node
     public void Programmed(long revision, IReadOnlyList<EndpointFailure> failures, Instant now, NodeEffects effects)
     {
         ForgetLeftSandboxes(revision, now);
+        ingressStale |= endpoints.Values.Any(static e => e.Status != EndpointStatus.Ready);
         foreach (EndpointState endpoint in endpoints.Values.ToArray())
         {
             EndpointFailure? failure = failures.FirstOrDefault(f => f.Endpoint == endpoint.Id);
@@ -135,6 +136,7 @@ public sealed partial class Node
             return;
         }
 
+        ingressStale = true;
         endpoints[endpoint.Id] = endpoint with
         {
             Status = EndpointStatus.Failed,

@@ -25,7 +25,7 @@ public sealed partial class Node
             }
 
             networks.Add(OverlayOf(id, network));
-            foreach (RemoteEndpointRecord remote in remotes.On(id))
+            foreach (RemoteEndpointRecord remote in RemotesOn(id))
             {
                 // The owner's VTEP is the manager's word; an owner that is not assigned yet waits for it.
                 if (intent.Node(remote.Owner.ToString()) is { } owner
@@ -36,6 +36,7 @@ public sealed partial class Node
             }
         }
 
+        ILookup<ServiceId, MeshNode> mesh = MeshNodes();
         return new()
         {
             Vtep = settings.Vtep,
@@ -45,7 +46,8 @@ public sealed partial class Node
             Networks = networks.ToImmutable(),
             Remotes = reachable.ToImmutable(),
             Services = [.. local.SelectMany(BalancedOn)],
-            Ports = HostPorts(),
+            Ports = HostPorts(mesh),
+            MeshPorts = MeshPorts(mesh),
             LeftSandboxes = [.. leftSandboxes.Keys],
             Endpoints = [.. endpoints.Values.Where(e => intent.Network(e.Network.ToString()) is not null).Select(LocalOf)],
         };
@@ -60,7 +62,7 @@ public sealed partial class Node
         foreach (EndpointState endpoint in endpoints.Values.OrderBy(static e => e.CreatedUnixMs).ThenBy(static e => e.Id))
         {
             // A resolver needs the loopback up, which comes with the first programming.
-            if (endpoint.Status != EndpointStatus.Ready || intent.Network(endpoint.Network.ToString()) is not { } network)
+            if (endpoint.Status != EndpointStatus.Ready || endpoint.Sandbox.IsOverlay || intent.Network(endpoint.Network.ToString()) is not { } network)
             {
                 continue;
             }
@@ -93,7 +95,7 @@ public sealed partial class Node
     private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>
         endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
             .Select(static e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, e.Weight, e.Ipv4, e.Ipv6))
-            .Concat(remotes.On(id).Where(r => !IsDrained(r.Owner))
+            .Concat(RemotesOn(id).Where(r => !IsDrained(r.Owner))
                 .Select(static r => new FoundEndpoint(r.Name, r.Aliases, IsServing(r.Health) ? r.Service : null, r.Weight, r.Ipv4, r.Ipv6)));
 
     /// <summary>An endpoint of this node or another that may be sent to.</summary>

@@ -120,6 +120,7 @@ public sealed partial class Node
     {
         EndpointState changed = endpoint with { Health = health, HealthReason = reason };
         endpoints[endpoint.Id] = changed;
+        ingressStale = true;
         if (endpoint.LostSince is null)
         {
             Announce(changed, now, effects);

@@ -14,7 +14,7 @@ public sealed partial class Node
 
     private void LeaveSandbox(NamespaceName sandbox, NodeEffects effects)
     {
-        if (!endpoints.Values.Any(e => e.Sandbox == sandbox))
+        if (!sandbox.IsOverlay && !endpoints.Values.Any(e => e.Sandbox == sandbox))
         {
             DataplaneChanges(effects);
             leftSandboxes[sandbox] = DataplaneRevision;

@@ -110,7 +110,11 @@ public sealed partial class Node
         if (remotes.Remove(network, owner.ToString(), id) is { } record)
         {
             string name = intent.Network(network.ToString())?.Name ?? network.ToString();
-            effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, "down", $"on {record.Owner}"));
+            if (!record.IsMeshShare)
+            {
+                effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, "down", $"on {record.Owner}"));
+            }
+
             DataplaneChanges(effects);
             effects.ZonesChanged = true;
             MemorizeSoon(now);

@@ -6,48 +6,60 @@ using Overlay.V1;
 
 namespace Overlay.Node;
 
-/// <summary>Published ports of this host: those of services that have backends here, which are found as in names.</summary>
+/// <summary>
+/// Published ports of this host: those of services that have backends here, which are found as in names, and those of all nodes.
+/// </summary>
 public sealed partial class Node
 {
-    private ImmutableArray<HostPort> HostPorts()
+    /// <param name="nodes">Of ports of all nodes.</param>
+    private ImmutableArray<HostPort> HostPorts(ILookup<ServiceId, MeshNode> nodes)
     {
-        if (IsDrained(Id))
-        {
-            return [];
-        }
-
-        ILookup<ServiceId, EndpointState> backends = endpoints.Values
-            .Where(e => e.Service is not null && e.GatewaySlot > 0 && e.Status != EndpointStatus.Failed && IsServing(e.Health))
-            .ToLookup(static e => e.Service!.Value);
+        ILookup<ServiceId, EndpointState> backends = PortBackends();
+        bool drained = IsDrained(Id);
         return
         [
-            .. intent.Services.Where(s => s.Ports.Count > 0 && backends[ServiceId.Parse(s.Id)].Any())
-                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)])))
-                .Where(static p => !p.Backends.IsEmpty),
+            .. intent.Services.Where(static s => s.Ports.Count > 0)
+                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)], nodes[ServiceId.Parse(s.Id)])))
+                .Where(p => p.IsMesh || (!p.Backends.IsEmpty && !drained)),
         ];
     }
 
-    private static HostPort PortOf(ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends) => new()
+    private ILookup<ServiceId, EndpointState> PortBackends() =>
+        endpoints.Values.Where(IsPortBackend).ToLookup(static e => e.Service!.Value);
+
+    private static bool IsPortBackend(EndpointState endpoint) =>
+        endpoint is { Service: not null, GatewaySlot: > 0, Status: not EndpointStatus.Failed } && IsServing(endpoint.Health);
+
+    private static HostPort PortOf(
+        ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes)
     {
-        Service = service.Name,
-        Protocol = port.Protocol,
-        Published = (int)port.Published,
-        Target = (int)port.Target,
-        Address = port.Address.Length == 0 ? null : IPAddress.Parse(port.Address),
-        Interface = port.Interface,
-        Scheduler = service.Scheduler,
-        Backends =
-        [
-            .. backends.Where(e => e.Network.ToString() == service.NetworkId).OrderBy(static e => e.Id)
-                .Select(static e => new PortBackend(e.Sandbox, Math.Max(1, e.Weight))),
-        ],
-    };
+        bool mesh = port.Mode == PublishMode.Ingress;
+        return new()
+        {
+            Service = service.Name,
+            Protocol = port.Protocol,
+            Published = (int)port.Published,
+            Target = (int)port.Target,
+            Address = port.Address.Length == 0 ? null : IPAddress.Parse(port.Address),
+            Interface = port.Interface,
+            Scheduler = service.Scheduler,
+            IsMesh = mesh,
+            Backends = mesh ? [] : BackendsOf(service, backends),
+            Nodes = mesh ? [.. nodes] : [],
+        };
+    }
+
+    private static ImmutableArray<PortBackend> BackendsOf(ServiceObject service, IEnumerable<EndpointState> backends) =>
+    [
+        .. backends.Where(e => e.Network.ToString() == service.NetworkId).OrderBy(static e => e.Id)
+            .Select(static e => new PortBackend(e.Sandbox, Math.Max(1, e.Weight))),
+    ];
 
     private bool IsHere(PublishedPort port)
     {
-        if (port.Mode != PublishMode.Host || port.NodeLabel.Length == 0)
+        if (port.Mode is not (PublishMode.Host or PublishMode.Ingress) || port.NodeLabel.Length == 0)
         {
-            return port.Mode == PublishMode.Host;
+            return port.Mode is PublishMode.Host or PublishMode.Ingress;
         }
 
         string[] words = port.NodeLabel.Split('=', 2);

@@ -86,6 +86,7 @@ public sealed partial class Node
         }
 
         effects.Gossip.Events.Clear();
+        TendIngress(now, effects);
     }
 
     private void MemberChanged(Member member, Instant now, NodeEffects effects)
@@ -161,11 +162,15 @@ public sealed partial class Node
         if (record is not null)
         {
             string name = intent.Network(changed.Network)?.Name ?? changed.Network;
-            effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, action, $"on {record.Owner}")
+            if (!record.IsMeshShare)
             {
-                Learnt = action == "up" ? record : null,
-                NetworkId = network,
-            });
+                effects.Events.Add(new NodeEvent.EndpointChanged(record.Id, record.Name, name, action, $"on {record.Owner}")
+                {
+                    Learnt = action == "up" ? record : null,
+                    NetworkId = network,
+                });
+            }
+
             DataplaneChanges(effects);
             effects.ZonesChanged = true;
             MemorizeSoon(now);

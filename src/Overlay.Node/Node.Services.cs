@@ -144,7 +144,8 @@ public sealed partial class Node
         assignment is { Complete: false, Cluster: null } && assignment.Upserts.All(IsService) && assignment.Deletes.All(IsService)
         && !assignment.Upserts.Select(static u => u.Service).Concat(assignment.Deletes.Select(d => intent.Service(d.Id)))
             .Concat(assignment.Upserts.Select(u => intent.Service(u.Service.Id)))
-            .Any(s => s is { VirtualAddresses.Count: > 0 } or { Ports.Count: > 0 } && endpoints.Values.Any(e => e.Network.ToString() == s.NetworkId));
+            .Any(s => (s is { VirtualAddresses.Count: > 0 } or { Ports.Count: > 0 } && endpoints.Values.Any(e => e.Network.ToString() == s.NetworkId))
+                || s?.Ports.Any(static p => p.Mode == PublishMode.Ingress) == true);
 
     private static bool IsService(StoreObject item) => item.KindCase == StoreObject.KindOneofCase.Service;
 

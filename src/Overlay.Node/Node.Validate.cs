@@ -28,7 +28,12 @@ public sealed partial class Node
         }
 
         attach.Network = id;
-        if (AvailabilityFault(what) is { } closed)
+        if (IngressFault(command, network, what) is { } ofMesh)
+        {
+            return ofMesh;
+        }
+
+        if (!network.Ingress && AvailabilityFault(what) is { } closed)
         {
             return closed;
         }

@@ -55,7 +55,7 @@ public sealed partial class Node
 
     public NodeAddresses Addresses => addresses;
 
-    public IEnumerable<RemoteEndpointRecord> RemotesOn(NetworkId network) => remotes.On(network);
+    public IEnumerable<RemoteEndpointRecord> RemotesOn(NetworkId network) => remotes.On(network).Where(static r => !r.IsMeshShare);
 
     public int RemoteCount => remotes.Count;
 
@@ -66,7 +66,7 @@ public sealed partial class Node
     public long DataplaneRevision { get; private set; }
 
     public Instant NextDeadline => Instant.Min(
-        Instant.Min(swim.NextDeadline, healthDeadline), Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
+        Instant.Min(Instant.Min(swim.NextDeadline, healthDeadline), ingressRetryAt), Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
 
     /// <summary>Begins gossip, and programs and announces what was there before a restart.</summary>
     public void Start(Instant now, NodeEffects effects)
@@ -80,6 +80,7 @@ public sealed partial class Node
         }
 
         TendHealth(now, effects);
+        TendIngress(now, effects);
         swim.Settle(now, effects.Gossip);
         AskSeeds(now, effects);
         DataplaneChanges(effects);
@@ -161,6 +162,7 @@ public sealed partial class Node
         }
 
         effects.Events.AddRange(serviceNews);
+        ingressStale = true;
         addresses.Quarantine = TimeSpan.FromSeconds(intent.Cluster?.QuarantineSeconds ?? 60);
         addresses.SetLeases(intent.Leases, intent.Networks);
         FollowNetworks(now, effects);
@@ -262,6 +264,9 @@ public sealed partial class Node
             Remove(endpoint, UnixMsAt(now), "detach", now, effects);
         }
 
+        // Not at once: this node is on its way out of the cluster.
+        ingressStale = false;
+        ingressRetryAt = now + IngressRetry;
         DigestGossip(now, effects);
     }
 

@@ -2,6 +2,7 @@ using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
 using Google.Protobuf;
+using Overlay.Dataplane;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -42,6 +43,11 @@ public sealed record RemoteEndpointRecord
     /// <summary>Its owner's word.</summary>
     public EndpointHealth Health { get; init; }
 
+    /// <summary>
+    /// It is no endpoint: its owner takes <see cref="Weight"/> of the clients that ports of all nodes bring to <see cref="Service"/>.
+    /// </summary>
+    public bool IsMeshShare => Sandbox == NamespaceName.Ingress.Value && Service is not null;
+
     public long CreatedUnixMs { get; init; }
 
     /// <summary>The span of its attach, where the owner traces; anything else in its place is no span.</summary>
@@ -74,9 +80,21 @@ public sealed record RemoteEndpointRecord
         return record.ToByteArray();
     }
 
+    /// <summary>A share of the mesh, as <see cref="IsMeshShare"/> has it.</summary>
+    /// <param name="weight">1 to <see cref="EndpointState.MaxWeight"/>.</param>
+    public static byte[] EncodeMeshShare(ServiceId service, int weight) => MeshShare(service, weight).ToByteArray();
+
+    private static EndpointRecord MeshShare(ServiceId service, int weight) =>
+        new() { Sandbox = NamespaceName.Ingress.Value, ServiceId = service.ToString(), Weight = (uint)weight };
+
     /// <summary>The record for this node's own disk: without what only its owner knows.</summary>
     public EndpointRecord ToRecord()
     {
+        if (IsMeshShare)
+        {
+            return MeshShare(Service!.Value, Weight);
+        }
+
         Span<byte> mac = stackalloc byte[6];
         Mac.WriteTo(mac);
         EndpointRecord record = new()
@@ -117,6 +135,13 @@ public sealed record RemoteEndpointRecord
             // The one way that protobuf tells of garbage.
             reason = "not a record";
             return false;
+        }
+
+        if (record.Sandbox == NamespaceName.Ingress.Value && record.ServiceId.Length > 0)
+        {
+            endpoint = ReadMeshShare(id, node, record);
+            reason = endpoint is null ? "its share of published ports is not one" : "";
+            return endpoint is not null;
         }
 
         if (!DnsName.IsLabel(record.Name) || record.Aliases.Count > MaxNames || !record.Aliases.All(DnsName.IsLabel))
@@ -174,6 +199,22 @@ public sealed record RemoteEndpointRecord
         };
         return true;
     }
+
+    private static RemoteEndpointRecord? ReadMeshShare(EndpointId id, NodeId owner, EndpointRecord record) =>
+        ServiceId.TryParse(record.ServiceId, out ServiceId service) && record.Weight is > 0 and <= EndpointState.MaxWeight
+        && record is { Name: "", Ipv4: "", Ipv6: "", Mac.IsEmpty: true, Segment: 0, Aliases.Count: 0 }
+            ? new()
+            {
+                Id = id,
+                Owner = owner,
+                Segment = 0,
+                Name = "",
+                Mac = default,
+                Sandbox = record.Sandbox,
+                Service = service,
+                Weight = (int)record.Weight,
+            }
+            : null;
 
     private static bool TryAddress(string text, AddressFamily family, out IPAddress? address)
     {

@@ -57,5 +57,5 @@ internal sealed class RemoteEndpoints
 
     public bool IsOwner(NodeId node) => byNetwork.Values.Any(endpoints => endpoints.Values.Any(e => e.Owner == node));
 
-    public int Count => byNetwork.Values.Sum(static endpoints => endpoints.Count);
+    public int Count => byNetwork.Values.Sum(static endpoints => endpoints.Values.Count(static e => !e.IsMeshShare));
 }

@@ -33,6 +33,11 @@ internal static class NetworkChanges
             return refusal;
         }
 
+        if (IngressNetwork.Fault(state, spec, segments, what) is { } inIngress)
+        {
+            return inIngress;
+        }
+
         if (MtuFault(spec.Mtu, segments.Any(segment => segment.Ipv6 is not null), what) is { } inMtu)
         {
             return inMtu;
@@ -91,8 +96,8 @@ internal static class NetworkChanges
     {
         string[] names =
         [
-            .. state.Services.Where(service => service.NetworkId == network.Id).Select(service => service.Name)
-                .Order(StringComparer.Ordinal),
+            .. state.Services.Where(service => service.NetworkId == network.Id).Concat(IngressNetwork.UsersOf(state, network))
+                .Select(service => service.Name).Order(StringComparer.Ordinal),
         ];
         if (names.Length == 0)
         {
@@ -103,10 +108,11 @@ internal static class NetworkChanges
         string shown = string.Join(", ", names.Take(Limits.NamesInRefusal)) + (few ? "" : ", …");
         return new(
             RefusalKind.Conflict, $"Network {network.Name} is not removed.",
-            names.Length == 1 ? $"It has the service {shown}." : $"It has {names.Length} services: {shown}.",
+            (network.Ingress ? "It carries published ports of " : "It has ")
+                + (names.Length == 1 ? $"the service {shown}." : $"{names.Length} services: {shown}."),
             few
                 ? $"Type `overlayd service rm {string.Join(' ', names)}` first."
-                : $"Remove them first; see them all with `overlayd service ls --filter network={network.Name}`.");
+                : $"Remove them first; see them all with `overlayd service ls{(network.Ingress ? "" : $" --filter network={network.Name}")}`.");
     }
 
     private static NetworkObject ObjectOf(NetworkSpec spec, ImmutableArray<Segment> segments, long unixMs)
@@ -116,8 +122,9 @@ internal static class NetworkChanges
             Id = spec.Id,
             Name = spec.Name,
             Mtu = spec.Mtu,
-            Internal = spec.Internal,
+            Internal = spec.Internal || spec.Ingress,
             Attachable = spec.Attachable,
+            Ingress = spec.Ingress,
             CreatedUnixMs = unixMs,
         };
         network.Segments.AddRange(segments);

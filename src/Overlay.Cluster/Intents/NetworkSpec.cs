@@ -21,6 +21,9 @@ public sealed record NetworkSpec
     /// <summary>Prefixes that automatic addresses come from, each inside a subnet.</summary>
     public ImmutableArray<string> Ranges { get; init; } = [];
 
+    /// <summary>Of a subnet from the IPv4 pools, where one of that length is free; 0: the pools' own.</summary>
+    public int PreferredSubnetLength { get; init; }
+
     /// <summary>Of the first segment; 0: allocated.</summary>
     public uint Vni { get; init; }
 
@@ -32,6 +35,9 @@ public sealed record NetworkSpec
     public bool Internal { get; init; }
 
     public bool Attachable { get; init; }
+
+    /// <summary>For ports that all nodes publish; it leads nowhere else.</summary>
+    public bool Ingress { get; init; }
 
     /// <summary>An IPv6 subnet too, if none is given.</summary>
     public bool Ipv6 { get; init; }

@@ -18,7 +18,7 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
     private const int MostInterfaceCharacters = 15;
     private const int MostPort = ushort.MaxValue;
 
-    private const string Example = "`--publish published=8080,target=80,mode=host`";
+    private const string Example = "`--publish published=8080,target=80`";
 
     private readonly ILookup<(PortProtocol, uint), (ServiceObject Service, PublishedPort Port)> others = state.Services
         .Where(s => s.Id != serviceId).SelectMany(static s => s.Ports, static (s, p) => (s, p)).ToLookup(static e => (e.p.Protocol, e.p.Published));
@@ -31,6 +31,7 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
         {
             PublishedPort port = asked.Clone();
             port.Protocol = port.Protocol == PortProtocol.Unspecified ? PortProtocol.Tcp : port.Protocol;
+            port.Mode = port.Mode == PublishMode.Unspecified ? PublishMode.Ingress : port.Mode;
             if (Fault(port) is { } invalid)
             {
                 return invalid;
@@ -63,7 +64,8 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
     private Refusal? Fault(PublishedPort port)
     {
         string? why =
-            !Enum.IsDefined(port.Protocol) ? "This version of overlayd does not know that protocol."
+            !Enum.IsDefined(port.Mode) ? "This version of overlayd does not know that mode of publishing."
+            : !Enum.IsDefined(port.Protocol) ? "This version of overlayd does not know that protocol."
             : port.Target is 0 or > MostPort ? $"The target port {port.Target} is not one: use 1 to {MostPort}."
             : port.Published > MostPort ? $"The published port {port.Published} is not one: use 1 to {MostPort}."
             : port.Interface.Length > 0 && !IsInterface(port.Interface) ? $"{Refusal.Quote(port.Interface)} is no name of an interface."
@@ -73,14 +75,6 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
         if (why is not null)
         {
             return new(RefusalKind.Invalid, what, why, $"Write it like {Example}.");
-        }
-
-        if (port.Mode != PublishMode.Host)
-        {
-            return new(
-                RefusalKind.Invalid, what,
-                "Every node answering for backends anywhere (mode=ingress, the default elsewhere) is not there yet.",
-                $"Publish on the nodes that have backends, with mode=host: {Example}.");
         }
 
         return network.Internal
@@ -137,10 +131,15 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
             : null;
     }
 
-    /// <summary>Whether a packet on some node could be meant for both.</summary>
+    /// <summary>
+    /// Whether a packet on some node could be meant for both. Between nodes a port of all nodes is known by its number alone.
+    /// </summary>
     private static bool Overlap(PublishedPort left, PublishedPort right) =>
         left.Protocol == right.Protocol && left.Published == right.Published
-        && (left.Address.Length == 0 || right.Address.Length == 0 || left.Address == right.Address)
+        && ((left.Mode == PublishMode.Ingress && right.Mode == PublishMode.Ingress) || AreMet(left, right));
+
+    private static bool AreMet(PublishedPort left, PublishedPort right) =>
+        (left.Address.Length == 0 || right.Address.Length == 0 || left.Address == right.Address)
         && (left.Interface.Length == 0 || right.Interface.Length == 0 || left.Interface == right.Interface)
         && !AreOnOtherNodes(left.NodeLabel, right.NodeLabel);
 

@@ -45,6 +45,13 @@ internal static class ServiceChanges
             return unknown;
         }
 
+        if (network.Ingress)
+        {
+            return new Refusal(
+                RefusalKind.Invalid, what, $"Network {network.Name} is for published ports alone.",
+                "Make the service on a network of its backends: `overlayd network create blue`.");
+        }
+
         VirtualAddressChoice choice = new(state, network, what, draft.UnixMs);
         if (!choice.For(spec).TryGet(out ImmutableArray<Address> virtualAddresses, out Refusal? inAddress))
         {
@@ -55,6 +62,11 @@ internal static class ServiceChanges
             .TryGet(out ImmutableArray<PublishedPort> ports, out Refusal? inPorts))
         {
             return inPorts;
+        }
+
+        if (IngressNetwork.Ensure(state, ports, spec.IngressId, what, draft) is { } inIngress)
+        {
+            return inIngress;
         }
 
         ServiceObject service = new()

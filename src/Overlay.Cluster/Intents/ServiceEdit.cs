@@ -18,6 +18,9 @@ public sealed record ServiceEdit
 
     public ImmutableArray<PublishedPort> PortsAdded { get; init; } = [];
 
+    /// <summary>As in <see cref="ServiceSpec.IngressId"/>.</summary>
+    public string IngressId { get; init; } = "";
+
     /// <summary>Target ports that are published no longer; of a protocol alone, or of all (unspecified).</summary>
     public ImmutableArray<(uint Target, PortProtocol Protocol)> PortsRemoved { get; init; } = [];
 

@@ -43,6 +43,11 @@ internal static class ServiceEdits
                 return inPorts;
             }
 
+            if (IngressNetwork.Ensure(state, ports, edit.IngressId, what, draft) is { } inIngress)
+            {
+                return inIngress;
+            }
+
             changed.Ports.Clear();
             changed.Ports.AddRange(ports);
         }

@@ -32,6 +32,9 @@ public sealed record ServiceSpec
     /// <summary>Ports of nodes that lead to its backends; one of number 0 gets a free one.</summary>
     public ImmutableArray<PublishedPort> Ports { get; init; } = [];
 
+    /// <summary>Of the network that is made for ports of all nodes where there is none; made by the caller.</summary>
+    public string IngressId { get; init; } = "";
+
     public ImmutableArray<KeyValuePair<string, string>> Labels { get; init; } = [];
 
     /// <summary>A DNS label (RFC 1123), with '_' allowed inside as Docker's users expect.</summary>

@@ -81,7 +81,9 @@ internal sealed class SubnetPlanner(ClusterState state, NetworkSpec spec, string
                     "A gateway or a range was given without a subnet to put it into.", "Give its `--subnet` as well.");
             }
 
-            if (CutFrom(PoolsOf(ipv6: false), (int)state.Cluster!.DefaultPoolPrefix, ipv4) is { } refusal)
+            List<Prefix> pools = PoolsOf(ipv6: false);
+            bool preferred = spec.PreferredSubnetLength > 0 && CutFrom(pools, spec.PreferredSubnetLength, ipv4) is null;
+            if (!preferred && CutFrom(pools, (int)state.Cluster!.DefaultPoolPrefix, ipv4) is { } refusal)
             {
                 return refusal;
             }

@@ -15,7 +15,7 @@ internal sealed partial class AdminService
     public override async Task<NetworkView> CreateNetwork(CreateNetworkRequest request, ServerCallContext context)
     {
         ManagerServer manager = RequireManager("create a network");
-        string id = new NetworkId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString();
+        string id = new NetworkId(RandomId()).ToString();
         NetworkSpec spec = SpecOf(id, request);
         Outcome<NetworkObject> created = await manager.Loop.ProposeAsync(
             intent => intent.CreateNetwork(spec), request.RequestId, context.CancellationToken);
@@ -60,7 +60,8 @@ internal sealed partial class AdminService
         NetworkObject network = RefusalStatus.Require(state.FindNetwork(request.Network));
         NetworkId id = NetworkId.Parse(network.Id);
         string[] names = await host.Current!.ReadAsync(
-            node => node.Endpoints.Where(e => e.Network == id).Select(static e => e.Name)
+            // Those of the ingress network are the nodes' own, and go with it.
+            node => network.Ingress ? [] : node.Endpoints.Where(e => e.Network == id).Select(static e => e.Name)
                 .Concat(node.RemotesOn(id).Select(static r => r.Name)).ToArray(),
             context.CancellationToken);
         if (names.Length > 0)
@@ -90,7 +91,10 @@ internal sealed partial class AdminService
         Internal = request.Internal,
         Attachable = request.Attachable,
         Ipv6 = request.Ipv6,
+        Ingress = request.Ingress,
     };
+
+    private static ulong RandomId() => BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1;
 
     private static IEnumerable<NetworkObject> NetworksOf(Membership current, Node.Node node) =>
         StateOf(current)?.Networks ?? node.Intent.Networks;

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Security.Cryptography;
 using Grpc.Core;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
@@ -18,7 +17,7 @@ internal sealed partial class AdminService
         ManagerServer manager = RequireManager("create a service");
         ServiceSpec spec = new()
         {
-            Id = new ServiceId(BitConverter.ToUInt64(RandomNumberGenerator.GetBytes(8)) | 1).ToString(),
+            Id = new ServiceId(RandomId()).ToString(),
             Name = request.Name,
             Network = request.Network,
             Mode = request.EndpointMode == EndpointMode.Unspecified ? EndpointMode.Vip : request.EndpointMode,
@@ -26,6 +25,7 @@ internal sealed partial class AdminService
             Scheduler = request.Scheduler,
             Health = request.Health,
             Ports = [.. request.Ports],
+            IngressId = new NetworkId(RandomId()).ToString(),
             Labels = [.. request.Labels.OrderBy(static l => l.Key, StringComparer.Ordinal)],
         };
         ClusterState state = await manager.Loop.ReadAsync(context.CancellationToken);
@@ -51,6 +51,7 @@ internal sealed partial class AdminService
             LabelsAdded = request.LabelAdd.ToImmutableSortedDictionary(StringComparer.Ordinal),
             LabelsRemoved = request.LabelRm.ToImmutableSortedSet(StringComparer.Ordinal),
             PortsAdded = [.. request.PublishAdd],
+            IngressId = new NetworkId(RandomId()).ToString(),
             PortsRemoved = [.. request.PublishRm.Select(static t => (t.Target, t.Protocol))],
         };
         ulong before = 0;

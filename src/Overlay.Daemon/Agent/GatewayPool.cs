@@ -10,14 +10,14 @@ internal static class GatewayPool
 {
     /// <summary>
     /// The first configured prefix that shares no address with a route of the host. A prefix that the bridge of an
-    /// earlier start uses is our own, and is kept.
+    /// earlier start uses, or ov-ingress, is our own, and is kept.
     /// </summary>
     public static IPNetwork Choose(AgentSettings settings, NamespaceDirectory namespaces)
     {
         HostNetwork host = HostNetwork.Read(namespaces);
         foreach (IPNetwork pool in settings.GatewayPools)
         {
-            if (host.Overlapping(pool).All(static r => r.Device == "ovgw0"))
+            if (host.Overlapping(pool).All(static r => r.Device.StartsWith("ovg", StringComparison.Ordinal)))
             {
                 return pool;
             }

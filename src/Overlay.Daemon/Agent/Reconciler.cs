@@ -99,6 +99,7 @@ internal sealed partial class Reconciler : IDisposable
                     Remotes = [],
                     Services = [],
                     Ports = [],
+                    MeshPorts = [],
                     LeftSandboxes = [.. last.LeftSandboxes.Union(last.Endpoints.Select(static e => e.Sandbox))],
                 });
             }
@@ -311,7 +312,7 @@ internal sealed partial class Reconciler : IDisposable
             .. kernel.Claim([.. inputs!.Ports.Select(static p => p.Claim)])
                 .SelectMany(r => inputs.Ports.Where(p => p.Claim == r.Claim).Select(p => new RefusedPort(p, r.Errno))),
         ];
-        foreach (RefusedPort refused in refusedPorts.Where(r => !before.Any(b => b.IsSameAs(r))))
+        foreach (RefusedPort refused in refusedPorts.Where(r => r.IsFault && !before.Any(b => b.IsSameAs(r))))
         {
             LogPortTaken(refused.Text);
         }
@@ -418,7 +419,7 @@ internal sealed partial class Reconciler : IDisposable
             LastRoundUnixMs = clock.UnixMs,
             Rounds = before.Rounds + 1,
             Operations = before.Operations + plan.Operations.Length,
-            RefusedPorts = refusedPorts,
+            RefusedPorts = [.. refusedPorts.Where(static r => r.IsFault)],
         };
         foreach (Operation operation in plan.Operations)
         {

@@ -15,6 +15,11 @@ internal sealed record RefusedPort(HostPort Port, int Errno)
             _ => Linux.Native.Errno.Describe(Errno),
         };
 
+    /// <summary>
+    /// False: it is a port of all nodes at an address of one of them, which is another. It is not served here, and nothing is wrong.
+    /// </summary>
+    public bool IsFault => !Port.IsMesh || Errno != Linux.Native.Errno.AddressNotAvailable;
+
     /// <summary>The same port for the same reason, whatever its backends.</summary>
     public bool IsSameAs(RefusedPort other) => Text == other.Text;
 }

@@ -220,7 +220,7 @@ internal static class Listings
 
     private static string Options(NetworkObject network) => string.Join(
         ", ",
-        new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "" }
+        new[] { network.Internal ? "internal" : "", network.Attachable ? "attachable" : "", network.Ingress ? "ingress" : "" }
             .Where(static option => option.Length > 0));
 
     private static string Number(ulong number) => number.ToString(CultureInfo.InvariantCulture);

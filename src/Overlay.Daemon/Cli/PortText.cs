@@ -12,7 +12,7 @@ internal static class PortText
     public static string Of(long port, PortProtocol protocol) =>
         string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol.ToString().ToLowerInvariant()}");
 
-    /// <summary>"*:8080->80/tcp", and where it is restricted to.</summary>
+    /// <summary>"*:8080->80/tcp", and where it is restricted to: of nodes with backends alone, "host:8080->80/tcp".</summary>
     public static string Of(PublishedPort port)
     {
         string where = port.Address.Length > 0 ? port.Address : "*";
@@ -91,7 +91,7 @@ internal static class PortText
                     "ingress" => PublishMode.Ingress,
                     _ => PublishMode.Unspecified,
                 };
-                return port.Mode == PublishMode.Unspecified ? $"mode is '{value}': use host" : "";
+                return port.Mode == PublishMode.Unspecified ? $"mode is '{value}': use ingress (every node) or host (those with backends)" : "";
             case "ip" or "interface" or "node-label" when value.Length == 0:
                 return $"{key} is empty";
             case "ip":

@@ -134,7 +134,7 @@ internal sealed class Observer(NamespaceSessions sessions)
 
         foreach (RouteRecord route in routes)
         {
-            if (route.Protocol == RouteEntry.Protocol && route.Table is RouteEntry.MainTable or RouteEntry.OwnTable
+            if (route.Protocol == RouteEntry.Protocol && RouteEntry.IsKnown(route.Table)
                 && names.TryGetValue(route.Device, out string? name))
             {
                 yield return new(route.Destination, route.Gateway, name, route.Metric, (int)route.Table);

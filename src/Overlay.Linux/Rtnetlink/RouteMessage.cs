@@ -110,7 +110,7 @@ internal static class RouteMessage
         {
             Family = ipv6 ? Af.Inet6 : Af.Inet,
             DestinationLength = (byte)entry.Destination.PrefixLength,
-            Table = (byte)entry.Table,
+            Table = Rta.HeaderTable(entry.Table),
             Protocol = RouteEntry.Protocol,
             Scope = ipv6 ? Rta.ScopeUniverse : scope,
             Type = Rta.Unicast,
@@ -128,6 +128,11 @@ internal static class RouteMessage
         if (index > 0)
         {
             batch.Put(Rta.Device, index);
+        }
+
+        if (entry.Table > byte.MaxValue)
+        {
+            batch.Put(Rta.Table, entry.Table);
         }
 
         if (entry.Metric > 0)

@@ -91,6 +91,9 @@ internal static class Rta
     public const byte AllTables = 0;
 
     public const byte MainTable = 254;
+
+    /// <summary>What the header has room for; RT_TABLE_UNSPEC where an attribute says it.</summary>
+    public static byte HeaderTable(int table) => table <= byte.MaxValue ? (byte)table : AllTables;
     public const byte Unicast = 1;
     public const byte ScopeUniverse = 0;
     public const byte ScopeLink = 253;
@@ -102,7 +105,9 @@ internal static class Fra
 {
     public const ushort Source = 2;
     public const ushort Priority = 6;
+    public const ushort Mark = 10;
     public const ushort Table = 15;
+    public const ushort Mask = 16;
     public const ushort Protocol = 21;
 
     /// <summary>FR_ACT_TO_TBL.</summary>

@@ -24,7 +24,7 @@ internal static class RuleMessage
 
     public static void Delete(MessageBuilder batch, RuleEntry entry) => Write(batch, Rtm.DeleteRule, 0, entry);
 
-    /// <summary>Of rules that choose by a source alone.</summary>
+    /// <summary>Of rules that choose by a source, or a whole mark.</summary>
     public static bool TryParse(NetlinkMessage message, out RuleRecord record)
     {
         record = default;
@@ -38,6 +38,8 @@ internal static class RuleMessage
         int table = header.Table;
         int priority = 0;
         byte protocol = 0;
+        uint mark = 0;
+        uint mask = uint.MaxValue;
         while (attributes.TryNext(out NetlinkAttribute attribute))
         {
             switch (attribute.Type)
@@ -51,6 +53,12 @@ internal static class RuleMessage
                 case Fra.Priority:
                     priority = attribute.Int32;
                     break;
+                case Fra.Mark:
+                    mark = attribute.UInt32;
+                    break;
+                case Fra.Mask:
+                    mask = attribute.UInt32;
+                    break;
                 case Fra.Protocol:
                     protocol = attribute.Byte;
                     break;
@@ -59,12 +67,12 @@ internal static class RuleMessage
             }
         }
 
-        if (!RouteMessage.TryMakeNetwork(source, header.SourceLength, out IPNetwork network))
+        if (mask is not (0 or uint.MaxValue) || !RouteMessage.TryMakeNetwork(source, header.SourceLength, out IPNetwork network))
         {
             return false;
         }
 
-        record = new(new(network, table, priority), protocol);
+        record = new(new(network, table, priority, mark), protocol);
         return true;
     }
 
@@ -74,12 +82,22 @@ internal static class RuleMessage
         {
             Family = Af.Inet,
             SourceLength = (byte)entry.Source.PrefixLength,
-            Table = (byte)entry.Table,
+            Table = Rta.HeaderTable(entry.Table),
             Action = Fra.ToTable,
         });
         if (entry.Source.PrefixLength > 0)
         {
             batch.Put(Fra.Source, entry.Source.BaseAddress);
+        }
+
+        if (entry.Mark != 0)
+        {
+            batch.Put(Fra.Mark, entry.Mark);
+        }
+
+        if (entry.Table > byte.MaxValue)
+        {
+            batch.Put(Fra.Table, entry.Table);
         }
 
         batch.Put(Fra.Priority, entry.Priority);

@@ -37,7 +37,7 @@ internal static class Convergence
         }
 
         return Reservations(world, live)
-            ?? live.Select(n => Health(n) ?? Names(n, live) ?? Kernel(n, live)).FirstOrDefault(static m => m is not null);
+            ?? live.Select(n => Health(n) ?? Names(n, live) ?? Kernel(n, live) ?? Mesh(n, live)).FirstOrDefault(static m => m is not null);
     }
 
     /// <summary>
@@ -132,7 +132,7 @@ internal static class Convergence
             return $"endpoint {unready.Id} on node {node.Number} is {unready.Status}: {unready.Error}";
         }
 
-        foreach (IGrouping<NamespaceName, EndpointState> sandbox in node.Mind.Endpoints.GroupBy(static e => e.Sandbox))
+        foreach (IGrouping<NamespaceName, EndpointState> sandbox in node.Mind.Endpoints.Where(static e => !IsIngress(e)).GroupBy(static e => e.Sandbox))
         {
             string truth = Text(sandbox.Select(static e => e.Network).Distinct()
                 .SelectMany(network => VirtualOn(node, network).SelectMany(s => BalanceOf(s, live.SelectMany(n => Visible(n, network))))));
@@ -156,6 +156,42 @@ internal static class Convergence
 
         return null;
     }
+
+    /// <summary>Every node is on the ingress network, and sends clients of ports of all nodes to just those that have backends.</summary>
+    private static string? Mesh(SimNode node, SimNode[] live)
+    {
+        if (!node.Mind!.Intent.Networks.Any(static n => n.Ingress))
+        {
+            return node.Mind.Endpoints.Any(IsIngress) ? $"node {node.Number} is on an ingress network that is gone" : null;
+        }
+
+        if (!node.Mind.Endpoints.Any(IsIngress))
+        {
+            return $"node {node.Number} is not on the ingress network";
+        }
+
+        DataplaneInputs inputs = node.Mind.Inputs();
+        foreach (ServiceObject service in node.Mind.Intent.Services.Where(static s => s.Ports.Any(static p => p.Mode == PublishMode.Ingress)))
+        {
+            string truth = Text(live.Where(n => n.Mind!.Endpoints.Any(e => IsBackend(e, service)))
+                .Select(static n => $"{n.Mind!.Endpoints.First(IsIngress).Ipv4}"));
+            string sent = Text(inputs.Ports.Single(p => p.Service == service.Name).Nodes.Select(static n => $"{n.Address}"));
+            string here = Text(inputs.MeshPorts.Single(p => p.Service == service.Name).Backends.Select(static b => b.Sandbox.Value));
+            string own = Text(node.Mind.Endpoints.Where(e => IsBackend(e, service)).Select(static e => e.Sandbox.Value));
+            if (truth != sent || here != own)
+            {
+                return $"node {node.Number} sends clients of {service.Name} to [{sent}] and here to [{here}], and true is [{truth}], [{own}]";
+            }
+        }
+
+        return null;
+    }
+
+    private static bool IsIngress(EndpointState endpoint) => endpoint.Sandbox == NamespaceName.Ingress;
+
+    private static bool IsBackend(EndpointState endpoint, ServiceObject service) =>
+        endpoint.Service?.ToString() == service.Id && endpoint.Network.ToString() == service.NetworkId
+        && endpoint is { Status: EndpointStatus.Ready, GatewaySlot: > 0 } && IsServing(endpoint);
 
     private static IEnumerable<EndpointState> Visible(SimNode node, NetworkId network) =>
         node.Mind!.Endpoints.Where(e => e.Network == network && e.Status != EndpointStatus.Failed);

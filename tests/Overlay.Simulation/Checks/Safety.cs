@@ -17,7 +17,8 @@ internal sealed class Safety(SimWorld world)
 
     public void Completed(SimNode node, Completion completion)
     {
-        if (!answers.TryAdd(completion.RequestId, node.Number))
+        // What a node asks of itself has a negative number, which counts in each life of each node anew.
+        if (completion.RequestId > 0 && !answers.TryAdd(completion.RequestId, node.Number))
         {
             throw new ViolationException($"request {completion.RequestId} was answered twice");
         }

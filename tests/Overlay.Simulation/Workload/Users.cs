@@ -87,7 +87,7 @@ internal sealed class Users(SimWorld world)
 
     private void CreateService()
     {
-        NetworkObject[] all = [.. world.Manager.Store.State.Networks];
+        NetworkObject[] all = [.. world.Manager.Store.State.Networks.Where(static n => !n.Ingress)];
         if (all.Length > 0 && world.Manager.Store.State.ServiceCount < 6)
         {
             bool virtualAddress = prng.Chance(0.8);
@@ -109,7 +109,10 @@ internal sealed class Users(SimWorld world)
                         StartPeriodMs = prng.Chance(0.3) ? 5000 : 0,
                     }
                     : null,
-                Ports = prng.Chance(0.5) ? [] : [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = PublishMode.Host }],
+                Ports = prng.Chance(0.3)
+                    ? []
+                    : [new() { Protocol = PortProtocol.Tcp, Target = 80, Mode = prng.Chance(0.4) ? PublishMode.Host : PublishMode.Ingress }],
+                IngressId = new NetworkId(prng.NextUInt64() | 1).ToString(),
             }));
         }
     }

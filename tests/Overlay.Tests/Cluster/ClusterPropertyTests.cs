@@ -67,7 +67,7 @@ public class ClusterPropertyTests
                 Try(world, intent.CreateNetwork(spec));
                 break;
             case 5 when prng.Chance(0.4):
-                Try(world, intent.RemoveNetwork($"n{prng.Next(12)}"));
+                Try(world, intent.RemoveNetwork(prng.Chance(0.2) ? "ingress" : $"n{prng.Next(12)}"));
                 break;
             case 6 when network is not null:
                 Try(world, intent.LeaseBlock(network.Id, 0, prng.Chance(0.2), nodeId));
@@ -91,6 +91,7 @@ public class ClusterPropertyTests
                 Try(world, intent.EditService($"s{prng.Next(6)}", new()
                 {
                     PortsAdded = Ports(prng),
+                    IngressId = world.NewNetworkId(),
                     PortsRemoved = prng.Chance(0.5) ? [((uint)(1 + prng.Next(3)), PortProtocol.Unspecified)] : [],
                     Scheduler = prng.Chance(0.2) ? "rr" : "",
                 }));
@@ -108,7 +109,7 @@ public class ClusterPropertyTests
     [
         .. Enumerable.Range(0, prng.Next(3)).Select(_ => new PublishedPort
         {
-            Mode = PublishMode.Host,
+            Mode = prng.Chance(0.5) ? PublishMode.Host : PublishMode.Ingress,
             Protocol = (PortProtocol)(1 + prng.Next(3)),
             Published = prng.Chance(0.5) ? 0 : (uint)(30000 + prng.Next(4)),
             Target = (uint)(1 + prng.Next(3)),

@@ -62,10 +62,12 @@ internal sealed class World
         new() { Destination = destination, Device = device };
 
     public NetworkSpec Network(string name, params string[] subnets) =>
-        new() { Id = new NetworkId(++lastId).ToString(), Name = name, Subnets = [.. subnets] };
+        new() { Id = NewNetworkId(), Name = name, Subnets = [.. subnets] };
+
+    public string NewNetworkId() => new NetworkId(++lastId).ToString();
 
     public ServiceSpec Service(string name, string network, EndpointMode mode = EndpointMode.Dnsrr) =>
-        new() { Id = new ServiceId(++lastId).ToString(), Name = name, Network = network, Mode = mode };
+        new() { Id = new ServiceId(++lastId).ToString(), Name = name, Network = network, Mode = mode, IngressId = NewNetworkId() };
 
     public ServiceObject CreateService(string name, string network) => Do(Intent.CreateService(Service(name, network)));
 
@@ -166,6 +168,8 @@ internal sealed class World
         (string, PortProtocol, uint)[] ports = [.. state.Services.SelectMany(static s => s.Ports, static (s, p) => (s.Name, p.Protocol, p.Published))];
         Assert.All(ports, static p => Assert.InRange(p.Item3, 1u, 65535u));
         Assert.Equal(ports.Length, ports.DistinctBy(static p => (p.Item2, p.Item3)).Count());
+        bool mesh = state.Services.Any(static s => s.Ports.Any(static p => p.Mode == PublishMode.Ingress));
+        Assert.InRange(state.Networks.Count(static n => n.Ingress), mesh ? 1 : 0, 1);
 
         Assert.Equal(
             virtualAddresses,

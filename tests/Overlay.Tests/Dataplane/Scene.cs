@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using System.Net;
 using Overlay.Dataplane;
 using Overlay.Primitives;
@@ -81,6 +82,11 @@ internal static class Scene
             }
         }
 
+        if (prng.Chance(0.6))
+        {
+            AddIngress(networks, locals, remotes, prng);
+        }
+
         return Fixed with
         {
             Networks = [.. networks],
@@ -88,6 +94,7 @@ internal static class Scene
             Remotes = [.. remotes],
             Services = [.. services],
             Ports = [.. Enumerable.Range(0, prng.Next(4)).Select(i => Port($"p{i}", prng))],
+            MeshPorts = [.. Enumerable.Range(0, prng.Next(4)).Select(i => MeshPort($"m{i}", prng))],
             LeftSandboxes = [.. Enumerable.Range(0, 5).Select(static box => new NamespaceName($"/run/netns/box{box}"))],
         };
     }
@@ -108,8 +115,41 @@ internal static class Scene
         ],
     };
 
+    /// <summary>ov-ingress and those of some other nodes, with addresses that change.</summary>
+    private static void AddIngress(List<OverlayNetwork> networks, List<LocalEndpoint> locals, List<RemoteEndpoint> remotes, Prng prng)
+    {
+        NetworkId id = new(((ulong)7 << 60) | (ulong)prng.Next(2) << 50);
+        networks.Add(new() { Id = id, Name = "ingress", Internal = true, Segments = [Segment(99)] });
+        locals.Add(Local(((ulong)prng.Next(1 << 10) << 54) + 1, id, 0, 99, 10 + prng.Next(3), "") with
+        {
+            Sandbox = NamespaceName.Ingress,
+            Interface = IngressSandbox.Interface,
+            Ipv6 = null,
+        });
+        for (int i = prng.Next(6); i > 0; i--)
+        {
+            remotes.Add(Remote(id, 0, 99, 15 + prng.Next(10), 1 + prng.Next(4)));
+        }
+    }
+
+    private static MeshPort MeshPort(string service, Prng prng) => new()
+    {
+        Service = service,
+        Protocol = (PortProtocol)(1 + prng.Next(3)),
+        Published = 1 + prng.Next(65535),
+        Target = 1 + prng.Next(65535),
+        Scheduler = (Scheduler)prng.Next(4),
+        Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
+        Elsewhere = MeshNodes(prng),
+    };
+
+    private static ImmutableArray<MeshNode> MeshNodes(Prng prng) =>
+        [.. Enumerable.Range(0, prng.Next(3)).Select(_ => new MeshNode(IPAddress.Parse($"10.0.99.{15 + prng.Next(10)}"), 1 + prng.Next(3)))];
+
     public static HostPort Port(string service, Prng prng) => new()
     {
+        IsMesh = prng.Chance(0.3),
+        Nodes = MeshNodes(prng),
         Service = service,
         Protocol = (PortProtocol)(1 + prng.Next(3)),
         Published = 1 + prng.Next(65535),

@@ -73,10 +73,12 @@ public sealed class PublishedPortsLabTests : IDisposable
         Assert.True(code != 0, $"exit {code}: {said}");
     }
 
-    [Fact]
-    public void A_rule_is_added_once_and_removed_once()
+    [Theory]
+    [InlineData("172.30.0.2/32", RouteEntry.OwnTable, 0)]
+    [InlineData("0.0.0.0/0", 100_259, 259)]
+    public void A_rule_is_added_once_and_removed_once(string source, int table, int mark)
     {
-        RuleEntry rule = new(IPNetwork.Parse("172.30.0.2/32"), RouteEntry.OwnTable, 7900);
+        RuleEntry rule = new(IPNetwork.Parse(source), table, 7900, (uint)mark);
         for (int i = 0; i < 2; i++)
         {
             lab.Apply(new Operation.AddRule(box, rule));
@@ -92,6 +94,19 @@ public sealed class PublishedPortsLabTests : IDisposable
         }
 
         Assert.Contains("10.1.1.1", LabNamespaces.Run($"ip -n {BoxName} rule show"), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_route_of_a_large_table_is_found_there_and_taken_away()
+    {
+        LabNamespaces.Run($"ip -n {BoxName} link add dummy0 type bridge");
+        LabNamespaces.Run($"ip -n {BoxName} link set dummy0 up");
+        RouteEntry route = new(IPNetwork.Parse("0.0.0.0/0"), null, "dummy0", 1024, RouteEntry.TableOfMark(65535));
+        lab.Apply(new Operation.ReplaceRoute(box, route));
+        Assert.Equal([route], lab.Observe(box).Routes);
+        Assert.Contains("dev dummy0", LabNamespaces.Run($"ip -n {BoxName} route show table 165535"), StringComparison.Ordinal);
+        lab.Apply(new Operation.DeleteRoute(box, route));
+        Assert.Empty(lab.Observe(box).Routes);
     }
 
     private string BoxName => Path.GetFileName(box.Value);

@@ -89,7 +89,7 @@ internal sealed partial class NodeRig
                 Vtep = IPAddress.Parse($"192.0.2.{Number}"),
                 UnderlayMtu = 1500,
                 BootId = ++boots,
-                GatewayPrefix = IPNetwork.Parse("172.31.0.0/28"),
+                GatewayPrefix = IPNetwork.Parse("172.31.0.0/27"),
                 Swim = swim,
                 WallClockOriginUnixMs = UnixMs - (Now.Nanoseconds / 1_000_000),
             },

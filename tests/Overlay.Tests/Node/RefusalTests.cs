@@ -97,12 +97,12 @@ public sealed class RefusalTests
     [Fact]
     public void No_place_on_the_gateway_bridge()
     {
-        for (int i = 0; i < 13; i++)
+        for (int i = 0; i < 27; i++)
         {
             rig.Attached($"box{i}");
         }
 
-        Refused(rig.Command("web"), RefusalKind.Exhausted, "172.31.0.0/28", "gateway-pool");
+        Refused(rig.Command("web"), RefusalKind.Exhausted, "172.31.0.0/27", "gateway-pool");
     }
 
     [Fact]

@@ -25,6 +25,7 @@ internal static class NetworkVerbs
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         Option<bool> isInternal = Symbols.Switch("--internal", "No way out of the network");
         Option<bool> attachable = Symbols.Switch("--attachable", "Let containers attach by hand");
+        Option<bool> ingress = Symbols.Switch("--ingress", "For published ports, instead of the one that comes with the first of them");
         Option<bool> ipv6 = Symbols.Switch("--ipv6", "Allocate an IPv6 subnet too");
         Verb verb = new(
             "create", "Create a network",
@@ -32,7 +33,7 @@ internal static class NetworkVerbs
             "overlayd network create --subnet 10.1.0.0/24 --gateway 10.1.0.1 --ip-range 10.1.0.128/25 blue",
             "overlayd network create --ipv6 --internal --label tier=back back");
         return maker.Does(
-            verb, CreateAsync, name, subnet, gateway, range, vni, mtu, label, isInternal, attachable, ipv6);
+            verb, CreateAsync, name, subnet, gateway, range, vni, mtu, label, isInternal, attachable, ingress, ipv6);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -43,6 +44,7 @@ internal static class NetworkVerbs
                 Mtu = run.Value(mtu),
                 Internal = run.Value(isInternal),
                 Attachable = run.Value(attachable),
+                Ingress = run.Value(ingress),
                 Ipv6 = run.Value(ipv6),
                 RequestId = Guid.NewGuid().ToString("N"),
             };

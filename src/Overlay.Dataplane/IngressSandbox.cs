@@ -1,0 +1,319 @@
+using System.Collections.Immutable;
+using System.Globalization;
+using System.Net;
+using System.Text;
+using Overlay.Primitives;
+using Overlay.V1;
+
+namespace Overlay.Dataplane;
+
+/// <summary>
+/// The namespace ov-ingress, a router between the host, the ingress network and the sandboxes that have backends of ports of all
+/// nodes. The host sends a client's packet to the address there of a node that has backends; that node's ov-ingress translates it to
+/// one of them, and leads the answers back to the node they came by: conntrack keeps flows apart by that node (a zone of its original
+/// direction, by the MAC of its ov-ingress), so that an answer's zone is the mark that its route is chosen by. No address of the
+/// client is changed on the way. Where two nodes pass on flows of one client that differ in nothing else, one gets another source port.
+/// </summary>
+public static class IngressSandbox
+{
+    /// <summary>The endpoint's, on the ingress network.</summary>
+    public const string Interface = "eth0";
+
+    /// <summary>Its end of the pair to the host.</summary>
+    private const string HostInterface = "host0";
+
+    /// <summary>The host's end.</summary>
+    internal const string HostPort = GatewayBridge.PortPrefix + "i";
+
+    /// <summary>In a sandbox.</summary>
+    private const string SandboxInterface = "ovin";
+
+    private const string PortPrefix = "ovp";
+
+    /// <summary>Before <see cref="PublishedPorts"/>' rule, which is for the same address.</summary>
+    private const int RulePriority = 7899;
+
+    /// <summary>In a sandbox: the zone of what came by ov-ingress, and the mark of answers to it.</summary>
+    private const uint SandboxZone = 80;
+
+    /// <summary>Conntrack's zones have 16 bits; 0 is that of the host's own.</summary>
+    private const uint ZoneMask = 0xffff;
+
+    /// <summary>Another seed than the host's, which has chosen this node by the same address.</summary>
+    private const int HashSeed = 2;
+
+    /// <summary>The network's address of this node's ov-ingress; null: it has none, and no port of all nodes is served here.</summary>
+    internal static IPAddress? AddressOf(DataplaneInputs inputs) => Endpoint(inputs)?.Ipv4;
+
+    /// <summary>Adds it to the namespaces where it has an endpoint, with all that leads there.</summary>
+    internal static void Add(
+        ImmutableSortedDictionary<NamespaceName, NamespaceState>.Builder namespaces, SortedDictionary<NamespaceName, int> slots,
+        DataplaneInputs inputs)
+    {
+        if (Endpoint(inputs) is not { Ipv4: { } own } endpoint || SubnetOf(endpoint, inputs) is not { } subnet)
+        {
+            return;
+        }
+
+        int mtu = namespaces[NamespaceName.Ingress].Links[Interface].Mtu;
+        SortedDictionary<NamespaceName, int> backends = [];
+        foreach (NamespaceName sandbox in BackendsIn(inputs))
+        {
+            if (slots.TryGetValue(sandbox, out int slot))
+            {
+                backends[sandbox] = slot;
+            }
+        }
+
+        (uint Zone, RemoteEndpoint Node)[] peers =
+        [
+            .. inputs.Remotes.Where(r => r.Network == endpoint.Network && r.Ipv4 is not null && !r.Ipv4.Equals(own))
+                .Select(r => (Zone: ZoneOf(subnet, r.Ipv4!), Node: r)).Where(static p => p.Zone > 0)
+                .OrderBy(static p => p.Zone).ThenBy(static p => p.Node.Mac).DistinctBy(static p => p.Zone).DistinctBy(static p => p.Node.Mac),
+        ];
+        namespaces[NamespaceName.Ingress] = Inside(namespaces[NamespaceName.Ingress], inputs, own, backends, peers, mtu);
+        foreach ((NamespaceName sandbox, int slot) in backends)
+        {
+            namespaces[sandbox] = InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot, mtu);
+        }
+    }
+
+    /// <summary>The way from the host to the nodes of the ingress network.</summary>
+    internal static NamespaceState InHost(NamespaceState host, DataplaneInputs inputs)
+    {
+        if (Endpoint(inputs) is not { } endpoint || SubnetOf(endpoint, inputs) is not { } subnet)
+        {
+            return host;
+        }
+
+        IPAddress router = RouterOf(inputs.GatewayPrefix);
+        return host with
+        {
+            Links = host.Links.SetItem(HostPort, new()
+            {
+                Name = HostPort,
+                Kind = LinkKind.Veth,
+                Mtu = Desired.MtuOf(inputs.Networks.First(n => n.Id == endpoint.Network), inputs),
+                Up = true,
+                Peer = new(NamespaceName.Ingress, HostInterface),
+            }),
+            Addresses = host.Addresses.Add(new(HostPort, HostOf(inputs.GatewayPrefix), 32)),
+            Routes = host.Routes
+                .Add(new(new(router, 32), null, HostPort, GatewayBridge.RouteMetric))
+                .Add(new(subnet, router, HostPort, GatewayBridge.RouteMetric)),
+            Sysctls = host.Sysctls.SetItem("net/ipv4/ip_forward", "1").SetItem($"net/ipv4/conf/{HostPort}/route_localnet", "1"),
+        };
+    }
+
+    private static LocalEndpoint? Endpoint(DataplaneInputs inputs) =>
+        inputs.Endpoints.FirstOrDefault(e => e.Sandbox == NamespaceName.Ingress && e.Ipv4 is not null
+            && inputs.Networks.Any(n => n.Id == e.Network && e.Segment < n.Segments.Length));
+
+    private static IPNetwork? SubnetOf(LocalEndpoint endpoint, DataplaneInputs inputs) =>
+        inputs.Networks.First(n => n.Id == endpoint.Network).Segments[endpoint.Segment].Subnet4;
+
+    /// <summary>The last two addresses of the gateway bridge's prefix are for the two ends of the pair to the host.</summary>
+    private static IPAddress HostOf(IPNetwork prefix) => GatewayBridge.At(prefix, GatewayBridge.LastSlot(prefix) + 1);
+
+    private static IPAddress RouterOf(IPNetwork prefix) => GatewayBridge.At(prefix, GatewayBridge.LastSlot(prefix) + 2);
+
+    private static string PortOf(int slot) => $"{PortPrefix}{slot:x}";
+
+    private static uint ZoneOf(IPNetwork subnet, IPAddress address) => (Number(address) - Number(subnet.BaseAddress)) & ZoneMask;
+
+    private static uint Number(IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[4];
+        address.TryWriteBytes(bytes, out _);
+        return System.Buffers.Binary.BinaryPrimitives.ReadUInt32BigEndian(bytes);
+    }
+
+    private static NamespaceState Inside(
+        NamespaceState state, DataplaneInputs inputs, IPAddress own, SortedDictionary<NamespaceName, int> backends,
+        (uint Zone, RemoteEndpoint Node)[] peers, int mtu)
+    {
+        IPAddress router = RouterOf(inputs.GatewayPrefix);
+        IPAddress host = HostOf(inputs.GatewayPrefix);
+        IPNetwork everywhere = new(IPAddress.Any, 0);
+        var links = state.Links.ToBuilder();
+        links[HostInterface] = new() { Name = HostInterface, Kind = LinkKind.Veth, Mtu = mtu, Up = true, Alias = "overlayd host" };
+        List<AddressEntry> addresses = [new(HostInterface, router, 32)];
+        List<RouteEntry> routes =
+        [
+            new(new(host, 32), null, HostInterface, GatewayBridge.RouteMetric), new(everywhere, host, HostInterface, GatewayBridge.RouteMetric),
+        ];
+        foreach ((NamespaceName sandbox, int slot) in backends)
+        {
+            string port = PortOf(slot);
+            links[port] = new() { Name = port, Kind = LinkKind.Veth, Mtu = mtu, Up = true, Peer = new(sandbox, SandboxInterface) };
+            addresses.Add(new(port, router, 32));
+            routes.Add(new(new(GatewayBridge.At(inputs.GatewayPrefix, slot), 32), null, port, GatewayBridge.RouteMetric));
+        }
+
+        routes.AddRange(peers.Select(p => new RouteEntry(
+            everywhere, p.Node.Ipv4!, Interface, GatewayBridge.RouteMetric, RouteEntry.TableOfMark(p.Zone))));
+        return state with
+        {
+            Links = links.ToImmutable(),
+            Addresses = state.Addresses.Union(addresses),
+            Routes = state.Routes.Union(routes),
+            Rules = state.Rules.Union(peers.Select(static p => new RuleEntry(
+                new(IPAddress.Any, 0), RouteEntry.TableOfMark(p.Zone), RulePriority, p.Zone))),
+            Sysctls = state.Sysctls.SetItems(Sysctls),
+            NftTable = Table(inputs, own, backends, peers),
+        };
+    }
+
+    /// <summary>
+    /// A client's packet comes from where no route leads to it, and leaves by the interface that it came by where this node passes it on.
+    /// </summary>
+    private static readonly SortedDictionary<string, string> Sysctls = new(StringComparer.Ordinal)
+    {
+        ["net/ipv4/ip_forward"] = "1",
+        ["net/ipv4/conf/all/rp_filter"] = "0",
+        ["net/ipv4/conf/default/rp_filter"] = "0",
+        ["net/ipv4/conf/all/send_redirects"] = "0",
+        ["net/ipv4/conf/default/send_redirects"] = "0",
+    };
+
+    /// <summary>
+    /// A backend is sent to by the address that it has on the gateway bridge, which a server of UDP answers from by itself; by its
+    /// chains here, answers leave by the interface that what they answer came by.
+    /// </summary>
+    private static NamespaceState InSandbox(NamespaceState state, IPNetwork prefix, int slot, int mtu)
+    {
+        IPAddress router = RouterOf(prefix);
+        return state with
+        {
+            Links = state.Links.SetItem(SandboxInterface, new()
+            {
+                Name = SandboxInterface,
+                Kind = LinkKind.Veth,
+                Mtu = mtu,
+                Up = true,
+                Alias = "overlayd ingress",
+            }),
+            Addresses = state.Addresses.Add(new(SandboxInterface, GatewayBridge.At(prefix, slot), 32)),
+            Rules = state.Rules.Add(new(new(IPAddress.Any, 0), RouteEntry.IngressTable, RulePriority, SandboxZone)),
+            Routes = state.Routes
+                .Add(new(new(router, 32), null, SandboxInterface, GatewayBridge.RouteMetric))
+                .Add(new(new(IPAddress.Any, 0), router, SandboxInterface, GatewayBridge.RouteMetric, RouteEntry.IngressTable)),
+            Sysctls = state.Sysctls.SetItem($"net/ipv4/conf/{SandboxInterface}/src_valid_mark", "1"),
+        };
+    }
+
+    private static string Table(
+        DataplaneInputs inputs, IPAddress own, SortedDictionary<NamespaceName, int> backends, (uint Zone, RemoteEndpoint Node)[] peers)
+    {
+        SortedDictionary<string, string> targets = new(StringComparer.Ordinal);
+        SortedDictionary<PortProtocol, SortedDictionary<int, string>> ports = [];
+        foreach (MeshPort port in inputs.MeshPorts.OrderBy(static p => p.Service, StringComparer.Ordinal))
+        {
+            string chain = PublishedPorts.ChainOf(port.Protocol, port.Published, port.Target, port.Service);
+            if (TargetOf(port, backends, inputs.GatewayPrefix, chain) is not { } target)
+            {
+                continue;
+            }
+
+            ports.TryAdd(port.Protocol, []);
+            if (ports[port.Protocol].TryAdd(port.Published, chain))
+            {
+                targets[chain] = target;
+            }
+        }
+
+        string zones = peers.Length == 0
+            ? ""
+            : $"\t\tiifname \"{Interface}\" ct original zone set ether saddr map {{ "
+                + string.Join(", ", peers.OrderBy(static p => p.Node.Mac).Select(static p => $"{p.Node.Mac} : {p.Zone}")) + " }\n";
+        StringBuilder text = new($$"""
+            table inet overlayd {
+            	chain forward {
+            		type filter hook forward priority filter; policy drop;
+            		tcp flags syn / syn,rst tcp option maxseg size set rt mtu
+            		ct state established,related accept
+            		ct status dnat accept
+            		iifname "{{HostInterface}}" oifname "{{Interface}}" accept
+            	}
+
+            	chain marks {
+            		type filter hook prerouting priority mangle; policy accept;
+            		ct direction reply meta mark set ct original zone
+            	}
+
+            	chain prerouting {
+            		type nat hook prerouting priority {{PublishedPorts.Priority}}; policy accept;
+            		iifname != "{{PortPrefix}}*" ip daddr {{own}} goto {{PublishedPorts.Dispatch}}
+            	}
+
+            	chain zones {
+            		type filter hook prerouting priority raw; policy accept;
+            {{zones}}	}
+
+            """.Replace("\r", "", StringComparison.Ordinal));
+        PublishedPorts.Print(text, PublishedPorts.Dispatch, [.. PublishedPorts.VerdictMaps(ports)]);
+        foreach ((string chain, string rule) in targets)
+        {
+            PublishedPorts.Print(text, chain, rule);
+        }
+
+        return NftTableText.Sorted(text.Append("}\n").ToString());
+    }
+
+    /// <summary>Backends here; without one, as the others may not have heard yet, the nodes that have some.</summary>
+    private static string? TargetOf(MeshPort port, SortedDictionary<NamespaceName, int> places, IPNetwork prefix, string chain)
+    {
+        (IPAddress Address, long Weight)[] here =
+        [
+            .. port.Backends.Where(b => places.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
+                .Select(b => (Address: GatewayBridge.At(prefix, places[b.Sandbox]), (long)b.Weight)).OrderBy(static b => b.Address, AddressOrder.Instance),
+        ];
+        return here.Length > 0
+            ? PublishedPorts.Translation(port.Protocol, BackendChoice.Of(port.Scheduler, here, chain, HashSeed), port.Target)
+            : port.Elsewhere.Length > 0
+                ? PublishedPorts.ToNodes(port.Protocol, port.Scheduler, port.Elsewhere, port.Published, chain)
+                : null;
+    }
+
+    /// <summary>Chains of a backend's sandbox. The mark is set before the source is validated, too (src_valid_mark).</summary>
+    internal static string SandboxChains { get; } = string.Create(
+        CultureInfo.InvariantCulture,
+        $$"""
+
+        	chain answers {
+        		type route hook output priority mangle; policy accept;
+        		ct direction reply ct original zone {{SandboxZone}} meta mark set 0x{{SandboxZone:x8}}
+        	}
+
+        	chain arrivals {
+        		type filter hook prerouting priority raw; policy accept;
+        		iifname "{{SandboxInterface}}" meta mark set 0x{{SandboxZone:x8}} ct original zone set {{SandboxZone}}
+        	}
+
+        """).Replace("\r", "", StringComparison.Ordinal);
+
+    /// <summary>The sandboxes here that have backends of ports of all nodes.</summary>
+    internal static SortedSet<NamespaceName> BackendsIn(DataplaneInputs inputs) =>
+        AddressOf(inputs) is null ? [] : [.. inputs.MeshPorts.SelectMany(static p => p.Backends).Select(static b => b.Sandbox)];
+
+    /// <summary>Rules of the host's table about the interface to ov-ingress, by the names of their chains; empty without it.</summary>
+    internal static string HostRules(DataplaneInputs inputs, string chain)
+    {
+        if (AddressOf(inputs) is null)
+        {
+            return "";
+        }
+
+        // A sandbox's clients and those of the loopback come as the node, as they do everywhere else.
+        string asNode = inputs.Vtep.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? $"snat ip to {inputs.Vtep}" : "masquerade";
+        return chain switch
+        {
+            "guard" => $"\t\tiifname \"{HostPort}\" ip daddr 127.0.0.0/8 drop\n",
+            "forward" => string.Create(
+                CultureInfo.InvariantCulture,
+                $"\t\toifname \"{HostPort}\" ct status dnat accept\n\t\tiifname \"{HostPort}\" ct state established,related accept\n")
+                + $"\t\toifname \"{HostPort}\" drop\n\t\tiifname \"{HostPort}\" drop\n",
+            _ => $"\t\tip saddr 127.0.0.0/8 oifname \"{HostPort}\" {asNode}\n\t\tip saddr {inputs.GatewayPrefix} oifname \"{HostPort}\" {asNode}\n",
+        };
+    }
+}
