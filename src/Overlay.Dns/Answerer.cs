@@ -9,19 +9,18 @@ namespace Overlay.Dns;
 /// tried in the order of attachment, a qualified reading before a plain one, so that no alias can stand in for
 /// another network's name. The first network that knows the name decides, also when it lacks the type. Below a
 /// network's name, what is unknown does not exist (NXDOMAIN); any other unknown name is forwarded. A reverse name
-/// belongs to us when an endpoint has the address or a subnet holds it.</para>
+/// belongs to us when an endpoint has the address or a subnet holds it. A service's names have SRV records, too, and so
+/// has "_web._tcp", which is read like any other name.</para>
 /// <para>It refuses to know sockets, servers, and who published the zones.</para>
 /// </summary>
 public sealed class Answerer(AnswerOptions options)
 {
     private const ushort ClassInternet = 1;
     private const ushort ClassAny = 255;
-    private const int FewAddresses = 64;
-    private const int MaxAddresses = 4096;
 
     /// <param name="zones">The sandbox's networks in the order of attachment.</param>
     /// <param name="response">For UDP at least <see cref="AnswerOptions.MaxUdpPayload"/> bytes, for TCP 65535.</param>
-    /// <param name="prng">Orders the addresses of a name; not shared between threads.</param>
+    /// <param name="prng">Orders the records of a name; not shared between threads.</param>
     public Answer Answer(
         ReadOnlySpan<byte> query, ImmutableArray<ZoneIndex> zones, bool tcp, Span<byte> response, Prng prng)
     {
@@ -159,11 +158,15 @@ public sealed class Answerer(AnswerOptions options)
         bool any = asked.Type == RecordType.Any;
         if (!records.Ipv4.IsEmpty && (asked.Type == RecordType.A || any))
         {
-            AddShuffled(records.Ipv4, [], ref writer, prng);
+            AddAddresses(records.Ipv4, [], ref writer, prng);
         }
         else if (!records.Ipv6.IsEmpty && (asked.Type == RecordType.Aaaa || any))
         {
-            AddShuffled([], records.Ipv6, ref writer, prng);
+            AddAddresses([], records.Ipv6, ref writer, prng);
+        }
+        else if (records.Services is { } services && (asked.Type == RecordType.Srv || any))
+        {
+            AddServices(services, ref writer, prng);
         }
         else
         {
@@ -171,28 +174,16 @@ public sealed class Answerer(AnswerOptions options)
         }
     }
 
-    /// <summary>
-    /// Adds the addresses of one family in random order, so that clients that take the first one spread themselves.
-    /// Of more than <see cref="MaxAddresses"/>, more than any message holds, a random run takes part.
-    /// </summary>
-    private void AddShuffled(
+    /// <summary>Adds the addresses of one family, as many as fit.</summary>
+    private void AddAddresses(
         ReadOnlySpan<uint> ipv4, ReadOnlySpan<UInt128> ipv6, ref ResponseWriter writer, Prng prng)
     {
         int total = ipv4.Length + ipv6.Length;
-        int count = Math.Min(total, MaxAddresses);
-        int start = total > MaxAddresses ? prng.Next(total) : 0;
-        Span<ushort> order = count <= FewAddresses ? stackalloc ushort[FewAddresses] : stackalloc ushort[MaxAddresses];
-        order = order[..count];
-        for (int i = 0; i < count; i++)
+        Span<ushort> room = total <= RandomOrder.Few ? stackalloc ushort[RandomOrder.Few] : stackalloc ushort[RandomOrder.Most];
+        RandomOrder order = new(room, total, prng);
+        for (int i = 0; i < order.Count; i++)
         {
-            order[i] = (ushort)i;
-        }
-
-        for (int i = 0; i < count; i++)
-        {
-            int j = i + prng.Next(count - i);
-            (order[i], order[j]) = (order[j], order[i]);
-            int at = (start + order[i]) % total;
+            int at = order.Draw(i, prng);
             bool added = ipv6.IsEmpty
                 ? writer.AddIpv4(ipv4[at], options.TtlSeconds)
                 : writer.AddIpv6(ipv6[at], options.TtlSeconds);
@@ -200,6 +191,40 @@ public sealed class Answerer(AnswerOptions options)
             {
                 return;
             }
+        }
+    }
+
+    /// <summary>Adds SRV records, as many as fit; if all do, then the targets' addresses beside them, as many as fit.</summary>
+    private void AddServices(ServiceRecords records, ref ResponseWriter writer, Prng prng)
+    {
+        bool isFew = records.Count <= RandomOrder.Few;
+        Span<ushort> room = isFew ? stackalloc ushort[RandomOrder.Few] : stackalloc ushort[RandomOrder.Most];
+        RandomOrder order = new(room, records.Count, prng);
+
+        // Where each target is in the message; 0: its addresses are told. Of so many records that places coincide, not all fit.
+        Span<ushort> places = isFew ? stackalloc ushort[RandomOrder.Few] : stackalloc ushort[RandomOrder.Most];
+        for (int i = 0; i < order.Count; i++)
+        {
+            int record = order.Draw(i, prng);
+            ServiceTarget target = records.Target(record);
+            if (!writer.AddService(target.Weight, records.Port(record), target.Name, options.TtlSeconds, out ushort at))
+            {
+                return;
+            }
+
+            places[records.PlaceOf(record) % places.Length] = at;
+        }
+
+        for (int i = 0; i < order.Count; i++)
+        {
+            ServiceTarget target = records.Target(order[i]);
+            ref ushort at = ref places[records.PlaceOf(order[i]) % places.Length];
+            if (at != 0 && !writer.AddTargetAddresses(at, target, options.TtlSeconds))
+            {
+                return;
+            }
+
+            at = 0;
         }
     }
 }

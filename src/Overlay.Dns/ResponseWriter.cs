@@ -3,19 +3,28 @@ using System.Buffers.Binary;
 namespace Overlay.Dns;
 
 /// <summary>
-/// Writes one response. The owner of every record is a pointer into the question, at offset 12. Room for the EDNS
-/// record is kept from the start; a record that does not fit sets the truncation bit and is left out whole.
+/// Writes one response. The owner of every record is a pointer: into the question, at offset 12, or to the target that an
+/// additional address belongs to. Room for the EDNS record is kept from the start; a record that does not fit sets the
+/// truncation bit and is left out whole, but for an additional one, without which the answer is complete (RFC 2181 §9).
 /// </summary>
 internal ref struct ResponseWriter
 {
     private const int EdnsLength = 11;
     private const ushort ClassInternet = 1;
+
+    /// <summary>Type, class, TTL and length of a record.</summary>
+    private const int FixedLength = 10;
+
+    /// <summary>The last offset that a pointer can lead to (RFC 1035 §4.1.4).</summary>
+    private const int LastPointer = 0x3FFF;
+
     private readonly Span<byte> buffer;
     private readonly DnsQuery query;
     private readonly int limit;
     private int position;
     private ushort answers;
     private ushort authorities;
+    private ushort additionals;
 
     public ResponseWriter(in DnsQuery query, Span<byte> buffer, int limit)
     {
@@ -70,6 +79,55 @@ internal ref struct ResponseWriter
         }
     }
 
+    /// <summary>A service's record (RFC 2782), of priority 0: backends differ in weight alone.</summary>
+    /// <param name="target">Wire form with its root label; never compressed, as the RFC says.</param>
+    /// <param name="targetAt">Where the target begins in the message; 0: it did not fit.</param>
+    public bool AddService(ushort weight, ushort port, ReadOnlySpan<byte> target, uint ttl, out ushort targetAt)
+    {
+        targetAt = 0;
+        if (!TryStart(WireName.HeaderLength, RecordType.Srv, ttl, 6 + target.Length))
+        {
+            return false;
+        }
+
+        WriteUInt16(0);
+        WriteUInt16(weight);
+        WriteUInt16(port);
+        targetAt = (ushort)position;
+        target.CopyTo(buffer[position..]);
+        position += target.Length;
+        answers++;
+        return true;
+    }
+
+    /// <summary>The addresses of a target, for the additional section; false: not all fit.</summary>
+    /// <param name="targetAt">Where its name begins in the message.</param>
+    public bool AddTargetAddresses(ushort targetAt, ServiceTarget target, uint ttl)
+    {
+        if (target.Ipv4 is { } ipv4)
+        {
+            if (!TryStartAdditional(targetAt, target.Name, RecordType.A, ttl, 4))
+            {
+                return false;
+            }
+
+            WriteUInt32(ipv4);
+        }
+
+        if (target.Ipv6 is { } ipv6)
+        {
+            if (!TryStartAdditional(targetAt, target.Name, RecordType.Aaaa, ttl, 16))
+            {
+                return false;
+            }
+
+            BinaryPrimitives.WriteUInt128BigEndian(buffer[position..], ipv6);
+            position += 16;
+        }
+
+        return true;
+    }
+
     /// <summary>
     /// The start of authority, which tells for how long a negative answer may be kept (RFC 2308 §3).
     /// </summary>
@@ -116,7 +174,7 @@ internal ref struct ResponseWriter
         BinaryPrimitives.WriteUInt16BigEndian(buffer[4..], (ushort)(query.Question.IsEmpty ? 0 : 1));
         BinaryPrimitives.WriteUInt16BigEndian(buffer[6..], answers);
         BinaryPrimitives.WriteUInt16BigEndian(buffer[8..], authorities);
-        BinaryPrimitives.WriteUInt16BigEndian(buffer[10..], (ushort)(query.HasEdns ? 1 : 0));
+        BinaryPrimitives.WriteUInt16BigEndian(buffer[10..], (ushort)(additionals + (query.HasEdns ? 1 : 0)));
         if (query.HasEdns)
         {
             buffer[position++] = 0;
@@ -133,18 +191,47 @@ internal ref struct ResponseWriter
 
     private bool TryStart(int owner, RecordType type, uint ttl, int dataLength)
     {
-        if (IsTruncated || position + 12 + dataLength > limit)
+        if (IsTruncated || position + 2 + FixedLength + dataLength > limit)
         {
             IsTruncated = true;
             return false;
         }
 
         WriteUInt16((ushort)(0xC000 | owner));
+        WriteFixed(type, ttl, dataLength);
+        return true;
+    }
+
+    /// <summary>Where a pointer does not reach, in long answers over TCP, the owner is written out.</summary>
+    private bool TryStartAdditional(int owner, ReadOnlySpan<byte> name, RecordType type, uint ttl, int dataLength)
+    {
+        bool isNear = owner <= LastPointer;
+        if (position + (isNear ? 2 : name.Length) + FixedLength + dataLength > limit)
+        {
+            return false;
+        }
+
+        if (isNear)
+        {
+            WriteUInt16((ushort)(0xC000 | owner));
+        }
+        else
+        {
+            name.CopyTo(buffer[position..]);
+            position += name.Length;
+        }
+
+        WriteFixed(type, ttl, dataLength);
+        additionals++;
+        return true;
+    }
+
+    private void WriteFixed(RecordType type, uint ttl, int dataLength)
+    {
         WriteUInt16((ushort)type);
         WriteUInt16(ClassInternet);
         WriteUInt32(ttl);
         WriteUInt16((ushort)dataLength);
-        return true;
     }
 
     private void WriteUInt16(ushort value)

@@ -19,6 +19,12 @@ public sealed record Zone
     public ImmutableArray<IPNetwork> Subnets { get; init; } = [];
 
     public ImmutableArray<ZoneEndpoint> Endpoints { get; init; } = [];
+
+    /// <summary>
+    /// The services, for their SRV records; the addresses of their names are with <see cref="Endpoints"/>. No two have a name in
+    /// common; should they, the first one's records count.
+    /// </summary>
+    public ImmutableArray<ZoneService> Services { get; init; } = [];
 }
 
 /// <summary>One endpoint's names.</summary>

@@ -80,16 +80,22 @@ public sealed partial class Node
     }
 
     /// <summary>What a drained node has is reachable still, and no longer found.</summary>
-    private Zone ZoneOf(NetworkId id, string name) => new()
+    private Zone ZoneOf(NetworkId id, string name)
     {
-        Network = id,
-        Name = name,
-        Endpoints =
-        [
-            .. FoundOn(id).Select(e => new ZoneEndpoint(NamesOf(id, e), e.Ipv4, e.Ipv6)),
-            .. VirtualOn(id).Select(static s => new ZoneEndpoint([s.Name], AddressOf(s, ipv6: false), AddressOf(s, ipv6: true))),
-        ],
-    };
+        NamedEndpoint[] found = [.. FoundOn(id).Select(e => NamedOn(id, e))];
+        ServiceObject[] balanced = [.. VirtualOn(id)];
+        return new()
+        {
+            Network = id,
+            Name = name,
+            Endpoints =
+            [
+                .. found.Select(static e => e.Backend.Endpoint),
+                .. balanced.Select(static s => new ZoneEndpoint([s.Name], AddressOf(s, ipv6: false), AddressOf(s, ipv6: true))),
+            ],
+            Services = ServicesIn(found, balanced),
+        };
+    }
 
     /// <summary>The endpoints of a network that names lead to, of this node first; services only to those that are well.</summary>
     private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>

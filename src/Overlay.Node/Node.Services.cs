@@ -4,6 +4,7 @@ using System.Net.Sockets;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
 using Overlay.Dataplane;
+using Overlay.Dns;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -22,15 +23,54 @@ public sealed partial class Node
     public ServiceObject? ServiceOf(NetworkId network, ServiceId? service) =>
         service is { } id && intent.Service(id.ToString()) is { } known && known.NetworkId == network.ToString() ? known : null;
 
+    /// <summary>An endpoint in its network's zone, and whose backend it is.</summary>
+    private sealed record NamedEndpoint(ZoneBackend Backend, ServiceObject? Service);
+
+    private NamedEndpoint NamedOn(NetworkId network, FoundEndpoint found)
+    {
+        ServiceObject? service = ServiceOf(network, found.Service);
+        ZoneEndpoint endpoint = new(NamesOf(found, service), found.Ipv4, found.Ipv6);
+        return new(new(endpoint, (ushort)Math.Clamp(found.Weight, 1, ushort.MaxValue)), service);
+    }
+
     /// <summary>
     /// An endpoint's names in its network's zone: its own, which its address leads back to, is the first. The name of a
     /// service with a virtual address leads there.
     /// </summary>
-    private ImmutableArray<string> NamesOf(NetworkId network, FoundEndpoint found) => ServiceOf(network, found.Service) switch
+    private static ImmutableArray<string> NamesOf(FoundEndpoint found, ServiceObject? service) => service switch
     {
         null => [found.Name, .. found.Aliases],
-        { VirtualAddresses.Count: > 0 } its => [found.Name, .. found.Aliases, TasksPrefix + its.Name],
-        var its => [found.Name, .. found.Aliases, its.Name, TasksPrefix + its.Name],
+        { VirtualAddresses.Count: > 0 } => [found.Name, .. found.Aliases, TasksPrefix + service.Name],
+        _ => [found.Name, .. found.Aliases, service.Name, TasksPrefix + service.Name],
+    };
+
+    /// <summary>A network's services that have a name now: those with backends, and those with a virtual address.</summary>
+    private static ImmutableArray<ZoneService> ServicesIn(NamedEndpoint[] found, ServiceObject[] balanced)
+    {
+        ILookup<string, NamedEndpoint> backends = found.Where(static e => e.Service is not null)
+            .ToLookup(static e => e.Service!.Id, StringComparer.Ordinal);
+        return
+        [
+            .. backends.Select(static its => new ZoneService(
+                [its.First().Service!.Name, TasksPrefix + its.First().Service!.Name],
+                PortsOf(its.First().Service!),
+                [.. its.Select(static e => e.Backend)])),
+            .. balanced.Where(s => !backends.Contains(s.Id)).Select(static s => new ZoneService([s.Name], PortsOf(s), [])),
+        ];
+    }
+
+    /// <summary>Where a service's backends listen: what it publishes says so, whichever nodes that is published on.</summary>
+    private static ImmutableArray<ServicePort> PortsOf(ServiceObject service) =>
+    [
+        .. service.Ports.Where(static p => p.Protocol is PortProtocol.Tcp or PortProtocol.Udp or PortProtocol.Sctp)
+            .Select(static p => new ServicePort(TransportOf(p.Protocol), (ushort)p.Target)).Distinct(),
+    ];
+
+    private static TransportProtocol TransportOf(PortProtocol protocol) => protocol switch
+    {
+        PortProtocol.Udp => TransportProtocol.Udp,
+        PortProtocol.Sctp => TransportProtocol.Sctp,
+        _ => TransportProtocol.Tcp,
     };
 
     /// <summary>The services of a network that have a virtual address.</summary>

@@ -158,6 +158,8 @@ public sealed class AnswererTests
             Packets.Query("web", edns: 1232), Packets.Query("pool.blue"), Packets.Query("nobody.blue"),
             Packets.Query("db", RecordType.Aaaa), Packets.Query("www.example.org"),
             Packets.Query("4.1.0.10.in-addr.arpa", RecordType.DomainPointer),
+            Packets.Query("_pool._tcp", RecordType.Srv, edns: 1232), Packets.Query("tasks.shop.blue", RecordType.Srv),
+            Packets.Query("_x._tcp.blue", RecordType.Srv), Packets.Query("_ldap._tcp.corp.example", RecordType.Srv),
         ];
         Assert.Equal(0, Allocations.Least(() =>
         {

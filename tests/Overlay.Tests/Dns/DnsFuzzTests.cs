@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Net;
 using Overlay.Dns;
 using Overlay.Primitives;
 
@@ -13,7 +14,11 @@ public sealed class DnsFuzzTests
         Packets.Query("pool", RecordType.Any),
         Packets.Query("4.1.0.10.in-addr.arpa", RecordType.DomainPointer, edns: 512),
         Packets.Query("www.example.org", RecordType.Aaaa, edns: 4096),
+        Packets.Query("_pool._tcp.blue", RecordType.Srv, edns: 700),
+        Packets.Query("_shop._sctp", RecordType.Any),
+        Packets.Query("tasks.pool", RecordType.Srv),
         Packets.Ask(Packets.Query("pool", edns: 1232)).Packet,
+        Packets.Ask(Packets.Query("pool", RecordType.Srv, edns: 1232)).Packet,
     ];
 
     [Fact]
@@ -62,6 +67,51 @@ public sealed class DnsFuzzTests
 
             Check(packet);
         }
+    }
+
+    [Fact]
+    public void Services_of_all_shapes_tell_each_backend_and_port_once_or_are_cut()
+    {
+        Prng prng = new(11);
+        int whole = 0;
+        int cut = 0;
+        for (int round = 0; round < 2_000; round++)
+        {
+            ZoneEndpoint[] backends = [.. Enumerable.Range(0, prng.Next(12)).Select(i => new ZoneEndpoint(
+                [new string((char)('a' + i), 1 + prng.Next(WireName.MaxLabel))],
+                prng.Chance(0.7) ? new IPAddress([10, 0, 3, (byte)i]) : null,
+                prng.Chance(0.5) ? new IPAddress([0xfd, .. new byte[14], (byte)i]) : null))];
+            ServicePort[] ports = [.. Enumerable.Range(0, prng.Next(6)).Select(_ => new ServicePort(
+                (TransportProtocol)prng.Next(3), (ushort)(1 + prng.Next(4))))];
+            ZoneService service = new(
+                ["s"], [.. ports], [.. backends.Select(e => new ZoneBackend(e, (ushort)(1 + prng.Next(ushort.MaxValue))))]);
+            ZoneIndex zone = new(new() { Network = new(3), Name = "red", Endpoints = [.. backends], Services = [service] });
+            int protocol = prng.Next(4) - 1;
+            string asked = protocol < 0 ? "s" : $"_s._{(TransportProtocol)protocol}";
+            (Answer answer, byte[] packet) = Packets.Ask(
+                Packets.Query(prng.Chance(0.5) ? asked : asked + ".red", RecordType.Srv, edns: prng.Next(2) * 1232), prng.Chance(0.3), [zone]);
+            Assert.Equal(ResponseCode.NoError, answer.Code);
+            string[] expected =
+            [
+                .. service.Backends.SelectMany(b => ports.Where(p => protocol < 0 || (int)p.Protocol == protocol).Select(static p => p.Number)
+                    .Distinct().Select(p => $"0 {b.Weight} {p} {b.Endpoint.Names[0]}.red")).Order(StringComparer.Ordinal),
+            ];
+            List<string> records = Packets.Records(packet);
+            string[] told = [.. records.Where(static r => r.StartsWith("answer", StringComparison.Ordinal))
+                .Select(static r => r[(r.IndexOf("SRV ", StringComparison.Ordinal) + 4)..]).Order(StringComparer.Ordinal)];
+            string[] beside = [.. records.Where(static r => r.StartsWith("additional", StringComparison.Ordinal))];
+            Assert.Equal(told, told.Distinct());
+            Assert.Empty(told.Except(expected));
+            Assert.Equal(beside, beside.Distinct());
+            Assert.Equal(answer.IsTruncated, told.Length < expected.Length);
+            Assert.True(!answer.IsTruncated || beside.Length == 0);
+            cut += answer.IsTruncated ? 1 : 0;
+            whole += beside.Length > 0
+                && beside.Length == backends.Sum(static b => (b.Ipv4 is null ? 0 : 1) + (b.Ipv6 is null ? 0 : 1)) ? 1 : 0;
+        }
+
+        Assert.InRange(cut, 100, 1_900);
+        Assert.InRange(whole, 100, 1_900);
     }
 
     [Fact]
@@ -126,7 +176,7 @@ public sealed class DnsFuzzTests
             Assert.Equal(0x80, response[2] & 0x80);
             if (response[5] == 1)
             {
-                Packets.Addresses(response[..answer.Length]);
+                Packets.Records(response[..answer.Length]);
             }
         }
         else

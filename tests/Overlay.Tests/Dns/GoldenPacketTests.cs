@@ -73,6 +73,31 @@ public sealed class GoldenPacketTests
             """),
         Packets.Ask(Packets.Query("3.1.0.10.in-addr.arpa", RecordType.DomainPointer)).Packet);
 
+    [Fact]
+    public void A_service_with_its_target_s_addresses_and_EDNS() => Assert.Equal(
+        Packets.Hex("""
+            1234 8580 0001 0001 0000 0003                the addresses and OPT are additional
+            05 5f53686f70 05 5f73637470 04 626c7565 00   "_Shop" "_sctp" "blue"
+            0021 0001
+            c00c 0021 0001 00000005 0012                 at 34
+              0000 0003 26ab                             priority 0, weight 3, port 9899
+              05 53686f7031 04 626c7565 00               "Shop1" "blue", whole, at 52
+            c034 0001 0001 00000005 0004 0a000108
+            c034 001c 0001 00000005 0010 fd000001000000000000000000000008
+            00 0029 04d0 00 00 0000 0000
+            """.StripNotes()),
+        Packets.Ask(Packets.Query("_Shop._sctp.blue", RecordType.Srv, edns: 1232)).Packet);
+
+    [Fact]
+    public void A_service_without_a_port_of_the_protocol() => Assert.Equal(
+        Packets.Hex("""
+            1234 8580 0001 0000 0001 0000
+            05 5f73686f70 04 5f746370 04 626c7565 00 0021 0001
+            c017 0006 0001 00000001 0023
+              c017 0a 686f73746d6173746572 c017 00000001 00000001 00000001 00000001 00000001
+            """),
+        Packets.Ask(Packets.Query("_shop._tcp.blue", RecordType.Srv)).Packet);
+
     [Theory]
     [InlineData("1234 2900 0000 0000 0000 0000", "1234 a984 0000 0000 0000 0000")]   // UPDATE: not implemented
     [InlineData("1234 0100 0000 0000 0000 0000", "1234 8181 0000 0000 0000 0000")]   // no question

@@ -68,6 +68,9 @@ internal sealed partial class NodeRig
 
     public List<NodeEvent> Events { get; } = [];
 
+    /// <summary>How often names were to be published anew.</summary>
+    public int ZoneChanges { get; private set; }
+
     public EndpointState[] Endpoints => [.. Mind.Endpoints];
 
     /// <summary>Virtual wall-clock time in milliseconds: the manager's and the users'.</summary>
@@ -283,6 +286,7 @@ internal sealed partial class NodeRig
         Completions.AddRange(effects.Completions);
         Probes.AddRange(effects.Probes);
         Events.AddRange(effects.Events);
+        ZoneChanges += effects.ZonesChanged ? 1 : 0;
         effects.Clear();
         Asked.AddRange(requests);
         if (persist && DiskAnswers)

@@ -96,6 +96,33 @@ public sealed class NameServerTests
     }
 
     [Fact]
+    public async Task Services_are_answered_over_both_transports_and_those_of_others_are_asked_for_unchanged()
+    {
+        byte[] heard = [];
+        await using FakeUpstream upstream = new(query =>
+        {
+            heard = query;
+            return FakeUpstream.Respond(query, 3);
+        });
+        await using NameServerRig rig = new(null, upstream.Address);
+        await rig.StartAsync(NameServerRig.Everywhere(Packets.Blue));
+        byte[] ours = Packets.Query("_shop._sctp", RecordType.Srv, edns: 1232);
+        using TcpClient client = await rig.ConnectAsync(NameServerRig.Web);
+        await client.GetStream().WriteAsync(FakeUpstream.Frame(ours), rig.Token);
+        foreach (byte[] answer in new[] { await rig.AskAsync(NameServerRig.Db, ours), await FakeUpstream.ReadFramedAsync(client.GetStream()) })
+        {
+            Assert.Equal(
+                ["answer _shop._sctp SRV 0 3 9899 shop1.blue", "additional shop1.blue A 10.0.1.8", "additional shop1.blue AAAA fd00:1::8"],
+                Packets.Records(answer));
+        }
+
+        Assert.Equal(0, upstream.Queries);
+        byte[] query = Packets.Query("_ldap._TCP.corp.example", RecordType.Srv, edns: 4096);
+        Assert.Equal(FakeUpstream.Respond(query, 3), await rig.AskAsync(NameServerRig.Web, query));
+        Assert.Equal(query[2..], heard[2..]);
+    }
+
+    [Fact]
     public async Task An_answer_is_kept_for_all_sandboxes_and_outlives_its_server()
     {
         // One A record of the question's name, for three seconds.
