@@ -5,7 +5,7 @@
 services_suite() {
     export OVERLAYD_LAB=$ours
     local nodes=${SERVICES_NODES:-10} seconds=${SERVICES_SECONDS:-5} i address vip h1
-    command -v wrk >/dev/null && command -v dnsperf >/dev/null && [ -x /usr/sbin/nginx ] || "$top/deploy/install-packages.sh" wrk nginx-light dnsperf >&2
+    command -v wrk >/dev/null && command -v dnsperf >/dev/null && [ -x /usr/sbin/nginx ] || "$top/deploy/install-packages.sh" wrk nginx-light dnsperf iperf3 >&2
     say "tables of services"
     figure services_1000x10_ms ms "$(measure services 1000 10 "$rounds")"
     figure service_change_1000x10_ms ms "$(measure service-change 1000 10 "$rounds")"
@@ -15,7 +15,7 @@ services_suite() {
     h1=/proc/$(cat "$labs/$ours/host1/pid")/root
     on 1 overlayd network create blue --attachable >/dev/null
     for i in web:vip equal:vip weighted:vip; do on 1 overlayd service create "${i%:*}" --network blue >/dev/null; done
-    on 1 overlayd service update --publish-add published=8080,target=80,mode=host web >/dev/null 2>&1
+    on 1 overlayd service update --publish-add published=8080,target=80,mode=host --publish-add 8081:80 --publish-add 5201:5201 web >/dev/null 2>&1
     for i in $(seq "$nodes"); do on "$i" overlayd sandbox create "client$i" >/dev/null; on "$i" overlayd attach blue "client$i" >/dev/null; done
 
     say "from attach to all nodes' names"
@@ -45,17 +45,34 @@ services_suite() {
     address=$(on 2 overlayd endpoint inspect straight | sed -n 's/.*"ipv4": "\([0-9.]*\).*/\1/p')
     vip=$(on 1 overlayd service inspect web | grep -A 1 virtualAddresses | grep -o '[0-9.]\{7,\}')
     sleep 1
-    local direct=() by_vip=() by_port=()
+    local direct=() by_vip=() by_port=() by_mesh=()
     for i in 1 2 3; do
         direct+=("$(services_rate "$h1/run/netns/client1" "$address")")
         by_vip+=("$(services_rate "$h1/run/netns/client1" "$vip")")
         by_port+=("$(services_rate "/proc/$(cat "$labs/$ours/host1/pid")/ns/net" 192.168.50.2:8080)")
+        # By a node without a backend, from that node: what is more than one hop of the overlay is the mesh's own.
+        by_mesh+=("$(services_rate "/proc/$(cat "$labs/$ours/host1/pid")/ns/net" 192.168.50.1:8081)")
     done
-    say "straight: ${direct[*]}; virtual address: ${by_vip[*]}; published port: ${by_port[*]}"
+    say "straight: ${direct[*]}; virtual address: ${by_vip[*]}; published port: ${by_port[*]}; mesh: ${by_mesh[*]}"
     local peer_name="straight to a server"
     peer[vip_connections_per_s]=$(printf '%s\n' "${direct[@]}" | middle) peer[published_port_connections_per_s]=$(printf '%s\n' "${direct[@]}" | middle)
     figure vip_connections_per_s 1/s "$(printf '%s\n' "${by_vip[@]}" | middle)"
+    peer[mesh_connections_per_s]=${peer[vip_connections_per_s]}
+    figure mesh_connections_per_s 1/s "$(printf '%s\n' "${by_mesh[@]}" | middle)"
     figure published_port_connections_per_s 1/s "$(printf '%s\n' "${by_port[@]}" | middle)"
+    local straight_bits=() mesh_bits=()
+    for i in nginx straight; do
+        nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" iperf3 -s >/dev/null &
+        servers+=($!)
+    done
+    sleep 0.5
+    for i in 1 2 3; do
+        straight_bits+=("$(services_gbits "$h1/run/netns/client1" "$address")")
+        mesh_bits+=("$(services_gbits "/proc/$(cat "$labs/$ours/host1/pid")/ns/net" 192.168.50.1)")
+    done
+    say "Gbit/s over the overlay: ${straight_bits[*]}; by the mesh: ${mesh_bits[*]}"
+    peer[mesh_gbit_per_s]=$(printf '%s\n' "${straight_bits[@]}" | middle)
+    figure mesh_gbit_per_s Gbit/s "$(printf '%s\n' "${mesh_bits[@]}" | middle)"
     kill "${servers[@]}" 2>/dev/null || true
     wait "${servers[@]}" 2>/dev/null || true
 
@@ -84,6 +101,10 @@ services_suite() {
 
 services_rate() { # network namespace, address: short connections a second
     nsenter --net="$1" wrk -t 1 -c 32 -d "$seconds" -H 'Connection: close' "http://$2/" | awk '/Requests\/sec/ {print $2}'
+}
+
+services_gbits() { # network namespace, address: one TCP connection
+    nsenter --net="$1" iperf3 -c "$2" -t "$seconds" -f g | awk '/receiver/ {print $7}'
 }
 
 services_questions() { # network namespace, file: answers a second

@@ -106,12 +106,14 @@ public static class Planner
             return;
         }
 
-        if (!name.IsHost && !name.IsOverlay && StaleFlows(ServiceTable.Read(wish), ServiceTable.Read(actual), AddressOrder.Instance) is { IsEmpty: false } stale)
+        if (!name.IsHost && !name.IsOverlay)
         {
-            stages.Flows.Add(new Operation.ForgetFlows(name, stale));
+            if (StaleFlows(ServiceTable.Read(wish), ServiceTable.Read(actual), AddressOrder.Instance) is { IsEmpty: false } stale)
+            {
+                stages.Flows.Add(new Operation.ForgetFlows(name, stale));
+            }
         }
-
-        if ((name.IsHost || name.IsOverlay) && StaleFlows(PublishedPorts.Read(wish), PublishedPorts.Read(actual), StringComparer.Ordinal) is { IsEmpty: false } ports)
+        else if (StaleFlows(PublishedPorts.Read(wish), PublishedPorts.Read(actual), StringComparer.Ordinal) is { IsEmpty: false } ports)
         {
             stages.Flows.Add(new Operation.ForgetPortFlows(
                 name, ports, addresses.Select(static a => a.Address).Append(IPAddress.Loopback).ToImmutableSortedSet(AddressOrder.Instance)));

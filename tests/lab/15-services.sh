@@ -105,7 +105,6 @@ within 5 "and on host 2" answers 2 tasks.web A "$(attached ipv4 web1 web2)"
 check "host 3 is connected again" "$lab" heal
 within 10 "and its backend is back" answers 1 web A "$all4"
 
-refused "a published port of every node" 2 "not there yet" on 1 overlayd service create vip --network blue --endpoint-mode dnsrr --publish 80
 refused "an unknown network" 8 "no network 'grey'" on 1 overlayd service create x --network grey --endpoint-mode dnsrr
 refused "no network" 2 "needs --network" on 1 overlayd service create x --endpoint-mode dnsrr
 refused "a name twice, in another case" 9 "on network blue is called web" on 1 overlayd service create WEB --network green --endpoint-mode dnsrr

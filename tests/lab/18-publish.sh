@@ -66,7 +66,7 @@ check "is refused at its own host's port: sandboxes have names" answers_in 1 cli
 check "a client in a sandbox on host 3" sandbox_on 3 client3 blue
 check "reaches host 1's as its host" answers_in 3 client3 "web1 $h3" $h1 8080
 check "and has the name" shell "ask_in 1 client1 tcp web 7000 | has '^web[12] '"
-check "service ls shows the ports" shell "on 2 overlayd service ls | has -F '*:8080->7000/tcp, *:5353->7000/udp'"
+check "service ls shows the ports" shell "on 2 overlayd service ls | has -F '*:8080->7000/tcp (host), *:5353->7000/udp (host)'"
 check "and finds them" shell "on 2 overlayd service ls -q --filter publish=8080/tcp | wc -l | has -x 1"
 check "a sandbox gets a default route of its own" shell "in_sandbox 1 web1 sh -c 'ip link add dock0 type bridge && ip link set dock0 up &&
     ip addr add 10.9.9.2/24 dev dock0 && ip route add default via 10.9.9.1'"
@@ -122,7 +122,7 @@ check "the sandbox's rule is deleted by hand" in_sandbox 2 web2 ip rule del pref
 within 3 "and comes back" shell "in_sandbox 2 web2 ip rule | has 7900"
 check "the stranger's rules are as they were" shell "on 1 nft list table inet strangers | has 'chain c'"
 
-check "a free number is chosen" shell "on 1 overlayd service create auto --network blue --publish target=7000,mode=host 2>&1 | has -F 'Published: *:30000->7000/tcp.'"
+check "a free number is chosen" shell "on 1 overlayd service create auto --network blue --publish target=7000,mode=host 2>&1 | has -F 'Published: *:30000->7000/tcp (host).'"
 check "a node's label decides" on 1 overlayd service create labelled --network blue -p published=82,target=7000,mode=host,node-label=zone=a
 check "a backend of it on host 3" backend 3 lab3 labelled
 check "without the label nobody answers" closed 1 $h3 82
@@ -136,9 +136,7 @@ check "is closed by others" closed 1 $h3 84
 
 refused "a port of another service" 9 "Service web publishes port 8080/tcp" on 1 overlayd service create x --network blue -p published=8080,target=1,mode=host
 refused "one twice" 9 "already, or twice" on 1 overlayd service create x --network blue -p published=1,target=1,mode=host -p published=1,target=2,mode=host
-refused "the mesh, which is not there yet" 2 "mode=ingress.*not there yet" on 1 overlayd service create x --network blue -p 8081:80
-refused "mode=ingress" 2 "not there yet" on 1 overlayd service create x --network blue -p published=1,target=1,mode=ingress
-refused "an unknown mode" 2 "mode is 'both'" on 1 overlayd service create x --network blue -p published=1,target=1,mode=both
+refused "an unknown mode" 2 "use ingress (every node) or host" on 1 overlayd service create x --network blue -p published=1,target=1,mode=both
 refused "no target" 2 "target is missing" on 1 overlayd service create x --network blue -p published=1,mode=host
 refused "port 0" 2 "published is '0'" on 1 overlayd service create x --network blue -p published=0,target=1,mode=host
 refused "port 65536" 2 "target is '65536'" on 1 overlayd service create x --network blue -p published=1,target=65536,mode=host

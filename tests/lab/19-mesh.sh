@@ -164,6 +164,7 @@ load hurt $h3
 check "with the agent of host 1 killed it answers" all 4 tcp ".*web3 $h4;" 6
 check "the agent starts again" "$lab" restart 1
 check "no request failed" ends hurt
+for flow in tcp2 tcp4; do touch "$work/$flow.end"; within 3 "a connection has outlived that ($flow, $(cat "$work/$flow.who"))" unbroken "$work/$flow"; done
 within 3 "host 1 knows its own" shell "on 1 overlayd status | has '0 operations pending'"
 on 1 nft flush ruleset
 inside 2 nft flush ruleset
@@ -183,7 +184,6 @@ check "it is taken back" on 1 overlayd service update --publish-rm 7000/tcp web
 check "and the first one published again" on 1 overlayd service update --publish-add 8080:7000 web
 within 5 "which answers" all 4 tcp ".*web3 $h4;" 4
 
-for flow in tcp2 tcp4; do touch "$work/$flow.end"; within 3 "a connection has outlived all that, too ($flow, $(cat "$work/$flow.who"))" unbroken "$work/$flow"; done
 check "a port on one label's nodes" on 1 overlayd service create edge --network blue -p published=82,target=7000,node-label=edge
 check "a backend of it on host 2" sandbox_on 2 edge2 blue --service edge
 serve 2 edge2

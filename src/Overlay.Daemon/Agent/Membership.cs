@@ -196,6 +196,10 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         {
             waiting.TrySetResult(completion);
         }
+        else if (completion is { RequestId: < 0, Refusal: { } refusal })
+        {
+            LogNotOnIngress(refusal.Why);
+        }
     }
 
     public void Publish(NodeEvent happened)
@@ -311,6 +315,9 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             LogRootNotTaken(e.Message);
         }
     }
+
+    [LoggerMessage(EventId = 113, Level = LogLevel.Warning, Message = "Not on the ingress network yet, so that no port of all nodes is served: {Reason}")]
+    private partial void LogNotOnIngress(string reason);
 
     [LoggerMessage(EventId = 112, Level = LogLevel.Error, Message = "The cluster's root certificates stay as they are here: {Reason}")]
     private partial void LogRootNotTaken(string reason);

@@ -4,7 +4,7 @@ using Overlay.V1;
 namespace Overlay.Daemon.Cli;
 
 /// <summary>
-/// Published ports in words, as Docker has them: "published=8080,target=80,protocol=tcp,mode=host" with ip, interface and
+/// Published ports in words, as Docker has them: "published=8080,target=80,protocol=tcp,mode=ingress" with ip, interface and
 /// node-label besides, or "[8080:]80[/udp]".
 /// </summary>
 internal static class PortText
@@ -12,11 +12,12 @@ internal static class PortText
     public static string Of(long port, PortProtocol protocol) =>
         string.Create(CultureInfo.InvariantCulture, $"{port}/{protocol.ToString().ToLowerInvariant()}");
 
-    /// <summary>"*:8080->80/tcp", and where it is restricted to: of nodes with backends alone, "host:8080->80/tcp".</summary>
+    /// <summary>"*:8080->80/tcp", where it is restricted to, and "(host)" where nodes with backends alone have it.</summary>
     public static string Of(PublishedPort port)
     {
         string where = port.Address.Length > 0 ? port.Address : "*";
-        string more = (port.Interface.Length > 0 ? $" on {port.Interface}" : "") + (port.NodeLabel.Length > 0 ? $" where {port.NodeLabel}" : "");
+        string more = (port.Mode == PublishMode.Host ? " (host)" : "")
+            + (port.Interface.Length > 0 ? $" on {port.Interface}" : "") + (port.NodeLabel.Length > 0 ? $" where {port.NodeLabel}" : "");
         return string.Create(CultureInfo.InvariantCulture, $"{where}:{port.Published}->{Of(port.Target, port.Protocol)}{more}");
     }
 

@@ -196,7 +196,8 @@ public sealed class IngressSandboxTests
         Assert.Empty(kernel.PlanFor(Wish(Http)).Operations);
         Plan fewer = kernel.PlanFor(Wish(Http with { Backends = [] }));
         Assert.Contains(
-            "ov-ingress: conntrack delete all to 6/80 but 10.200.1.3:80", fewer.Operations.OfType<Operation.ForgetPortFlows>().Select(static o => o.ToString()));
+            "ov-ingress: conntrack delete all to 6/80 but 10.200.1.3:80",
+            fewer.Operations.OfType<Operation.ForgetPortFlows>().Select(static o => o.ToString()));
         Assert.Empty(kernel.Execute(fewer));
         Assert.Null(kernel.State.FindLink(Web, "ovin"));
         Assert.Empty(kernel.Execute(kernel.PlanFor(Desired.For(Scene.Fixed))));

@@ -24,7 +24,7 @@ internal static class ServiceVerbs
         Option<string?> scheduler = Symbols.Text(
             "--scheduler", "SCHEDULER", "Which backend a connection gets: rr (in turn), wrr (by weight) or sh (by the client's address) [default: wrr]");
         Option<string[]> publish = Symbols.Ports(
-            "--publish", "A port of the nodes with backends, as published=8080,target=80,mode=host; may be repeated");
+            "--publish", "A port of all nodes, as 8080:80, or published=8080,target=80,mode=host of those with backends; may be repeated");
         publish.Aliases.Add("-p");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         HealthOptions health = new();
@@ -34,6 +34,7 @@ internal static class ServiceVerbs
             "overlayd service create --network blue --health http:8080/healthz --health-interval 5s web",
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web",
+            "overlayd service create --network blue --publish 8080:80 web",
             "overlayd service create --network blue --publish published=8080,target=80,mode=host web");
         verb.Validators.Add(result =>
         {
@@ -74,7 +75,7 @@ internal static class ServiceVerbs
     private static Verb Update(VerbMaker maker)
     {
         NameArgument name = Symbols.One("SERVICE", NameKind.Service, "Name, id or unique prefix of an id");
-        Option<string[]> added = Symbols.Ports("--publish-add", "Publish a port, as published=8080,target=80,mode=host; may be repeated");
+        Option<string[]> added = Symbols.Ports("--publish-add", "Publish a port, as 8080:80 or published=8080,target=80,mode=host; may be repeated");
         Option<string[]> removed = Symbols.Texts("--publish-rm", "TARGET[/PROTOCOL]", "Publish that target port no longer; may be repeated");
         removed.Validators.Add(static result =>
         {
@@ -88,7 +89,7 @@ internal static class ServiceVerbs
         Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
         Option[] changes = [added, removed, scheduler, labelled, unlabelled];
         Verb verb = new(
-            "update", "Change a service; connections go on", "overlayd service update --publish-add published=8080,target=80,mode=host web",
+            "update", "Change a service; connections go on", "overlayd service update --publish-add 8080:80 web",
             "overlayd service update --publish-rm 80 web", "overlayd service update --scheduler sh --label-add tier=front web");
         verb.Validators.Add(result =>
         {
