@@ -15,7 +15,8 @@ services_suite() {
     h1=/proc/$(cat "$labs/$ours/host1/pid")/root
     on 1 overlayd network create blue --attachable >/dev/null
     for i in web:vip equal:vip weighted:vip; do on 1 overlayd service create "${i%:*}" --network blue >/dev/null; done
-    on 1 overlayd service update --publish-add published=8080,target=80,mode=host --publish-add 8081:80 --publish-add 5201:5201 web >/dev/null 2>&1
+    on 1 overlayd service update --publish-add published=8080,target=80,mode=host web >/dev/null 2>&1
+    on 1 overlayd service create mesh --network blue -p 8081:80 -p 5201:5201 >/dev/null
     for i in $(seq "$nodes"); do on "$i" overlayd sandbox create "client$i" >/dev/null; on "$i" overlayd attach blue "client$i" >/dev/null; done
 
     say "from attach to all nodes' names"
@@ -31,14 +32,15 @@ services_suite() {
     figure balance_weights_error_percent "% of a share" "$(services_counts weighted 3 | awk '{n += $1; v[$2] = $1}
         END {for (k in v) {w = substr(k, length(k)) / 6; e = v[k] / n / w - 1; if (e < 0) e = -e; if (e > m) m = e}; if (NR == 3) printf "%.2f", 100 * m}')"
 
-    say "connections to a virtual address, in turns with those straight to another such server: of one that is asked both ways"
-    say "conntrack would have to tell apart connections of the same ports"
-    for i in nginx straight; do on 2 overlayd sandbox create $i >/dev/null; done
+    say "connections to a virtual address, in turns with those straight to another such server, and to a third by the mesh: of one that is"
+    say "asked both ways conntrack would have to tell apart connections of the same ports"
+    for i in nginx straight far; do on 2 overlayd sandbox create $i >/dev/null; done
     on 2 overlayd attach --service web blue nginx >/dev/null
     on 2 overlayd attach blue straight >/dev/null
+    on 2 overlayd attach --service mesh blue far >/dev/null
     printf 'daemon off; worker_processes 1; error_log /dev/null; events {worker_connections 4096;} http {access_log off; server {listen 80 backlog=4096; return 200 x;}}' >"$work/nginx.conf"
     local servers=()
-    for i in nginx straight; do
+    for i in nginx straight far; do
         nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" nginx -c "$work/nginx.conf" -g "pid $work/$i.pid;" &
         servers+=($!)
     done
@@ -61,7 +63,7 @@ services_suite() {
     figure mesh_connections_per_s 1/s "$(printf '%s\n' "${by_mesh[@]}" | middle)"
     figure published_port_connections_per_s 1/s "$(printf '%s\n' "${by_port[@]}" | middle)"
     local straight_bits=() mesh_bits=()
-    for i in nginx straight; do
+    for i in far straight; do
         nsenter --net="/proc/$(cat "$labs/$ours/host2/pid")/root/run/netns/$i" iperf3 -s >/dev/null &
         servers+=($!)
     done
