@@ -40,13 +40,15 @@ public static class GatewayBridge
 
     /// <summary>What `nft -s list table inet overlayd` prints of it, chains in order of their names.</summary>
     /// <param name="published">Chains of <see cref="PublishedPorts"/>.</param>
-    private static string Table(DataplaneInputs inputs, string published) =>
-        NftTableText.Sorted($$"""
+    private static string Table(DataplaneInputs inputs, string published)
+    {
+        (string guard, string forward, string postrouting) = IngressSandbox.HostRules(inputs);
+        return NftTableText.Sorted($$"""
         table inet overlayd {
         	chain guard {
         		type filter hook prerouting priority raw; policy accept;
         		iifname "ovgw0" ip daddr 127.0.0.0/8 drop
-        {{IngressSandbox.HostRules(inputs, "guard")}}	}
+        {{guard}}	}
 
         	chain forward {
         		type filter hook forward priority filter; policy accept;
@@ -54,16 +56,17 @@ public static class GatewayBridge
         		oifname "ovgw0" ct status dnat accept
         		oifname "ovgw0" ct state established,related accept
         		oifname "ovgw0" drop
-        {{IngressSandbox.HostRules(inputs, "forward")}}	}
+        {{forward}}	}
 
         	chain postrouting {
         		type nat hook postrouting priority srcnat; policy accept;
-        {{IngressSandbox.HostRules(inputs, "postrouting")}}		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
+        {{postrouting}}		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
         		ip saddr {{inputs.GatewayPrefix}} oifname != "ovgw0" masquerade
         	}
         {{published}}}
 
         """.Replace("\r", "", StringComparison.Ordinal));
+    }
 
     internal static NamespaceState InHost(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {

@@ -296,24 +296,20 @@ public static class IngressSandbox
     internal static SortedSet<NamespaceName> BackendsIn(DataplaneInputs inputs) =>
         AddressOf(inputs) is null ? [] : [.. inputs.MeshPorts.SelectMany(static p => p.Backends).Select(static b => b.Sandbox)];
 
-    /// <summary>Rules of the host's table about the interface to ov-ingress, by the names of their chains; empty without it.</summary>
-    internal static string HostRules(DataplaneInputs inputs, string chain)
+    /// <summary>Rules of the host's table about the interface to ov-ingress; empty without it.</summary>
+    internal static (string Guard, string Forward, string Postrouting) HostRules(DataplaneInputs inputs)
     {
         if (AddressOf(inputs) is null)
         {
-            return "";
+            return ("", "", "");
         }
 
         // A sandbox's clients and those of the loopback come as the node, as they do everywhere else.
         string asNode = inputs.Vtep.AddressFamily == System.Net.Sockets.AddressFamily.InterNetwork ? $"snat ip to {inputs.Vtep}" : "masquerade";
-        return chain switch
-        {
-            "guard" => $"\t\tiifname \"{HostPort}\" ip daddr 127.0.0.0/8 drop\n",
-            "forward" => string.Create(
-                CultureInfo.InvariantCulture,
-                $"\t\toifname \"{HostPort}\" ct status dnat accept\n\t\tiifname \"{HostPort}\" ct state established,related accept\n")
+        return (
+            $"\t\tiifname \"{HostPort}\" ip daddr 127.0.0.0/8 drop\n",
+            $"\t\toifname \"{HostPort}\" ct status dnat accept\n\t\tiifname \"{HostPort}\" ct state established,related accept\n"
                 + $"\t\toifname \"{HostPort}\" drop\n\t\tiifname \"{HostPort}\" drop\n",
-            _ => $"\t\tip saddr 127.0.0.0/8 oifname \"{HostPort}\" {asNode}\n\t\tip saddr {inputs.GatewayPrefix} oifname \"{HostPort}\" {asNode}\n",
-        };
+            $"\t\tip saddr 127.0.0.0/8 oifname \"{HostPort}\" {asNode}\n\t\tip saddr {inputs.GatewayPrefix} oifname \"{HostPort}\" {asNode}\n");
     }
 }

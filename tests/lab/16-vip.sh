@@ -74,7 +74,6 @@ backend() {
     sandbox_on "$1" "$2" "$3" --service "$4" || return 1
     serve "$1" "$2"
 }
-serve() { in_sandbox "$1" "$2" python3 "$top/tests/lab/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
 # client HOST BOX ARGS...: client.py there.
 client() { local host=$1 box=$2; shift 2; in_sandbox "$host" "$box" python3 "$work/client.py" "$@"; }
 own() { on 1 overlayd endpoint inspect "$1" --format json | grep -o "\"ipv$2\": *\"[^/]*" | grep -o '[^"]*$'; }
@@ -121,10 +120,11 @@ check "and as JSON" shell "on 2 overlayd service ls --format json | tr -d ' \n' 
 check "status names the load balancer" shell "on 1 overlayd status | grep 'balanced by nftables'"
 check "status has it as JSON" shell "on 1 overlayd status --format json | grep -E '\"loadBalancer\": *\"nftables\"'"
 
+# By draws: bounds are some 4.5 standard deviations away.
 within 3 "all three are reached from host 1" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
-check "connections follow the weights" spread 1 client1 tcp "$vip4" 600 web1=60-140 web2=160-240 web3=260-340
-check "those of IPv6, too" spread 2 client2 tcp "$vip6" 600 web1=60-140 web2=160-240 web3=260-340
-check "and questions by UDP" spread 3 client3 udp "$vip4" 600 web1=60-140 web2=160-240 web3=260-340
+check "connections follow the weights" spread 1 client1 tcp "$vip4" 600 web1=55-145 web2=145-255 web3=240-360
+check "those of IPv6, too" spread 2 client2 tcp "$vip6" 600 web1=55-145 web2=145-255 web3=240-360
+check "and questions by UDP" spread 3 client3 udp "$vip4" 600 web1=55-145 web2=145-255 web3=240-360
 check "backends see the client's own address" shell "[ \"\$(client 1 client1 tcp $vip4 30 | sed 's/.* as //')\" = '$(own client1 4)' ]"
 check "in IPv6, too" shell "[ \"\$(client 3 client3 udp $vip6 30 | sed 's/.* as //')\" = '$(own client3 6)' ]"
 check "a backend that calls its own service reaches all, itself, too" spread 2 web2 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60

@@ -174,6 +174,13 @@ within 3 "and what comes back comes back" names tasks.tcp 3
 check "the log tells of that, too" shell "$lab logs 1 400 | has 'Backend tcp1 .* is healthy'"
 check "a backend is detached" on 3 overlayd detach blue both3
 within 2 "and leaves" names tasks.tcp 2
+check "the check is another one: of a port that nobody has" on 1 overlayd service update --health tcp:7999 --health-interval 1s --health-retries 1 tcp
+within 6 "all leave" names tasks.tcp 0
+check "the check ends" on 1 overlayd service update --health none tcp
+within 3 "and all are back" names tasks.tcp 2
+check "service inspect shows none" shell "on 1 overlayd service inspect tcp | lacks HEALTH_KIND_"
+refused "--health of an update that is none" 2 "or none" on 1 overlayd service update --health maybe tcp
+refused "a time of an update alone" 2 "only with --health" on 1 overlayd service update --health-interval 5s tcp
 
 make() { on 1 overlayd service create x --network blue "$@"; }
 for bad in tcp tcp: tcp:0 tcp:65536 tcp:80/x udp:53 http:80 http:80x/ http:0/ "http:80/a b" http:80/#x exec:true 80 ""; do

@@ -2,49 +2,12 @@
 # Published ports of nodes that have backends: who answers whom, and by what address; what detach, drain, update, death, a flushed
 # ruleset, a killed agent and other programs do to them; wrong input of every word.
 . "$(dirname "$0")/lib.sh"
-cat >"$work/client.py" <<'EOP'
-# tcp|udp ADDRESS PORT: who answered, and as whom they saw us. hold-tcp|hold-udp ADDRESS PORT FILE: goes on until FILE.end is there.
-import os, socket, sys, time
-what, address, port = sys.argv[1], sys.argv[2], int(sys.argv[3])
-s = socket.socket(socket.AF_INET, socket.SOCK_STREAM if "tcp" in what else socket.SOCK_DGRAM)
-s.settimeout(2)
-try:
-    s.connect((address, port))
-    if "udp" in what: s.send(b"who")
-    print(s.recv(1000).decode().strip(), flush=True)
-except ConnectionRefusedError:
-    sys.exit("refused")
-except TimeoutError:
-    sys.exit("nobody answered")
-if not what.startswith("hold"):
-    sys.exit()
-s.settimeout(1)
-with open(sys.argv[4], "w", buffering=1) as log:
-    print("held", file=log)
-    while not os.path.exists(sys.argv[4] + ".end"):
-        try:
-            s.send(b"x")
-            if not s.recv(100): raise ConnectionResetError
-        except OSError as e:
-            print("broken" if "tcp" in what else "silent", file=log)
-            break
-        time.sleep(0.02)
-    print("end", file=log)
-EOP
 begin 3
 within 5 "three nodes are alive" alive 1 3
 h1=192.168.50.1 h2=192.168.50.2 h3=192.168.50.3
-ask() { local host=$1; shift; on "$host" python3 "$work/client.py" "$@"; }
-ask_in() { local host=$1 box=$2; shift 2; in_sandbox "$host" "$box" python3 "$work/client.py" "$@"; }
-# answers HOST WORDS ADDRESS PORT [KIND]: that node hears exactly these words.
-answers() { local said; said=$(ask "$1" "${5:-tcp}" "$3" "$4" 2>&1); echo "$said"; [ "$said" = "$2" ]; }
 answers_in() { local said; said=$(ask_in "$1" "$2" "${6:-tcp}" "$4" "$5" 2>&1); echo "$said"; [ "$said" = "$3" ]; }
-closed() { answers "$1" refused "$2" "$3"; }
 backend() { sandbox_on "$1" "$2" blue --service "$3" && serve "$1" "$2"; }
-serve() { in_sandbox "$1" "$2" python3 "$top/tests/lab/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
-said() { [ -f "$1" ] && grep -q "$2" "$1"; }
-listens() { on "$1" python3 "$top/tests/lab/backend.py" stranger >/dev/null 2>&1 & }
-export -f ask ask_in answers answers_in closed said
+export -f answers_in
 
 check "a stranger's rules are on host 1" on 1 nft add table inet strangers '{ chain c { type filter hook forward priority 5; policy accept; } ; }'
 check "a network is made" on 1 overlayd network create blue --attachable

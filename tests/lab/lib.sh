@@ -74,3 +74,17 @@ sandbox_on() { # host, sandbox, network, attach flags...
     local host=$1 box=$2 network=$3; shift 3
     on "$host" overlayd sandbox create "$box" >/dev/null && on "$host" overlayd attach "$network" "$box" "$@" >/dev/null
 }
+
+# Backends that say their name and who asks (backend.py), and clients of them (client.py).
+serve() { in_sandbox "$1" "$2" python3 "$top/tests/lab/backend.py" "$2" >>"$work/backends.log" 2>&1 & }
+# A program of the host itself that has the backends' port.
+listens() { on "$1" python3 "$top/tests/lab/backend.py" stranger >/dev/null 2>&1 & }
+ask() { local host=$1; shift; on "$host" python3 "$top/tests/lab/client.py" "$@"; }
+ask_in() { local host=$1 box=$2; shift 2; in_sandbox "$host" "$box" python3 "$top/tests/lab/client.py" "$@"; }
+# answers HOST WORDS ADDRESS PORT [KIND]: that host hears exactly these words.
+answers() { local said; said=$(ask "$1" "${5:-tcp}" "$3" "$4" 2>&1); echo "$said"; [ "$said" = "$2" ]; }
+closed() { answers "$1" refused "$2" "$3"; }
+# said FILE PATTERN: what a client wrote down.
+said() { [ -f "$1" ] && [ "$(grep -c "$2" "$1")" -gt 0 ]; }
+export top
+export -f ask ask_in answers closed said

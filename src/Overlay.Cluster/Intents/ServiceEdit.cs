@@ -9,6 +9,12 @@ public sealed record ServiceEdit
     /// <summary>As in <see cref="ServiceSpec.Scheduler"/>; empty: as it is.</summary>
     public string Scheduler { get; init; } = "";
 
+    /// <summary>All of the check anew, as in <see cref="ServiceSpec.Health"/>; null: as it is.</summary>
+    public HealthCheck? Health { get; init; }
+
+    /// <summary>Backends are asked nothing any more.</summary>
+    public bool NoHealth { get; init; }
+
     /// <summary>Each instead of what its key had.</summary>
     public ImmutableSortedDictionary<string, string> LabelsAdded { get; init; } =
         ImmutableSortedDictionary.Create<string, string>(StringComparer.Ordinal);
@@ -25,5 +31,5 @@ public sealed record ServiceEdit
     public ImmutableArray<(uint Target, PortProtocol Protocol)> PortsRemoved { get; init; } = [];
 
     public bool IsEmpty =>
-        Scheduler.Length == 0 && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
+        Scheduler.Length == 0 && Health is null && !NoHealth && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
 }

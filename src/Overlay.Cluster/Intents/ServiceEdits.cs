@@ -30,6 +30,20 @@ internal static class ServiceEdits
             changed.Scheduler = scheduler;
         }
 
+        if (edit.NoHealth)
+        {
+            changed.Health = null;
+        }
+        else if (edit.Health is { } asked)
+        {
+            if (!HealthRules.Complete(asked, what).TryGet(out HealthCheck? check, out Refusal? inHealth))
+            {
+                return inHealth;
+            }
+
+            changed.Health = check;
+        }
+
         if (LabelRules.Edit(changed.Labels, edit.LabelsAdded, edit.LabelsRemoved, what, $"overlayd service inspect {service.Name}")
             is { } inLabels)
         {
@@ -66,7 +80,12 @@ internal static class ServiceEdits
         {
             return new(
                 RefusalKind.Invalid, what, "Nothing is to be changed.",
-                "Use --publish-add, --publish-rm, --scheduler, --label-add or --label-rm.");
+                "Use --publish-add, --publish-rm, --scheduler, --health, --label-add or --label-rm.");
+        }
+
+        if (edit is { NoHealth: true, Health: not null })
+        {
+            return new(RefusalKind.Invalid, what, "A check and none are asked for at once.", "Use `--health` with one of them.");
         }
 
         return edit.PortsRemoved.Where(gone => !service.Ports.Any(p => IsMeant(p, gone)))

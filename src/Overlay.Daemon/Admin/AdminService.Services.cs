@@ -48,6 +48,8 @@ internal sealed partial class AdminService
         ServiceEdit edit = new()
         {
             Scheduler = request.Scheduler,
+            Health = request.Health,
+            NoHealth = request.NoHealth,
             LabelsAdded = request.LabelAdd.ToImmutableSortedDictionary(StringComparer.Ordinal),
             LabelsRemoved = request.LabelRm.ToImmutableSortedSet(StringComparer.Ordinal),
             PortsAdded = [.. request.PublishAdd],

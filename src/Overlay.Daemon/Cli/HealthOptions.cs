@@ -9,9 +9,9 @@ namespace Overlay.Daemon.Cli;
 /// <summary>--health and what belongs to it, in one place for all verbs that have it.</summary>
 internal sealed class HealthOptions
 {
-    private readonly Option<string?> health = Symbols.Text(
-        "--health", "tcp:PORT|http:PORT/PATH",
-        "What each backend is asked by its own node: to take a connection, or to answer GET with a status from 200 to 399 [default: nothing]");
+    private const string None = "none";
+
+    private readonly Option<string?> health;
     private readonly Option<TimeSpan?> interval = Symbols.Duration("--health-interval", "How often a backend is asked [default: 10s]");
     private readonly Option<TimeSpan?> timeout = Symbols.Duration(
         "--health-timeout", "How long an answer may take, at most the interval [default: 3s, or the interval]");
@@ -20,16 +20,22 @@ internal sealed class HealthOptions
     private readonly Option<TimeSpan?> startPeriod = Symbols.Duration(
         "--health-start-period", "Failures so long after the attach do not count, until the first success [default: 0s]");
 
-    public HealthOptions() => health.Validators.Add(static result =>
+    /// <param name="replaces">The service may have a check, which goes; with "none" no other takes its place.</param>
+    public HealthOptions(bool replaces = false)
     {
-        foreach (Token token in result.Tokens)
+        const string What = "What each backend is asked by its own node: to take a connection, or to answer GET with a status from 200 to 399";
+        health = replaces
+            ? Symbols.Text("--health", "tcp:PORT|http:PORT/PATH|none", What + "; instead of what it has, with all that belongs to it")
+            : Symbols.Text("--health", "tcp:PORT|http:PORT/PATH", What + " [default: nothing]");
+        health.Validators.Add(result =>
         {
-            if (!HealthText.TryParse(token.Value, out _))
+            foreach (Token token in result.Tokens.Where(t => !HealthText.TryParse(t.Value, out _) && !(replaces && t.Value == None)))
             {
-                result.AddError($"--health is '{token.Value}': use tcp:PORT or http:PORT/PATH, like tcp:5432 or http:8080/healthz");
+                result.AddError(
+                    $"--health is '{token.Value}': use tcp:PORT or http:PORT/PATH, like tcp:5432 or http:8080/healthz{(replaces ? ", or none" : "")}");
             }
-        }
-    });
+        });
+    }
 
     public Symbol[] All => [health, interval, timeout, retries, startPeriod];
 
@@ -47,6 +53,9 @@ internal sealed class HealthOptions
                 $"--health-timeout is '{DurationText.Format(longest)}': use at most the interval, which is {DurationText.Format(every)}");
         }
     });
+
+    /// <summary>No check is to be there any more.</summary>
+    public bool IsNone(Invocation run) => run.Text(health) == None;
 
     /// <summary>Null: none is asked for. What was not given is 0, which is the default.</summary>
     public HealthCheck? Read(Invocation run)

@@ -41,6 +41,32 @@ public sealed class HealthIntentTests
     }
 
     [Fact]
+    public void An_update_puts_another_in_its_place_takes_it_away_or_leaves_it()
+    {
+        world.Do(world.Intent.CreateService(world.Service("web", "blue") with
+        {
+            Health = new() { Kind = HealthKind.Tcp, Port = 80, Retries = 9 },
+        }));
+        Assert.Equal(9u, Edited(new() { LabelsAdded = new ServiceEdit().LabelsAdded.Add("a", "b") })!.Retries);
+        Assert.Equal(
+            new HealthCheck { Kind = HealthKind.Http, Port = 81, Path = "/", IntervalMs = 10_000, TimeoutMs = 3000, Retries = 3 },
+            Edited(new() { Health = new() { Kind = HealthKind.Http, Port = 81, Path = "/" } }));
+        Refused(
+            world.Intent.EditService("web", new() { Health = new() { Kind = HealthKind.Tcp } }), RefusalKind.Invalid,
+            "Service web was not changed", "from 1 to 65535");
+        Refused(
+            world.Intent.EditService("web", new() { NoHealth = true, Health = new() { Kind = HealthKind.Tcp, Port = 1 } }), RefusalKind.Invalid,
+            "at once");
+        Assert.Null(Edited(new() { NoHealth = true }));
+    }
+
+    private HealthCheck? Edited(ServiceEdit edit)
+    {
+        world.Do(world.Intent.EditService("web", edit));
+        return world.State.ServiceNamed("web")!.Health;
+    }
+
+    [Fact]
     public void Without_one_none_is_stored() => Assert.Null(world.CreateService("web", "blue").Health);
 
     [Theory]

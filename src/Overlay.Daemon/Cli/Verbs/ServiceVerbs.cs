@@ -87,22 +87,31 @@ internal static class ServiceVerbs
         Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr or sh");
         Option<string[]> labelled = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
         Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
-        Option[] changes = [added, removed, scheduler, labelled, unlabelled];
+        HealthOptions health = new(replaces: true);
+        Symbol[] changes = [added, removed, scheduler, .. health.All, labelled, unlabelled];
         Verb verb = new(
             "update", "Change a service; connections go on", "overlayd service update --publish-add 8080:80 web",
-            "overlayd service update --publish-rm 80 web", "overlayd service update --scheduler sh --label-add tier=front web");
+            "overlayd service update --publish-rm 80 web", "overlayd service update --health http:8080/healthz --health-interval 5s web",
+            "overlayd service update --scheduler sh --label-add tier=front web");
         verb.Validators.Add(result =>
         {
-            if (changes.All(option => result.GetResult(option) is null))
+            if (changes.Cast<Option>().All(option => result.GetResult(option) is null))
             {
-                result.AddError("overlayd service update needs --publish-add, --publish-rm, --scheduler, --label-add or --label-rm");
+                result.AddError("overlayd service update needs --publish-add, --publish-rm, --scheduler, --health, --label-add or --label-rm");
             }
         });
+        health.ValidateIn(verb, "overlayd service update");
         return maker.Does(verb, UpdateAsync, [name, .. changes]);
 
         async Task<int> UpdateAsync(Invocation run)
         {
-            UpdateServiceRequest request = new() { Service = run.Value(name), Scheduler = run.Text(scheduler) };
+            UpdateServiceRequest request = new()
+            {
+                Service = run.Value(name),
+                Scheduler = run.Text(scheduler),
+                Health = health.Read(run),
+                NoHealth = health.IsNone(run),
+            };
             request.PublishAdd.AddRange(PortsOf(run, added));
             request.PublishRm.AddRange(run.Texts(removed).Select(static text => PortText.ParseTarget(text)!));
             foreach (string[] pair in run.Texts(labelled).Select(static text => text.Split('=', 2)))

@@ -123,6 +123,11 @@ public sealed class VerbTests : IAsyncLifetime
         + "\"published\": 80, \"target\": 8080, \"mode\": \"PUBLISH_MODE_HOST\", \"address\": \"192.0.2.1\" } ] }",
         "s1\n")]
     [InlineData(
+        "service update web --health http:8080/healthz --health-interval 5s",
+        "{ \"service\": \"web\", \"health\": { \"kind\": \"HEALTH_KIND_HTTP\", \"port\": 8080, \"path\": \"/healthz\", \"intervalMs\": \"5000\" } }",
+        "api\n")]
+    [InlineData("service update web --health none", "{ \"service\": \"web\", \"noHealth\": true }", "api\n")]
+    [InlineData(
         "service update web --publish-add target=80,mode=host --publish-rm 53/udp --scheduler sh --label-add a=b --label-rm c",
         "{ \"service\": \"web\", \"scheduler\": \"sh\", \"labelAdd\": { \"a\": \"b\" }, \"labelRm\": [ \"c\" ], \"publishAdd\": [ "
         + "{ \"protocol\": \"PORT_PROTOCOL_TCP\", \"target\": 80, \"mode\": \"PUBLISH_MODE_HOST\" } ], "
