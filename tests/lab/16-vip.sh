@@ -120,11 +120,10 @@ check "and as JSON" shell "on 2 overlayd service ls --format json | tr -d ' \n' 
 check "status names the load balancer" shell "on 1 overlayd status | grep 'balanced by nftables'"
 check "status has it as JSON" shell "on 1 overlayd status --format json | grep -E '\"loadBalancer\": *\"nftables\"'"
 
-# By draws: bounds are some 4.5 standard deviations away.
 within 3 "all three are reached from host 1" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
-check "connections follow the weights" spread 1 client1 tcp "$vip4" 600 web1=55-145 web2=145-255 web3=240-360
-check "those of IPv6, too" spread 2 client2 tcp "$vip6" 600 web1=55-145 web2=145-255 web3=240-360
-check "and questions by UDP" spread 3 client3 udp "$vip4" 600 web1=55-145 web2=145-255 web3=240-360
+check "connections follow the weights" spread 1 client1 tcp "$vip4" 1200 web1=120-280 web2=320-480 web3=520-680
+check "those of IPv6, too" spread 2 client2 tcp "$vip6" 1200 web1=120-280 web2=320-480 web3=520-680
+check "and questions by UDP" spread 3 client3 udp "$vip4" 1200 web1=120-280 web2=320-480 web3=520-680
 check "backends see the client's own address" shell "[ \"\$(client 1 client1 tcp $vip4 30 | sed 's/.* as //')\" = '$(own client1 4)' ]"
 check "in IPv6, too" shell "[ \"\$(client 3 client3 udp $vip6 30 | sed 's/.* as //')\" = '$(own client3 6)' ]"
 check "a backend that calls its own service reaches all, itself, too" spread 2 web2 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60

@@ -9,7 +9,7 @@ namespace Overlay.Simulation.Checks;
 internal sealed class Safety(SimWorld world)
 {
     private readonly SortedDictionary<string, Holder> holders = new(StringComparer.Ordinal);
-    private readonly SortedDictionary<long, int> answers = [];
+    private readonly SortedSet<(int Node, int Life, long Request)> answers = [];
 
     /// <param name="Id">Of an endpoint, or of a service whose virtual address it is.</param>
     /// <param name="Node">Of a service: none.</param>
@@ -17,8 +17,9 @@ internal sealed class Safety(SimWorld world)
 
     public void Completed(SimNode node, Completion completion)
     {
-        // What a node asks of itself has a negative number, which counts in each life of each node anew.
-        if (completion.RequestId > 0 && !answers.TryAdd(completion.RequestId, node.Number))
+        // Users' requests have numbers of their own; what a node asks of itself is negative, and counts anew in each of its lives.
+        bool isUsers = completion.RequestId > 0;
+        if (!answers.Add((isUsers ? 0 : node.Number, isUsers ? 0 : node.Life, completion.RequestId)))
         {
             throw new ViolationException($"request {completion.RequestId} was answered twice");
         }
