@@ -187,8 +187,8 @@ public sealed partial class Node
 
     private PutOutcome Announce(EndpointState endpoint, Instant now, NodeEffects effects) =>
         swim.Put(
-            endpoint.Network.ToString(), endpoint.Id.ToString(), RemoteEndpointRecord.Encode(endpoint, settings.Vtep), now,
-            effects.Gossip);
+            endpoint.Network.ToString(), endpoint.Id.ToString(),
+            RemoteEndpointRecord.Encode(isWithdrawn ? endpoint with { Service = null } : endpoint, settings.Vtep), now, effects.Gossip);
 
     private void RetryAttaches(Instant now, NodeEffects effects)
     {

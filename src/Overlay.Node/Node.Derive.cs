@@ -108,7 +108,7 @@ public sealed partial class Node
     private sealed record FoundEndpoint(
         string Name, ImmutableArray<string> Aliases, ServiceId? Service, int Weight, IPAddress? Ipv4, IPAddress? Ipv6);
 
-    private bool IsDrained(NodeId node) => Availability.IsDrained(intent.Node(node.ToString()));
+    private bool IsDrained(NodeId node) => (isWithdrawn && node == Id) || Availability.IsDrained(intent.Node(node.ToString()));
 
     private static OverlayNetwork OverlayOf(NetworkId id, NetworkObject network) => new()
     {

@@ -190,13 +190,6 @@ public sealed partial class Node
         DigestGossip(now, effects);
     }
 
-    /// <summary>Says goodbye to the other nodes; the shell goes on until the farewells are sent.</summary>
-    public void Leave(Instant now, NodeEffects effects)
-    {
-        swim.Leave(now, effects.Gossip);
-        DigestGossip(now, effects);
-    }
-
     private static Keyring KeyringOf(AssignmentView view) =>
         view.Cluster is { } cluster
             ? new([.. cluster.GossipKeys.Select(static k => k.Key.ToByteArray())]) { IsRevoked = cluster.GossipKeysRevoked }
@@ -254,20 +247,6 @@ public sealed partial class Node
             DataplaneRevision++;
             effects.DataplaneChanged = true;
         }
-    }
-
-    /// <summary>Takes every endpoint off this host, before it leaves the cluster.</summary>
-    public void DetachAll(Instant now, NodeEffects effects)
-    {
-        foreach (EndpointState endpoint in endpoints.Values.ToArray())
-        {
-            Remove(endpoint, UnixMsAt(now), "detach", now, effects);
-        }
-
-        // Not at once: this node is on its way out of the cluster.
-        ingressStale = false;
-        ingressRetryAt = now + IngressRetry;
-        DigestGossip(now, effects);
     }
 
     /// <summary>What changed is no business of this node: nothing is to be kept, compared or told because of it.</summary>

@@ -25,6 +25,9 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
     private static readonly TimeSpan LeaveTime = TimeSpan.FromSeconds(25);
     private static readonly TimeSpan ForcedTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FarewellTime = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>For the others to hear of it and to send clients elsewhere: a round of gossip and one of the kernel, and as much again.</summary>
+    private static readonly TimeSpan WithdrawalTime = TimeSpan.FromSeconds(1);
     private readonly SemaphoreSlim gate = new(1);
     private readonly TaskCompletionSource failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Membership? membership;
@@ -221,14 +224,27 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             return locked is null || !force ? Absence("leave") : GiveUpLocked();
         }
 
-        // By force means also when no manager answers; the operator removes the node there with `node rm`.
-        if (await DepartAsync(current, force ? ForcedTime : LeaveTime, cancellationToken) is { } refusal && !force)
+        bool leaves = false;
+        try
         {
-            return refusal;
+            // By force means also when no manager answers; the operator removes the node there with `node rm`.
+            Refusal? refusal = await DepartAsync(current, force ? ForcedTime : LeaveTime, cancellationToken);
+            leaves = refusal is null || force;
+            if (!leaves)
+            {
+                return refusal;
+            }
+        }
+        finally
+        {
+            if (!leaves)
+            {
+                await current.Loop.PostAsync(new StayInput(), CancellationToken.None);
+            }
         }
 
         await current.Loop.CallAsync(
-            (node, now, effects) =>
+            static (node, now, effects) =>
             {
                 node.DetachAll(now, effects);
                 node.Leave(now, effects);
@@ -282,6 +298,11 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             {
                 return refusal;
             }
+        }
+
+        if (await current.Loop.CallAsync(static (node, now, effects) => node.Withdraw(now, effects), cancellationToken))
+        {
+            await Task.Delay(WithdrawalTime, services.Clock.Time, cancellationToken);
         }
 
         // A former manager's session begins anew with its new certificate.

@@ -45,6 +45,8 @@ internal sealed partial class Membership
             renewal.Want(NodeCertificates.RoleOf(self));
         }
 
+        place.Hear(self, stopping.Token);
+
         Managership.Look();
     }
 

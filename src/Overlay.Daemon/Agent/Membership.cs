@@ -33,6 +33,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
     private readonly StateWriter writer;
     private readonly ManagerSession session;
     private readonly CertificateRenewal renewal;
+    private readonly PlaceClaim place;
     private readonly List<Task> running = [];
     private volatile Keyring keyring;
     private volatile IReadOnlyList<string> managers;
@@ -72,6 +73,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
         renewal = new(
             identity, session.RenewAsync, Renewed, services.Clock.Time, services.NewPrng(),
             services.Logs.CreateLogger<CertificateRenewal>());
+        place = new(() => MemberHere, session.Reopen, services.Clock.Time, services.Logs.CreateLogger<PlaceClaim>());
         Managership = new(
             record, identity, host, PeersAsync, Begun, session.Reopen, services.Logs.CreateLogger<Managership>())
         {
@@ -87,6 +89,8 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
 
     /// <summary>Null: this node is a worker, or its manager has not begun yet.</summary>
     public ManagerServer? Manager => Managership.Server;
+
+    private ulong MemberHere => Manager?.Loop.Engine.Self.Member.Value ?? 0;
 
     /// <summary>ip:port of the managers that are known.</summary>
     public IReadOnlyList<string> ManagerAddresses => managers;
@@ -331,7 +335,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             DataPathAddress = Record.DataPathAddress,
             ControlAddress = Record.ControlAddress,
             AgentVersion = AgentVersion.Text,
-            MemberId = Manager?.Loop.Engine.Self.Member.Value ?? 0,
+            MemberId = MemberHere,
         };
         description.Routes.AddRange(services.HostRoutes());
         return description;

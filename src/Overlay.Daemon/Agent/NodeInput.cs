@@ -105,6 +105,12 @@ internal sealed class ProgrammedInput(long revision, IReadOnlyList<EndpointFailu
         node.Programmed(revision, failures, now, effects);
 }
 
+/// <summary>It was about to leave, and does not.</summary>
+internal sealed class StayInput : NodeInput
+{
+    public override void Deliver(Node.Node node, Instant now, NodeEffects effects) => node.Stay(now, effects);
+}
+
 /// <summary>What a backend was found to be; null: well.</summary>
 internal sealed class HealthToldInput(EndpointId endpoint, long question, string? fault) : NodeInput
 {

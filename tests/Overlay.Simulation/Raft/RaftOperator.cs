@@ -68,6 +68,7 @@ internal sealed class RaftOperator(RaftWorld world, Prng prng)
         bool clear = changes.Select(static c => c.Member).Distinct().Count() == changes.Length;
         if (voters > 0 && clear)
         {
+            world.Watch.Returning.UnionWith(changes.Select(static c => c.Member).Where(world.Watch.Removed.ContainsKey));
             Answered(world.Shell.Change(leader, changes, (ChangeMode)prng.Next(3)));
         }
     }
@@ -76,7 +77,7 @@ internal sealed class RaftOperator(RaftWorld world, Prng prng)
     {
         MemberId[] outside =
         [
-            .. world.Nodes.Where(n => !configuration.Contains(n.Id) && !world.Watch.Removed.ContainsKey(n.Id)).Select(static n => n.Id),
+            .. world.Nodes.Where(n => !configuration.Contains(n.Id)).Select(static n => n.Id),
         ];
         if (outside.Length > 0 && prng.Chance(0.5))
         {

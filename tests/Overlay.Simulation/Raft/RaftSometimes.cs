@@ -28,6 +28,9 @@ internal enum RaftSometimes
     VoterDemoted,
     VoterRemoved,
     LeaderRemoved,
+
+    /// <summary>A member that had been removed is one again, with the log it had.</summary>
+    MemberReturned,
     ChangeRefusedWhilePending,
     ChangeEntryCut,
     ChangeRefused,

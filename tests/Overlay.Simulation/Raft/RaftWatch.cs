@@ -12,8 +12,11 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Som
     private readonly Dictionary<ulong, MemberId> leaders = [];
     private readonly Dictionary<(ulong Term, MemberId Voter), MemberId> votes = [];
 
-    /// <summary>Ids that a committed configuration had and no later one has, with the entry that removed them.</summary>
+    /// <summary>Ids that a committed configuration had and the newest has not, with the entry that removed them.</summary>
     public Dictionary<MemberId, ulong> Removed { get; } = [];
+
+    /// <summary>Of those, who was to be a member again: its log is needed as soon as that is committed.</summary>
+    public HashSet<MemberId> Returning { get; } = [];
 
     /// <summary>
     /// Nobody will ask the removed member again, not even after a restart: until the change is durably known to a member, it
@@ -21,7 +24,7 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Som
     /// </summary>
     public bool IsForgotten(RaftSimNode node)
     {
-        if (!Removed.TryGetValue(node.Id, out ulong index))
+        if (!Removed.TryGetValue(node.Id, out ulong index) || Returning.Contains(node.Id))
         {
             return false;
         }
@@ -302,7 +305,10 @@ internal sealed class RaftWatch(RaftSimNode[] nodes, CommittedLog committed, Som
 
         foreach (MemberId member in after.Members)
         {
-            Require(!Removed.ContainsKey(member), node, $"{member} was removed and is in {after}");
+            if (Removed.Remove(member))
+            {
+                counters.Add(RaftSometimes.MemberReturned);
+            }
         }
     }
 

@@ -27,6 +27,11 @@ internal sealed class WholeOperator(WholeWorld world, Prng prng)
             WholeNode leader = leading[prng.Next(leading.Length)];
             if (Change(leader) is { } change)
             {
+                if (change.Kind != MemberChangeKind.Remove && world.Watch.Removed.ContainsKey(change.Member))
+                {
+                    world.Watch.Returning.Add(change.Member);
+                }
+
                 leader.Say($"is asked to {change.Kind} {change.Member}");
                 _ = leader.Loop!.Engine.ChangeAsync([change]);
                 leader.Poke();
@@ -54,7 +59,7 @@ internal sealed class WholeOperator(WholeWorld world, Prng prng)
 
         WholeNode[] outside =
         [
-            .. world.Nodes.Where(n => !configuration.Contains(n.Id) && !n.IsLost && !world.Watch.Removed.ContainsKey(n.Id)
+            .. world.Nodes.Where(n => !configuration.Contains(n.Id) && !n.IsLost
                 && (n.Slot < world.Swarm.Voters || (world.Swarm.Membership && !world.IsCalm))),
         ];
         return outside.Length > 0 && prng.Chance(0.7)

@@ -38,6 +38,9 @@ internal enum WholeSometimes
     LearnerAdded,
     LearnerPromoted,
     VoterRemoved,
+
+    /// <summary>A member that had been removed is one again, with the log it had.</summary>
+    MemberReturned,
     MemberWiped,
     Partition,
     OneWayCut,

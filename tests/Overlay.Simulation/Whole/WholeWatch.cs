@@ -11,8 +11,11 @@ internal sealed class WholeWatch(WholeWorld world)
     private readonly Dictionary<ulong, MemberId> leaders = [];
     private readonly Dictionary<(ulong Term, MemberId Voter), MemberId> votes = [];
 
-    /// <summary>Ids that were members once and are not any more, with the entry that removed them.</summary>
+    /// <summary>Ids that were members and are not now, with the entry that removed them.</summary>
     public Dictionary<MemberId, ulong> Removed { get; } = [];
+
+    /// <summary>Of those, who was to be a member again: its log is needed as soon as that is committed.</summary>
+    public HashSet<MemberId> Returning { get; } = [];
 
     public static void Require(
         bool holds, object who, [InterpolatedStringHandlerArgument(nameof(holds))] ref Reason reason)
@@ -25,7 +28,7 @@ internal sealed class WholeWatch(WholeWorld world)
 
     /// <summary>Nobody will ask the removed member again, not even after a restart.</summary>
     public bool IsForgotten(WholeNode node) =>
-        Removed.TryGetValue(node.Id, out ulong index) && Array.TrueForAll(
+        Removed.TryGetValue(node.Id, out ulong index) && !Returning.Contains(node.Id) && Array.TrueForAll(
             world.Nodes,
             other => other.Durable.Snapshot.Index >= index || other.Durable.State.Committed >= index
                 || !world.Truth.Configuration.Contains(other.Id));
@@ -284,7 +287,10 @@ internal sealed class WholeWatch(WholeWorld world)
 
         foreach (MemberId member in after.Members)
         {
-            Require(!Removed.ContainsKey(member), node, $"{member} was removed and is in {after}");
+            if (Removed.Remove(member))
+            {
+                world.Counters.Add(WholeSometimes.MemberReturned);
+            }
         }
     }
 }

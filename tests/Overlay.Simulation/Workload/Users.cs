@@ -300,10 +300,19 @@ internal sealed class Users(SimWorld world)
         }
 
         counters.Add("node left");
-        node.Deliver((n, now, e) => n.DetachAll(now, e));
-        node.Deliver((n, now, e) => n.Leave(now, e));
+        node.Deliver((n, now, e) => n.Withdraw(now, e));
         int life = node.Life;
-        world.Simulator.Later(TimeSpan.FromSeconds(6), () => Forget(node, life));
+        world.Simulator.Later(TimeSpan.FromSeconds(1), () => GoAway(node, life));
+        world.Simulator.Later(TimeSpan.FromSeconds(7), () => Forget(node, life));
+    }
+
+    private static void GoAway(SimNode node, int life)
+    {
+        if (node.Life == life && node.Up)
+        {
+            node.Deliver((n, now, e) => n.DetachAll(now, e));
+            node.Deliver((n, now, e) => n.Leave(now, e));
+        }
     }
 
     private void Remove(SimNode node)

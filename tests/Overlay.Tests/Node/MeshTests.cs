@@ -177,6 +177,27 @@ public sealed class MeshTests
     }
 
     [Fact]
+    public void Who_leaves_serves_those_on_their_way_and_gets_no_more()
+    {
+        Create("web", Port());
+        Assert.False(Withdraws());
+        rig.Do(static (n, now, e) => n.Stay(now, e));
+        EndpointState web = rig.Granted(rig.Attach(rig.Command("web1") with { Service = "web", Weight = 3 }));
+        Assert.Equal(web.Service.ToString(), Told(web).ServiceId);
+
+        Assert.True(Withdraws());
+        Assert.Empty(Told());
+        Assert.Empty(Web.Nodes);
+        Assert.Single(Assert.Single(rig.Mind.Inputs().MeshPorts).Backends);
+        Assert.Equal(("", web.Ipv4!.ToString()), (Told(web).ServiceId, Told(web).Ipv4));
+
+        rig.Do(static (n, now, e) => n.Stay(now, e));
+        Assert.Equal([3u], Told());
+        Assert.Single(Web.Nodes);
+        Assert.Equal(web.Service.ToString(), Told(web).ServiceId);
+    }
+
+    [Fact]
     public void On_its_way_out_of_the_cluster_it_does_not_come_back_at_once()
     {
         Create("web", Port());
@@ -225,6 +246,16 @@ public sealed class MeshTests
     /// <summary>The weights of its shares, as the others hear of them.</summary>
     private IEnumerable<uint> Told() => rig.Mind.Gossip.Entries(Ingress.Id).Where(e => e.Owner == rig.Mind.Id.ToString())
         .Select(static e => EndpointRecord.Parser.ParseFrom(e.Value.Span)).Where(static r => r.ServiceId.Length > 0).Select(static r => r.Weight);
+
+    private EndpointRecord Told(EndpointState endpoint) => EndpointRecord.Parser.ParseFrom(
+        rig.Mind.Gossip.Entries(endpoint.Network.ToString()).Single(e => e.Key == endpoint.Id.ToString()).Value.Span);
+
+    private bool Withdraws()
+    {
+        bool isAwaited = false;
+        rig.Do((n, now, e) => isAwaited = n.Withdraw(now, e));
+        return isAwaited;
+    }
 
     private static EndpointRecord Far => new()
     {

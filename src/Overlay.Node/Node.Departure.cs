@@ -1,0 +1,63 @@
+using Overlay.Primitives;
+
+namespace Overlay.Node;
+
+/// <summary>
+/// A node that leaves the cluster: first its backends go out of services' names, virtual addresses and ports everywhere, while they still
+/// serve who comes; then its endpoints go, then the node says goodbye.
+/// </summary>
+public sealed partial class Node
+{
+    private bool isWithdrawn;
+
+    /// <summary>Sends no more clients here; those who are here, or come as others have not heard yet, are served.</summary>
+    /// <returns>Whether there is a backend that clients may be on their way to.</returns>
+    public bool Withdraw(Instant now, NodeEffects effects)
+    {
+        TellWithdrawn(true, now, effects);
+        return endpoints.Values.Any(static e => e.Service is not null && e.Status == EndpointStatus.Ready && IsServing(e.Health));
+    }
+
+    /// <summary>The node stays, after all.</summary>
+    public void Stay(Instant now, NodeEffects effects) => TellWithdrawn(false, now, effects);
+
+    /// <summary>Says goodbye to the other nodes; the shell goes on until the farewells are sent.</summary>
+    public void Leave(Instant now, NodeEffects effects)
+    {
+        swim.Leave(now, effects.Gossip);
+        DigestGossip(now, effects);
+    }
+
+    /// <summary>Takes every endpoint off this host, before it leaves the cluster.</summary>
+    public void DetachAll(Instant now, NodeEffects effects)
+    {
+        foreach (EndpointState endpoint in endpoints.Values.ToArray())
+        {
+            Remove(endpoint, UnixMsAt(now), "detach", now, effects);
+        }
+
+        // Not at once: this node is on its way out of the cluster.
+        ingressStale = false;
+        ingressRetryAt = now + IngressRetry;
+        DigestGossip(now, effects);
+    }
+
+    private void TellWithdrawn(bool value, Instant now, NodeEffects effects)
+    {
+        if (isWithdrawn == value)
+        {
+            return;
+        }
+
+        isWithdrawn = value;
+        foreach (EndpointState backend in endpoints.Values.Where(static e => e.Service is not null && e.LostSince is null))
+        {
+            Announce(backend, now, effects);
+        }
+
+        ingressStale = true;
+        DataplaneChanges(effects);
+        effects.ZonesChanged = true;
+        DigestGossip(now, effects);
+    }
+}
