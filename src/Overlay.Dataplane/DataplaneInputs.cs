@@ -129,6 +129,9 @@ public sealed record HostPort
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
 
+    /// <summary>Backends see an address of their node instead of the client's.</summary>
+    public bool TranslatesSource { get; init; }
+
     /// <summary>A port of all nodes: clients go to <see cref="Nodes"/>, and not to <see cref="Backends"/>.</summary>
     public bool IsMesh { get; init; }
 
@@ -158,6 +161,9 @@ public sealed record MeshPort
 
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
+
+    /// <summary>Backends see an address of their node instead of the client's.</summary>
+    public bool TranslatesSource { get; init; }
 
     /// <summary>Those of this node that count now.</summary>
     public ImmutableArray<PortBackend> Backends { get; init; } = [];

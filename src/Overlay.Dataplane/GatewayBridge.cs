@@ -40,7 +40,8 @@ public static class GatewayBridge
 
     /// <summary>What `nft -s list table inet overlayd` prints of it, chains in order of their names.</summary>
     /// <param name="published">Chains of <see cref="PublishedPorts"/>.</param>
-    private static string Table(DataplaneInputs inputs, string published)
+    /// <param name="translated">Rules for ports whose backends do not see the client.</param>
+    private static string Table(DataplaneInputs inputs, string published, string translated)
     {
         (string guard, string forward, string postrouting) = IngressSandbox.HostRules(inputs);
         return NftTableText.Sorted($$"""
@@ -60,7 +61,7 @@ public static class GatewayBridge
 
         	chain postrouting {
         		type nat hook postrouting priority srcnat; policy accept;
-        {{postrouting}}		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
+        {{postrouting}}{{translated}}		ip saddr 127.0.0.0/8 oifname "ovgw0" masquerade
         		ip saddr {{inputs.GatewayPrefix}} oifname != "ovgw0" masquerade
         	}
         {{published}}}
@@ -106,7 +107,7 @@ public static class GatewayBridge
             Links = links.ToImmutable(),
             Addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)],
             Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1").Add(LocalClients, published.Length > 0 ? "1" : "0"),
-            NftTable = Table(inputs, published),
+            NftTable = Table(inputs, published, PublishedPorts.SourceRules(inputs, slots)),
         }, inputs);
     }
 

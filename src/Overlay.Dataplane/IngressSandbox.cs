@@ -207,6 +207,7 @@ public static class IngressSandbox
     {
         SortedDictionary<string, string> targets = new(StringComparer.Ordinal);
         SortedDictionary<PortProtocol, SortedDictionary<int, string>> ports = [];
+        List<string> translated = [];
         foreach (MeshPort port in inputs.MeshPorts.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
             string chain = PublishedPorts.ChainOf(port.Protocol, port.Published, port.Target, port.Service);
@@ -219,6 +220,9 @@ public static class IngressSandbox
             if (ports[port.Protocol].TryAdd(port.Published, chain))
             {
                 targets[chain] = target;
+                translated.AddRange(!port.TranslatesSource ? [] : PublishedPorts.SourceRules(
+                    port.Protocol, port.Published, port.Target,
+                    port.Backends.Where(b => backends.ContainsKey(b.Sandbox)).Select(b => GatewayBridge.At(inputs.GatewayPrefix, backends[b.Sandbox]))));
             }
         }
 
@@ -251,6 +255,11 @@ public static class IngressSandbox
             {{zones}}	}
 
             """.Replace("\r", "", StringComparison.Ordinal));
+        if (translated.Count > 0)
+        {
+            PublishedPorts.Print(text, "postrouting", ["type nat hook postrouting priority srcnat; policy accept;", .. translated]);
+        }
+
         PublishedPorts.Print(text, PublishedPorts.Dispatch, [.. PublishedPorts.VerdictMaps(ports)]);
         foreach ((string chain, string rule) in targets)
         {

@@ -62,6 +62,19 @@ internal static class PublishedPorts
     internal static string Translation(PortProtocol protocol, string choice, int port) =>
         string.Create(CultureInfo.InvariantCulture, $"meta l4proto {Text(protocol)} dnat ip to {choice}:{port}");
 
+    /// <summary>The rules that have a backend's answers come back by where the packets left, and hide the client from it.</summary>
+    /// <param name="backends">Addresses of this node's on the gateway bridge.</param>
+    internal static IEnumerable<string> SourceRules(PortProtocol protocol, int published, int target, IEnumerable<IPAddress> backends) =>
+        backends.Distinct().Order(AddressOrder.Instance).Select(address => string.Create(
+            CultureInfo.InvariantCulture, $"ip daddr {address} {Text(protocol)} dport {target} ct original proto-dst {published} masquerade"));
+
+    /// <summary>Those of the host's own ports, each with its line end.</summary>
+    internal static string SourceRules(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots) => string.Concat(inputs.Ports
+        .Where(static p => p.TranslatesSource && !p.IsMesh).SelectMany(p => SourceRules(
+            p.Protocol, p.Published, p.Target,
+            p.Backends.Where(b => slots.ContainsKey(b.Sandbox)).Select(b => GatewayBridge.At(inputs.GatewayPrefix, slots[b.Sandbox]))))
+        .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(static rule => $"\t\t{rule}\n"));
+
     /// <summary>To nodes, each for all of its backends: those that have more get more, also where backends take turns.</summary>
     internal static string ToNodes(PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, string turn)
     {

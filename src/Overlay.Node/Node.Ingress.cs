@@ -181,6 +181,7 @@ public sealed partial class Node
                     Published = (int)x.Port.Published,
                     Target = (int)x.Port.Target,
                     Scheduler = x.Service.Scheduler,
+                    TranslatesSource = x.Service.TranslatesSource,
                     Backends = BackendsOf(x.Service, backends[ServiceId.Parse(x.Service.Id)]),
                     Elsewhere = [.. nodes[ServiceId.Parse(x.Service.Id)].Where(n => !n.Address.Equals(own))],
                 }),

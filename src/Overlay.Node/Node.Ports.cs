@@ -43,6 +43,7 @@ public sealed partial class Node
             Address = port.Address.Length == 0 ? null : IPAddress.Parse(port.Address),
             Interface = port.Interface,
             Scheduler = service.Scheduler,
+            TranslatesSource = service.TranslatesSource,
             IsMesh = mesh,
             Backends = mesh ? [] : BackendsOf(service, backends),
             Nodes = mesh ? [.. nodes] : [],

@@ -34,6 +34,12 @@ check "and finds them" shell "on 2 overlayd service ls -q --filter publish=8080/
 check "a sandbox gets a default route of its own" shell "in_sandbox 1 web1 sh -c 'ip link add dock0 type bridge && ip link set dock0 up &&
     ip addr add 10.9.9.2/24 dev dock0 && ip route add default via 10.9.9.1'"
 check "and answers all the same" answers 3 "web1 $h3" $h1 8080
+check "backends are to see their node" on 1 overlayd service update --source-ip snat web
+within 3 "the bridge is seen" shell "ask 3 tcp $h1 8080 | has '^web1 172[.0-9]*\.1$'"
+check "so it is by UDP" shell "ask 3 udp $h1 5353 | has '^web1 172[.0-9]*\.1$'"
+check "the client again" on 1 overlayd service update --source-ip preserve web
+within 3 "is seen" answers 3 "web1 $h3" $h1 8080
+refused "neither of the two" 2 "--source-ip" on 1 overlayd service update --source-ip hide web
 in_sandbox 1 web1 ip route del default via 10.9.9.1
 
 check "a second backend on host 1" backend 1 more1 web

@@ -124,6 +124,16 @@ within 3 "answers there" answers 4 "edge2 $h4" $h1 83
 check "and not by the loopback" closed 1 127.0.0.1 83
 check "a node without that address finds nothing wrong" shell "on 2 overlayd service inspect edge | has 'refusedPorts\": \[\]'"
 
+check "backends are to see their node" on 1 overlayd service update --source-ip snat web
+within 5 "they do, by every node, as one there" shell "for address in $h1 $h2 $h3; do ask 4 tcp \$address 8080; done | lacks '$h4'"
+check "a megabyte there and back" answers 4 "1 MiB" $h1 8080 bulk
+port=5353
+within 5 "so it is by UDP" shell "ask 4 udp $h1 5353 | lacks '$h4' && ask 4 udp $h3 5353 | has '^[a-z]*[0-9] '"
+port=8080
+check "two connections from one port of the client are still two" shell "ask 4 twins 8080 $h1 $h2 | has ' 0 1'"
+check "the client again" on 1 overlayd service update --source-ip preserve web
+within 5 "is seen" all 4 tcp '\([a-z]*[0-9] '"$h4"';\)\+' 2
+
 load leave
 ask_in 1 client1 load "$work/leave-vip" 7000 web >/dev/null 2>&1 &
 check "host 3 leaves, backend and all" on 3 overlayd leave

@@ -29,6 +29,11 @@ internal static class ServiceChanges
             return inScheduler;
         }
 
+        if (!ReadSource(spec.SourceIp, what).TryGet(out bool translatesSource, out Refusal? inSource))
+        {
+            return inSource;
+        }
+
         if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
         {
             return inLabels;
@@ -77,6 +82,7 @@ internal static class ServiceChanges
             EndpointMode = spec.Mode,
             Scheduler = scheduler,
             Health = health,
+            TranslatesSource = translatesSource,
             CreatedUnixMs = draft.UnixMs,
         };
 
@@ -149,6 +155,16 @@ internal static class ServiceChanges
                 "Choose `--scheduler rr`, `wrr` or `sh`."),
         };
     }
+
+    /// <summary>Whether backends see their own node instead of the client.</summary>
+    public static Outcome<bool> ReadSource(string text, string what) => text switch
+    {
+        "" or "preserve" => false,
+        "snat" => true,
+        _ => new Refusal(
+            RefusalKind.Invalid, what, $"Backends see the client (preserve) or their node (snat), not {Refusal.Quote(text)}.",
+            "Choose `--source-ip preserve` or `snat`."),
+    };
 
     private static Refusal? NameFault(ClusterState state, string name, string what)
     {

@@ -30,6 +30,16 @@ internal static class ServiceEdits
             changed.Scheduler = scheduler;
         }
 
+        if (edit.SourceIp.Length > 0)
+        {
+            if (!ServiceChanges.ReadSource(edit.SourceIp, what).TryGet(out bool translatesSource, out Refusal? unclear))
+            {
+                return unclear;
+            }
+
+            changed.TranslatesSource = translatesSource;
+        }
+
         if (edit.NoHealth)
         {
             changed.Health = null;
@@ -80,7 +90,7 @@ internal static class ServiceEdits
         {
             return new(
                 RefusalKind.Invalid, what, "Nothing is to be changed.",
-                "Use --publish-add, --publish-rm, --scheduler, --health, --label-add or --label-rm.");
+                "Use --publish-add, --publish-rm, --scheduler, --source-ip, --health, --label-add or --label-rm.");
         }
 
         if (edit is { NoHealth: true, Health: not null })

@@ -26,6 +26,9 @@ public sealed record ServiceSpec
     /// <summary>"rr", "wrr" or "sh"; empty: "wrr".</summary>
     public string Scheduler { get; init; } = "";
 
+    /// <summary>"preserve" or "snat", of what comes by its ports; empty: "preserve".</summary>
+    public string SourceIp { get; init; } = "";
+
     /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
     public HealthCheck? Health { get; init; }
 

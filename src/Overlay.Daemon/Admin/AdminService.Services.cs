@@ -23,6 +23,7 @@ internal sealed partial class AdminService
             Mode = request.EndpointMode == EndpointMode.Unspecified ? EndpointMode.Vip : request.EndpointMode,
             VirtualAddresses = [.. request.VirtualAddresses],
             Scheduler = request.Scheduler,
+            SourceIp = request.SourceIp,
             Health = request.Health,
             Ports = [.. request.Ports],
             IngressId = new NetworkId(RandomId()).ToString(),
@@ -48,6 +49,7 @@ internal sealed partial class AdminService
         ServiceEdit edit = new()
         {
             Scheduler = request.Scheduler,
+            SourceIp = request.SourceIp,
             Health = request.Health,
             NoHealth = request.NoHealth,
             LabelsAdded = request.LabelAdd.ToImmutableSortedDictionary(StringComparer.Ordinal),

@@ -94,6 +94,7 @@ public class ClusterPropertyTests
                     IngressId = world.NewNetworkId(),
                     PortsRemoved = prng.Chance(0.5) ? [((uint)(1 + prng.Next(3)), PortProtocol.Unspecified)] : [],
                     Scheduler = prng.Chance(0.2) ? "rr" : "",
+                    SourceIp = prng.Chance(0.2) ? "snat" : "",
                 }));
                 break;
             case 11:

@@ -143,6 +143,19 @@ public sealed class PublishedPortTests
     }
 
     [Fact]
+    public void Backends_see_the_client_unless_that_is_asked_for()
+    {
+        ServiceObject web = Create("web", Port(80));
+        Assert.False(web.TranslatesSource);
+        Assert.True(world.Do(world.Intent.EditService("web", new() { SourceIp = "snat" })).TranslatesSource);
+        Assert.True(world.Do(world.Intent.EditService("web", new() { Scheduler = "", PortsAdded = [Port(81, 82)] })).TranslatesSource);
+        Assert.False(world.Do(world.Intent.EditService("web", new() { SourceIp = "preserve" })).TranslatesSource);
+        Refused(world.Intent.EditService("web", new() { SourceIp = "hide" }), RefusalKind.Invalid, "not 'hide'", "`--source-ip preserve`");
+        Assert.True(world.Do(world.Intent.CreateService(world.Service("api", "blue") with { SourceIp = "snat" })).TranslatesSource);
+        Refused(world.Intent.CreateService(world.Service("x", "blue") with { SourceIp = "SNAT" }), RefusalKind.Invalid, "not 'SNAT'");
+    }
+
+    [Fact]
     public void An_update_that_says_nothing_or_what_is_not_there()
     {
         Create("web", Port(80));

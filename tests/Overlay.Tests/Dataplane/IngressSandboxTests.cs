@@ -29,6 +29,24 @@ public sealed class IngressSandboxTests
     };
 
     [Fact]
+    public void Where_the_source_is_translated_the_backend_sees_the_router()
+    {
+        NamespaceState ingress = Wish(Http with { TranslatesSource = true }).Namespaces[NamespaceName.Ingress];
+        AssertChains(
+            ingress, """
+            	chain postrouting {
+            		type nat hook postrouting priority srcnat; policy accept;
+            		ip daddr 172.30.0.2 tcp dport 8080 ct original proto-dst 80 masquerade
+            	}
+
+            """);
+        Assert.DoesNotContain("postrouting", Wish(Http).Namespaces[NamespaceName.Ingress].NftTable, StringComparison.Ordinal);
+        Assert.DoesNotContain(
+            "postrouting", Wish(Http with { TranslatesSource = true, Backends = [] }).Namespaces[NamespaceName.Ingress].NftTable,
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void The_host_sends_to_the_nodes_that_have_backends_and_hides_what_is_its_own()
     {
         NamespaceState host = Wish(Http).Namespaces[NamespaceName.Host];

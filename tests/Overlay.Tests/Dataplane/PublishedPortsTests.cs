@@ -58,6 +58,16 @@ public sealed class PublishedPortsTests
     }
 
     [Fact]
+    public void Where_the_source_is_translated_the_sandbox_sees_the_bridge()
+    {
+        HostPort dns = Http with { Protocol = PortProtocol.Udp, Published = 53, Target = 53 };
+        string table = WishOf(Http with { TranslatesSource = true }, dns).Namespaces[NamespaceName.Host].NftTable!;
+        Assert.Contains("\t\tip daddr 172.30.0.2 tcp dport 8080 ct original proto-dst 80 masquerade\n", table, StringComparison.Ordinal);
+        Assert.DoesNotContain("proto-dst 53 ", table, StringComparison.Ordinal);
+        Assert.DoesNotContain("proto-dst", WishOf(Http, dns).Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_a_backend_on_the_bridge_nothing_is_published()
     {
         string none = WishOf().Namespaces[NamespaceName.Host].NftTable!;

@@ -139,6 +139,7 @@ internal static class Scene
         Published = 1 + prng.Next(65535),
         Target = 1 + prng.Next(65535),
         Scheduler = (Scheduler)prng.Next(4),
+        TranslatesSource = prng.Chance(0.3),
         Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
         Elsewhere = MeshNodes(prng),
     };
@@ -157,6 +158,7 @@ internal static class Scene
         Address = prng.Chance(0.7) ? null : IPAddress.Parse($"192.0.2.{prng.Next(3)}"),
         Interface = prng.Chance(0.7) ? "" : $"eth{prng.Next(2)}",
         Scheduler = (Scheduler)prng.Next(4),
+        TranslatesSource = prng.Chance(0.3),
         Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
     };
 
