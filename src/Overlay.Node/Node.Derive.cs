@@ -100,13 +100,16 @@ public sealed partial class Node
     /// <summary>The endpoints of a network that names lead to, of this node first; services only to those that are well.</summary>
     private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>
         endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
-            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, e.Weight, e.Ipv4, e.Ipv6))
+            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, e.Weight, e.Ipv4, e.Ipv6) { IsHere = true })
             .Concat(RemotesOn(id).Where(r => !IsDrained(r.Owner))
                 .Select(static r => new FoundEndpoint(r.Name, r.Aliases, IsServing(r.Health) ? r.Service : null, r.Weight, r.Ipv4, r.Ipv6)));
 
     /// <summary>An endpoint of this node or another that may be sent to.</summary>
     private sealed record FoundEndpoint(
-        string Name, ImmutableArray<string> Aliases, ServiceId? Service, int Weight, IPAddress? Ipv4, IPAddress? Ipv6);
+        string Name, ImmutableArray<string> Aliases, ServiceId? Service, int Weight, IPAddress? Ipv4, IPAddress? Ipv6)
+    {
+        public bool IsHere { get; init; }
+    }
 
     private bool IsDrained(NodeId node) => (isWithdrawn && node == Id) || Availability.IsDrained(intent.Node(node.ToString()));
 

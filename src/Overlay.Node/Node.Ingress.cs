@@ -183,7 +183,8 @@ public sealed partial class Node
                     Scheduler = x.Service.Scheduler,
                     TranslatesSource = x.Service.TranslatesSource,
                     Backends = BackendsOf(x.Service, backends[ServiceId.Parse(x.Service.Id)]),
-                    Elsewhere = [.. nodes[ServiceId.Parse(x.Service.Id)].Where(n => !n.Address.Equals(own))],
+                    Elsewhere = x.Service.Locality == Locality.Require
+                        ? [] : [.. nodes[ServiceId.Parse(x.Service.Id)].Where(n => !n.Address.Equals(own))],
                 }),
         ];
     }

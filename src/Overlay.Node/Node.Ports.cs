@@ -16,10 +16,11 @@ public sealed partial class Node
     {
         ILookup<ServiceId, EndpointState> backends = PortBackends();
         bool drained = IsDrained(Id);
+        IPAddress? own = IngressEndpoint?.Ipv4;
         return
         [
             .. intent.Services.Where(static s => s.Ports.Count > 0)
-                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)], nodes[ServiceId.Parse(s.Id)])))
+                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)], nodes[ServiceId.Parse(s.Id)], own)))
                 .Where(p => p.IsMesh || (!p.Backends.IsEmpty && !drained)),
         ];
     }
@@ -31,7 +32,7 @@ public sealed partial class Node
         endpoint is { Service: not null, GatewaySlot: > 0, Status: not EndpointStatus.Failed } && IsServing(endpoint.Health);
 
     private static HostPort PortOf(
-        ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes)
+        ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes, IPAddress? own)
     {
         bool mesh = port.Mode == PublishMode.Ingress;
         return new()
@@ -46,7 +47,7 @@ public sealed partial class Node
             TranslatesSource = service.TranslatesSource,
             IsMesh = mesh,
             Backends = mesh ? [] : BackendsOf(service, backends),
-            Nodes = mesh ? [.. nodes] : [],
+            Nodes = mesh ? [.. Near(service.Locality, nodes, n => n.Address.Equals(own))] : [],
         };
     }
 

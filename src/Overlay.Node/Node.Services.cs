@@ -102,10 +102,19 @@ public sealed partial class Node
             Scheduler = service.Scheduler,
             Backends =
             [
-                .. backends[ServiceId.Parse(service.Id)].Select(static e => new ServiceBackend(e.Ipv4, e.Ipv6, Math.Max(1, e.Weight))),
+                .. Near(service.Locality, backends[ServiceId.Parse(service.Id)], static e => e.IsHere)
+                    .Select(static e => new ServiceBackend(e.Ipv4, e.Ipv6, Math.Max(1, e.Weight))),
             ],
         });
     }
+
+    /// <summary>Those that a client of this node may get.</summary>
+    private static IEnumerable<T> Near<T>(Locality locality, IEnumerable<T> all, Func<T, bool> isHere) => locality switch
+    {
+        Locality.Require => all.Where(isHere),
+        Locality.Prefer when all.Any(isHere) => all.Where(isHere),
+        _ => all,
+    };
 
     /// <summary>Whether sandboxes, or a published port, balance over this endpoint, as long as it may be sent to.</summary>
     private bool IsBalanced(EndpointState endpoint) =>

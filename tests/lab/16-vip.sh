@@ -124,6 +124,16 @@ within 3 "all three are reached from host 1" spread 1 client1 tcp "$vip4" 60 web
 check "connections follow the weights" spread 1 client1 tcp "$vip4" 1200 web1=120-280 web2=320-480 web3=520-680
 check "those of IPv6, too" spread 2 client2 tcp "$vip6" 1200 web1=120-280 web2=320-480 web3=520-680
 check "and questions by UDP" spread 3 client3 udp "$vip4" 1200 web1=120-280 web2=320-480 web3=520-680
+check "backends of the client's own node are to come first" on 1 overlayd service update --locality prefer web
+within 3 "they do" spread 1 client1 tcp "$vip4" 20 web1=20-20
+check "they are to be the only ones" on 1 overlayd service update --locality require web
+check "that one is detached" on 1 overlayd detach blue web1
+within 3 "and the client is refused" quick_refusal 1 client1 "$vip4"
+check "others are wanted then" on 1 overlayd service update --locality prefer web
+within 3 "and asked" spread 1 client1 tcp "$vip4" 60 web2=1-60 web3=1-60
+check "it is attached again" on 1 overlayd attach blue web1 --service web:1
+check "all are the same again" on 1 overlayd service update --locality off web
+within 3 "and asked" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
 check "backends see the client's own address" shell "[ \"\$(client 1 client1 tcp $vip4 30 | sed 's/.* as //')\" = '$(own client1 4)' ]"
 check "in IPv6, too" shell "[ \"\$(client 3 client3 udp $vip6 30 | sed 's/.* as //')\" = '$(own client3 6)' ]"
 check "a backend that calls its own service reaches all, itself, too" spread 2 web2 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
@@ -206,6 +216,8 @@ refused "two of a family" 2 "more than one virtual IPv4 address" on 1 overlayd s
 refused "what is no address" 2 "use an IP address" on 1 overlayd service create x --network blue --vip ten
 refused "an address for names alone" 2 "dnsrr it has no virtual address" on 1 overlayd service create x --network blue --endpoint-mode dnsrr --vip 10.0.0.81
 refused "a scheduler for names alone" 2 "no scheduler does" on 1 overlayd service create x --network blue --endpoint-mode dnsrr --scheduler rr
+refused "a locality for names alone" 2 "wherever they are" on 1 overlayd service create x --network blue --endpoint-mode dnsrr --locality prefer
+refused "an unknown locality" 2 "--locality" on 1 overlayd service create x --network blue --locality near
 for scheduler in lc wlc mh; do refused "scheduler $scheduler" 2 "needs IPVS" on 1 overlayd service create x --network blue --scheduler "$scheduler"; done
 refused "an unknown scheduler" 2 "no scheduler 'fair'" on 1 overlayd service create x --network blue --scheduler fair
 refused "an unknown mode" 2 "use vip or dnsrr" on 1 overlayd service create x --network blue --endpoint-mode mesh

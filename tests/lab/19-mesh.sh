@@ -134,6 +134,11 @@ check "two connections from one port of the client are still two" shell "ask 4 t
 check "the client again" on 1 overlayd service update --source-ip preserve web
 within 5 "is seen" all 4 tcp '\([a-z]*[0-9] '"$h4"';\)\+' 2
 
+check "backends of the node that was asked are to come first" on 1 overlayd service update --locality prefer web
+within 10 "they do" shell "for i in 1 2 3; do ask 4 tcp $h2 8080; ask 4 tcp $h3 8080; done | sort -u | tr '\n' ';' | has -x 'web2 $h4;web3 $h4;'"
+check "all are the same again" on 1 overlayd service update --locality off web
+within 10 "and asked" shell "for i in \$(seq 12); do ask 4 tcp $h2 8080; done | has 'web3\|web1\|more1'"
+
 load leave
 ask_in 1 client1 load "$work/leave-vip" 7000 web >/dev/null 2>&1 &
 check "host 3 leaves, backend and all" on 3 overlayd leave

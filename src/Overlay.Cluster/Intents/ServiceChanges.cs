@@ -34,6 +34,11 @@ internal static class ServiceChanges
             return inSource;
         }
 
+        if (!ReadLocality(spec.Locality, spec.Mode, what).TryGet(out Locality locality, out Refusal? inLocality))
+        {
+            return inLocality;
+        }
+
         if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
         {
             return inLabels;
@@ -83,6 +88,7 @@ internal static class ServiceChanges
             Scheduler = scheduler,
             Health = health,
             TranslatesSource = translatesSource,
+            Locality = locality,
             CreatedUnixMs = draft.UnixMs,
         };
 
@@ -164,6 +170,18 @@ internal static class ServiceChanges
         _ => new Refusal(
             RefusalKind.Invalid, what, $"Backends see the client (preserve) or their node (snat), not {Refusal.Quote(text)}.",
             "Choose `--source-ip preserve` or `snat`."),
+    };
+
+    public static Outcome<Locality> ReadLocality(string text, EndpointMode mode, string what) => (text, mode) switch
+    {
+        ("" or "off", _) => Locality.Unspecified,
+        ("prefer" or "require", EndpointMode.Dnsrr) => new Refusal(
+            RefusalKind.Invalid, what, "With --endpoint-mode dnsrr its clients choose among the backends, wherever they are.",
+            "Leave `--locality` out, or use `--endpoint-mode vip`."),
+        ("prefer", _) => Locality.Prefer,
+        ("require", _) => Locality.Require,
+        _ => new Refusal(
+            RefusalKind.Invalid, what, $"There is no locality {Refusal.Quote(text)}.", "Choose `--locality off`, `prefer` or `require`."),
     };
 
     private static Refusal? NameFault(ClusterState state, string name, string what)

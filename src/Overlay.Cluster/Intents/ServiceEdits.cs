@@ -40,6 +40,16 @@ internal static class ServiceEdits
             changed.TranslatesSource = translatesSource;
         }
 
+        if (edit.Locality.Length > 0)
+        {
+            if (!ServiceChanges.ReadLocality(edit.Locality, service.EndpointMode, what).TryGet(out Locality locality, out Refusal? unclear))
+            {
+                return unclear;
+            }
+
+            changed.Locality = locality;
+        }
+
         if (edit.NoHealth)
         {
             changed.Health = null;
@@ -90,7 +100,7 @@ internal static class ServiceEdits
         {
             return new(
                 RefusalKind.Invalid, what, "Nothing is to be changed.",
-                "Use --publish-add, --publish-rm, --scheduler, --source-ip, --health, --label-add or --label-rm.");
+                "Use --publish-add, --publish-rm, --scheduler, --source-ip, --locality, --health, --label-add or --label-rm.");
         }
 
         if (edit is { NoHealth: true, Health: not null })

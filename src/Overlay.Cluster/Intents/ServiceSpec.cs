@@ -29,6 +29,9 @@ public sealed record ServiceSpec
     /// <summary>"preserve" or "snat", of what comes by its ports; empty: "preserve".</summary>
     public string SourceIp { get; init; } = "";
 
+    /// <summary>"off", "prefer" or "require"; empty: "off".</summary>
+    public string Locality { get; init; } = "";
+
     /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
     public HealthCheck? Health { get; init; }
 

@@ -24,6 +24,7 @@ internal sealed partial class AdminService
             VirtualAddresses = [.. request.VirtualAddresses],
             Scheduler = request.Scheduler,
             SourceIp = request.SourceIp,
+            Locality = request.Locality,
             Health = request.Health,
             Ports = [.. request.Ports],
             IngressId = new NetworkId(RandomId()).ToString(),
@@ -50,6 +51,7 @@ internal sealed partial class AdminService
         {
             Scheduler = request.Scheduler,
             SourceIp = request.SourceIp,
+            Locality = request.Locality,
             Health = request.Health,
             NoHealth = request.NoHealth,
             LabelsAdded = request.LabelAdd.ToImmutableSortedDictionary(StringComparer.Ordinal),

@@ -156,6 +156,19 @@ public sealed class PublishedPortTests
     }
 
     [Fact]
+    public void Near_backends_come_first_where_a_virtual_address_is_balanced()
+    {
+        world.Do(world.Intent.CreateService(world.Service("vip", "blue", EndpointMode.Vip) with { Locality = "prefer" }));
+        Assert.Equal(Locality.Prefer, world.State.ServiceNamed("vip")!.Locality);
+        Assert.Equal(Locality.Require, world.Do(world.Intent.EditService("vip", new() { Locality = "require" })).Locality);
+        Assert.Equal(Locality.Unspecified, world.Do(world.Intent.EditService("vip", new() { Locality = "off" })).Locality);
+        Refused(world.Intent.EditService("vip", new() { Locality = "near" }), RefusalKind.Invalid, "no locality 'near'", "`--locality off`");
+        Create("names");
+        Refused(world.Intent.EditService("names", new() { Locality = "prefer" }), RefusalKind.Invalid, "wherever they are", "`--locality`");
+        Refused(world.Intent.CreateService(world.Service("x", "blue") with { Locality = "require" }), RefusalKind.Invalid, "wherever they are");
+    }
+
+    [Fact]
     public void An_update_that_says_nothing_or_what_is_not_there()
     {
         Create("web", Port(80));

@@ -123,6 +123,26 @@ public sealed class MeshTests
         Assert.Equal([1], Web.Nodes.Select(static n => n.Weight));
     }
 
+    [Fact]
+    public void This_nodes_own_backends_come_first_or_are_the_only_ones_where_that_is_wanted()
+    {
+        rig.World.AddNode(3);
+        Create("web", EndpointMode.Vip, "", Port());
+        Tell(rig.StartPeer(3, 7), 5);
+        Prefer("prefer");
+        Assert.Equal([5], Web.Nodes.Select(static n => n.Weight));
+        Prefer("require");
+        Assert.Empty(Web.Nodes);
+        Assert.Empty(Assert.Single(rig.Mind.Inputs().MeshPorts).Elsewhere);
+        rig.Granted(rig.Attach(rig.Command("web1") with { Service = "web" }));
+        Assert.Equal(Own.Ipv4, Assert.Single(Web.Nodes).Address);
+        Prefer("prefer");
+        Assert.Equal(Own.Ipv4, Assert.Single(Web.Nodes).Address);
+        Assert.Single(Assert.Single(rig.Mind.Inputs().MeshPorts).Elsewhere);
+        Prefer("off");
+        Assert.Equal(2, Web.Nodes.Length);
+    }
+
     [Theory]
     [InlineData(0u, "", "")]
     [InlineData(65536u, "", "")]
@@ -249,6 +269,12 @@ public sealed class MeshTests
 
     private EndpointRecord Told(EndpointState endpoint) => EndpointRecord.Parser.ParseFrom(
         rig.Mind.Gossip.Entries(endpoint.Network.ToString()).Single(e => e.Key == endpoint.Id.ToString()).Value.Span);
+
+    private void Prefer(string locality)
+    {
+        rig.World.Do(rig.World.Intent.EditService("web", new() { Locality = locality }));
+        rig.Assign();
+    }
 
     private bool Withdraws()
     {

@@ -70,6 +70,27 @@ public sealed class VirtualServiceTests
     }
 
     [Fact]
+    public void Backends_of_the_clients_own_node_come_first_or_are_the_only_ones_where_that_is_wanted()
+    {
+        EndpointState here = Backend("web1");
+        rig.Attached("box");
+        Tell("web3", 3, "10.0.0.20", "", 9);
+        IPAddress there = IPAddress.Parse("10.0.0.20");
+        Assert.Equal([here.Ipv4, there], Balanced());
+        Prefer("prefer");
+        Assert.Equal([here.Ipv4], Balanced());
+        Want(NodeRig.Number, NodeAvailability.Drain);
+        Assert.Equal([there], Balanced());
+        Prefer("require");
+        Assert.Empty(Balanced());
+        Want(NodeRig.Number, NodeAvailability.Active);
+        Assert.Equal([here.Ipv4], Balanced());
+        Prefer("off");
+        Assert.Equal([here.Ipv4, there], Balanced());
+        Assert.Equal(2, Look("tasks.web")!.Count);
+    }
+
+    [Fact]
     public void A_backend_that_the_kernel_refuses_is_balanced_no_more_and_again_when_it_is_back()
     {
         EndpointState here = Backend("web1");
@@ -193,6 +214,12 @@ public sealed class VirtualServiceTests
         };
         rig.Speak(peer, (s, now, e) => Assert.Equal(PutOutcome.Done, s.Put(rig.Blue.Id, KeyOf(name), record.ToByteArray(), now, e)));
         return peer;
+    }
+
+    private void Prefer(string locality)
+    {
+        rig.World.Do(rig.World.Intent.EditService("web", new() { Locality = locality }));
+        rig.Assign();
     }
 
     private void Want(ulong node, NodeAvailability wanted)

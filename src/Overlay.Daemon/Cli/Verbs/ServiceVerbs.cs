@@ -27,6 +27,7 @@ internal static class ServiceVerbs
             "--publish", "A port of all nodes, as 8080:80, or published=8080,target=80,mode=host of those with backends; may be repeated");
         publish.Aliases.Add("-p");
         Option<string?> source = SourceOption(" [default: preserve]");
+        Option<string?> locality = LocalityOption(" [default: off]");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
         HealthOptions health = new();
         Verb verb = new(
@@ -45,7 +46,7 @@ internal static class ServiceVerbs
             }
         });
         health.ValidateIn(verb, "overlayd service create");
-        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, publish, source, .. health.All, label]);
+        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, publish, source, locality, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -56,6 +57,7 @@ internal static class ServiceVerbs
                 EndpointMode = run.Text(mode) is "" or Vip ? EndpointMode.Vip : EndpointMode.Dnsrr,
                 Scheduler = run.Text(scheduler),
                 SourceIp = run.Text(source),
+                Locality = run.Text(locality),
                 Health = health.Read(run),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
@@ -88,10 +90,11 @@ internal static class ServiceVerbs
         });
         Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr or sh");
         Option<string?> source = SourceOption("");
+        Option<string?> locality = LocalityOption("");
         Option<string[]> labelled = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
         Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
         HealthOptions health = new(replaces: true);
-        Symbol[] changes = [added, removed, scheduler, source, .. health.All, labelled, unlabelled];
+        Symbol[] changes = [added, removed, scheduler, source, locality, .. health.All, labelled, unlabelled];
         Verb verb = new(
             "update", "Change a service; connections go on", "overlayd service update --publish-add 8080:80 web",
             "overlayd service update --publish-rm 80 web", "overlayd service update --health http:8080/healthz --health-interval 5s web",
@@ -101,7 +104,8 @@ internal static class ServiceVerbs
             if (changes.Cast<Option>().All(option => result.GetResult(option) is null))
             {
                 result.AddError(
-                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --source-ip, --health, --label-add or --label-rm");
+                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --source-ip, --locality, --health, "
+                        + "--label-add or --label-rm");
             }
         });
         health.ValidateIn(verb, "overlayd service update");
@@ -114,6 +118,7 @@ internal static class ServiceVerbs
                 Service = run.Value(name),
                 Scheduler = run.Text(scheduler),
                 SourceIp = run.Text(source),
+                Locality = run.Text(locality),
                 Health = health.Read(run),
                 NoHealth = health.IsNone(run),
             };
@@ -137,6 +142,10 @@ internal static class ServiceVerbs
 
     private static Option<string?> SourceOption(string otherwise) => Symbols.Choice(
         "--source-ip", $"Whom backends see behind a published port: the client (preserve) or their own node (snat){otherwise}", "preserve", "snat");
+
+    private static Option<string?> LocalityOption(string otherwise) => Symbols.Choice(
+        "--locality", $"Whether backends of the client's own node come first (prefer), are the only ones (require), or neither (off){otherwise}",
+        "off", "prefer", "require");
 
     private static IEnumerable<PublishedPort> PortsOf(Invocation run, Option<string[]> option) =>
         run.Texts(option).Select(static text => PortText.Parse(text, out _)!);
