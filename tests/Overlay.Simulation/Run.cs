@@ -1,4 +1,5 @@
 using Overlay.Cluster;
+using Overlay.Gossip;
 using Overlay.Primitives;
 using Overlay.Simulation.Checks;
 using Overlay.Simulation.World;
@@ -115,6 +116,9 @@ internal static class Run
     private static string? Rekey(SimWorld world)
     {
         Simulator simulator = world.Simulator;
+        // A probe that began before the last fault ended may fail that much later yet.
+        SwimOptions options = SwimOptions.Lan;
+        simulator.Run(options.ProbeInterval * options.AwarenessMaxMultiplier);
         if (!Rested(world))
         {
             return $"the gossip key was not replaced within {KeyTime.TotalSeconds} s";
