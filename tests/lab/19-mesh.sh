@@ -10,7 +10,7 @@ for host in 2 3; do check "host $host joins" shell "on $host env OVERLAYD_JOIN_T
 within 5 "three nodes are alive" alive 1 3
 h1=192.168.50.1 h2=192.168.50.2 h3=192.168.50.3 h4=192.168.50.4
 # all HOST KIND WORDS [COUNT]: COUNT answers of each node together are just these.
-all() { for address in 192.168.50.1 192.168.50.2 192.168.50.3; do for _ in $(seq "${4:-2}"); do ask "$1" "$2" "$address" "$port" 2>&1; done; done | sort -u | tr '\n' ';' | has -x "$3"; }
+all() { ask "$1" each "$2" "$port" "${4:-2}" "$h1" "$h2" "$h3" 2>&1 | sort -u | tr '\n' ';' | has -x "$3"; }
 listening() { for _ in $(seq 100); do in_sandbox "$1" "$2" ss -Hltn | has ':7000 ' && return; sleep 0.05; done; false; }
 # answered COUNT: whoever is asked from outside answers.
 answered() { all 4 tcp '\([a-z]*[0-9] '"$h4"';\)\+' "$1"; }
@@ -36,7 +36,7 @@ check "but no other program can have the port" shell \
 check "a backend on host 2" backend 2 web2
 for host in 1 2 3; do within 5 "host $host answers, and the backend sees the client outside" answers 4 "web2 $h4" "192.168.50.$host" 8080; done
 check "a backend on host 3" backend 3 web3
-within 10 "both are asked by way of each node" all 4 tcp "web2 $h4;web3 $h4;"
+within 5 "both are asked by way of each node" all 4 tcp "web2 $h4;web3 $h4;"
 for host in 1 2 3; do
     check "host $host as a client of all nodes" all "$host" tcp "web2 192.168.50.$host;web3 192.168.50.$host;"
     check "by its loopback" shell "for i in 1 2; do ask $host tcp 127.0.0.1 8080; done | sort | tr '\n' ';' | has -x 'web2 192.168.50.$host;web3 192.168.50.$host;'"
@@ -65,13 +65,13 @@ ask 4 hold-tcp $h3 8080 "$work/tcp3" >"$work/tcp3.who" 2>&1 &
 for flow in tcp1 tcp3; do within 5 "a connection is held ($flow)" said "$work/$flow" held; done
 load steady $h3
 check "a third backend, on host 1" backend 1 web1
-within 10 "gets its turn" all 4 tcp "web1 $h4;web2 $h4;web3 $h4;" 6
+within 5 "gets its turn" all 4 tcp "web1 $h4;web2 $h4;web3 $h4;" 6
 check "a fourth one" backend 1 more1
-within 10 "is asked" shell "for i in \$(seq 12); do ask 4 tcp $h2 8080; done | has more1"
+within 5 "is asked" shell "ask 4 each tcp 8080 12 $h2 | has more1"
 check "host 3 is drained" on 1 overlayd node update --availability drain host3
-within 10 "it answers still, by others" all 4 tcp "more1 $h4;web1 $h4;web2 $h4;" 6
+within 3 "it answers still, by others" all 4 tcp "more1 $h4;web1 $h4;web2 $h4;" 6
 check "host 3 is active" on 1 overlayd node update --availability active host3
-within 10 "and has its turn" all 4 tcp "more1 $h4;web1 $h4;web2 $h4;web3 $h4;" 8
+within 3 "and has its turn" all 4 tcp "more1 $h4;web1 $h4;web2 $h4;web3 $h4;" 8
 check "a port comes and goes" shell "on 1 overlayd service create churn --network blue -p 81:81 && on 1 overlayd service rm churn"
 check "no request of all that time failed" ends steady
 for flow in tcp1 tcp3; do touch "$work/$flow.end"; within 3 "a connection has outlived all that ($flow, $(cat "$work/$flow.who"))" unbroken "$work/$flow"; done
@@ -81,7 +81,7 @@ within 5 "a flow of UDP is held" said "$work/udp" held
 name=$(cut -d' ' -f1 "$work/udp.who")
 check "its backend is detached ($name)" on "$(sed 's/[a-z]*//' <<<"$name")" overlayd detach blue "$name"
 within 3 "and the flow goes on elsewhere, or ends at once" shell "said $work/udp held && sleep 0.3 && ask 4 udp $h2 5353 | lacks '^$name '"
-within 10 "nobody sends there" shell "for i in \$(seq 12); do ask 4 tcp $h1 8080; done | lacks '^$name '"
+within 3 "nobody sends there" shell "ask 4 each tcp 8080 12 $h1 | lacks '^$name '"
 touch "$work/udp.end"
 
 ask 4 hold-tcp $h1 8080 "$work/tcp2" >"$work/tcp2.who" 2>&1 &
@@ -135,25 +135,25 @@ check "the client again" on 1 overlayd service update --source-ip preserve web
 within 5 "is seen" all 4 tcp '\([a-z]*[0-9] '"$h4"';\)\+' 2
 
 check "backends of the node that was asked are to come first" on 1 overlayd service update --locality prefer web
-within 10 "they do" shell "for i in 1 2 3; do ask 4 tcp $h2 8080; ask 4 tcp $h3 8080; done | sort -u | tr '\n' ';' | has -x 'web2 $h4;web3 $h4;'"
+within 5 "they do" shell "ask 4 each tcp 8080 3 $h2 $h3 | sort -u | tr '\n' ';' | has -x 'web2 $h4;web3 $h4;'"
 check "all are the same again" on 1 overlayd service update --locality off web
-within 10 "and asked" shell "for i in \$(seq 12); do ask 4 tcp $h2 8080; done | has 'web3\|web1\|more1'"
+within 5 "and asked" shell "ask 4 each tcp 8080 12 $h2 | has 'web3\|web1\|more1'"
 
 load leave
 ask_in 1 client1 load "$work/leave-vip" 7000 web >/dev/null 2>&1 &
 check "host 3 leaves, backend and all" on 3 overlayd leave
-within 5 "the others go on" shell "for i in \$(seq 6); do ask 4 tcp $h1 8080; ask 4 tcp $h2 8080; done | lacks web3"
+within 5 "the others go on" shell "ask 4 each tcp 8080 6 $h1 $h2 | lacks web3"
 check "no request to them failed" ends leave
 check "nor one to the virtual address" ends leave-vip
 check "nothing of the mesh is left on host 3" shell "on 3 sh -c 'ip netns; ip link; ip rule; nft list tables' | lacks 'ov-\|ovg\|7899\|overlayd'"
 check "it joins again" shell "on 3 env OVERLAYD_JOIN_TOKEN=$token overlayd join --advertise-addr $h3 192.168.50.1:2377"
 within 5 "and answers, without a backend" shell "ask 4 tcp $h3 8080 | has '$h4'"
 check "its backend is attached again, where the program still runs" on 3 overlayd attach blue web3 --service web
-within 10 "and is asked" shell "for i in \$(seq 12); do ask 4 tcp $h1 8080; done | has web3"
+within 5 "and is asked" shell "ask 4 each tcp 8080 12 $h1 | has web3"
 "$lab" isolate 3
-within 12 "when host 3 is lost no client is sent there" shell "for i in \$(seq 12); do ask 4 tcp $h1 8080; done > $work/lost 2>&1; lacks 'web3\|nobody' < $work/lost"
+within 12 "when host 3 is lost no client is sent there" shell "ask 4 each tcp 8080 12 $h1 > $work/lost 2>&1; lacks 'web3\|nobody' < $work/lost"
 "$lab" heal
-within 15 "and when it is back some are" shell "for i in \$(seq 12); do ask 4 tcp $h1 8080; done | has web3"
+within 15 "and when it is back some are" shell "ask 4 each tcp 8080 12 $h1 | has web3"
 
 refused "the same number at another address" 9 "Service web publishes port 8080/tcp" on 1 overlayd service create x --network blue -p published=8080,target=1,ip=192.168.50.9
 refused "a port of a service on all nodes, on some" 9 "Service web publishes port 8080/tcp" on 1 overlayd service create x --network blue -p published=8080,target=1,mode=host

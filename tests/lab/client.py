@@ -1,4 +1,5 @@
 # tcp|udp ADDRESS PORT: who answered, and as whom they saw us. bulk ADDRESS PORT: a megabyte there and back.
+# each tcp|udp PORT COUNT ADDRESS...: so many times for each address, one after the other; a line for each answer or failure.
 # twins PORT ADDRESS ADDRESS: two connections from one port of ours. hold-tcp|hold-udp ADDRESS PORT FILE: goes on until FILE.end.
 # load FILE PORT ADDRESS...: a request to each in turn until FILE.end; failures go to FILE.
 import os, socket, sys, time
@@ -27,6 +28,13 @@ try:
                     done += 1
                     time.sleep(0.005)
             print(f"done {done}", file=log)
+    elif what == "each":
+        kind = socket.SOCK_STREAM if sys.argv[2] == "tcp" else socket.SOCK_DGRAM
+        for address in sys.argv[5:] * int(sys.argv[4]):
+            try:
+                with connect(address, int(sys.argv[3]), kind) as s: print(s.recv(1000).decode().strip())
+            except OSError as e:
+                print("refused" if isinstance(e, ConnectionRefusedError) else "nobody answered")
     elif what == "twins":
         socks = [connect(a, int(sys.argv[2]), source=40404) for a in sys.argv[3:]]
         said = [s.recv(100).decode().split()[1] for s in socks]

@@ -28,6 +28,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
 
     /// <summary>For the others to hear of it and to send clients elsewhere: a round of gossip and one of the kernel, and as much again.</summary>
     private static readonly TimeSpan WithdrawalTime = TimeSpan.FromSeconds(1);
+
     private readonly SemaphoreSlim gate = new(1);
     private readonly TaskCompletionSource failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Membership? membership;
