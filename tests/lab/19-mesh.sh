@@ -134,6 +134,7 @@ check "two connections from one port of the client are still two" shell "ask 4 t
 check "the client again" on 1 overlayd service update --source-ip preserve web
 within 5 "is seen" all 4 tcp '\([a-z]*[0-9] '"$h4"';\)\+' 2
 
+check "who was detached is attached again ($name)" on "$(sed 's/[a-z]*//' <<<"$name")" overlayd attach blue "$name" --service web
 check "backends of the node that was asked are to come first" on 1 overlayd service update --locality prefer web
 within 5 "they do" shell "ask 4 each tcp 8080 3 $h2 $h3 | sort -u | tr '\n' ';' | has -x 'web2 $h4;web3 $h4;'"
 check "all are the same again" on 1 overlayd service update --locality off web
