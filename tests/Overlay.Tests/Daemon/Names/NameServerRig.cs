@@ -23,9 +23,12 @@ internal sealed class NameServerRig : ISandboxSocketFactory, IAsyncDisposable
     {
         options ??= new();
         forwarder = new(
-            () => upstream, options.Upstream, instruments, TimeProvider.System, NullLogger<Forwarder>.Instance);
-        Server = new(this, forwarder, options, instruments, TimeProvider.System, NullLogger<NameServer>.Instance);
+            () => upstream, options.Upstream, instruments, Time, NullLogger<Forwarder>.Instance);
+        Server = new(this, forwarder, options, instruments, Time, NullLogger<NameServer>.Instance);
     }
+
+    /// <summary>Sockets are real, and so are waits; what is kept can be made to age.</summary>
+    public LeapingTime Time { get; } = new();
 
     public NameServer Server { get; }
 

@@ -138,7 +138,7 @@ public sealed class NameServerTests
         Assert.Equal([192, 0, 2, 1], second[^4..]);
         Assert.Equal(1, upstream.Queries);
         await upstream.DisposeAsync();
-        await Task.Delay(TimeSpan.FromSeconds(3), rig.Token);
+        rig.Time.Leap(TimeSpan.FromSeconds(3));
         byte[] stale = await rig.AskAsync(NameServerRig.Db, query);
         Assert.Equal([0, 0, 0, 30, 0, 4, 192, 0, 2, 1], stale[^10..]);
     }
