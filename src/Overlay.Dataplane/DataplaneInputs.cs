@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Net.Sockets;
 using Overlay.Primitives;
 using Overlay.V1;
 
@@ -33,6 +34,15 @@ public sealed record DataplaneInputs
 
     /// <summary>What the mesh brings here, by any node's ports.</summary>
     public ImmutableArray<MeshPort> MeshPorts { get; init; } = [];
+
+    /// <summary>
+    /// Those with backends of published ports, whether they count now or not: a connection that was begun goes on, also where its
+    /// backend is ill or its node drained.
+    /// </summary>
+    public ImmutableArray<PortSandbox> PortSandboxes { get; init; } = [];
+
+    /// <summary>Ports of this host are for clients by IPv6, too, whether they have a backend now or not.</summary>
+    public bool HasIpv6Ports { get; init; }
 
     /// <summary>Sandboxes whose last endpoint went: what is ours in them goes.</summary>
     public ImmutableArray<NamespaceName> LeftSandboxes { get; init; } = [];
@@ -132,6 +142,9 @@ public sealed record HostPort
     /// <summary>Backends see an address of their node instead of the client's.</summary>
     public bool TranslatesSource { get; init; }
 
+    /// <summary>The clients that it is for.</summary>
+    public IpFamilies Families { get; init; } = IpFamilies.Ipv4;
+
     /// <summary>A port of all nodes: clients go to <see cref="Nodes"/>, and not to <see cref="Backends"/>.</summary>
     public bool IsMesh { get; init; }
 
@@ -141,8 +154,31 @@ public sealed record HostPort
     /// <summary>The nodes that have backends, this one among them; without one the port is closed.</summary>
     public ImmutableArray<MeshNode> Nodes { get; init; } = [];
 
-    /// <summary>What no other program of the host may have.</summary>
-    public PortClaim Claim => new(PublishedPorts.NumberOf(Protocol), Address ?? IPAddress.Any, Published);
+    /// <summary>What no other program of the host may have: one for each of the families.</summary>
+    public IEnumerable<PortClaim> Claims
+    {
+        get
+        {
+            if (Families.HasFlag(IpFamilies.Ipv4))
+            {
+                yield return new(PublishedPorts.NumberOf(Protocol), Address ?? IPAddress.Any, Published);
+            }
+
+            if (Families.HasFlag(IpFamilies.Ipv6))
+            {
+                yield return new(PublishedPorts.NumberOf(Protocol), Address ?? IPAddress.IPv6Any, Published);
+            }
+        }
+    }
+}
+
+/// <summary>By which protocols clients come.</summary>
+[Flags]
+public enum IpFamilies
+{
+    None = 0,
+    Ipv4 = 1,
+    Ipv6 = 2,
 }
 
 /// <summary>A port of all nodes, at a node's address on the ingress network: no other service has its number.</summary>
@@ -175,11 +211,21 @@ public sealed record MeshPort
 /// <summary>A node that has backends of a port of all nodes.</summary>
 /// <param name="Address">On the ingress network; IPv4.</param>
 /// <param name="Weight">1 to 65535, of all its backends together.</param>
-public sealed record MeshNode(IPAddress Address, int Weight);
+/// <param name="Ipv6">On the ingress network, where that has IPv6.</param>
+public sealed record MeshNode(IPAddress Address, int Weight, IPAddress? Ipv6 = null);
 
 /// <param name="Protocol">IPPROTO_….</param>
-/// <param name="Address">IPv4; 0.0.0.0: all of the host's.</param>
-public sealed record PortClaim(byte Protocol, IPAddress Address, int Port);
+/// <param name="Address">0.0.0.0 or ::, which means IPv6 alone: all of the host's.</param>
+public sealed record PortClaim(byte Protocol, IPAddress Address, int Port)
+{
+    /// <summary>The one that it is of.</summary>
+    public IpFamilies Families => Address.AddressFamily == AddressFamily.InterNetworkV6 ? IpFamilies.Ipv6 : IpFamilies.Ipv4;
+}
+
+/// <summary>A sandbox with backends of published ports.</summary>
+/// <param name="OfHost">Of ports of this host.</param>
+/// <param name="OfMesh">Of ports of all nodes.</param>
+public sealed record PortSandbox(NamespaceName Name, bool OfHost, bool OfMesh);
 
 /// <param name="Weight">1 to 65535.</param>
 public sealed record PortBackend(NamespaceName Sandbox, int Weight);

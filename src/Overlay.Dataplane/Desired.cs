@@ -55,11 +55,12 @@ public static class Desired
             namespaces[sandbox] = GatewayBridge.InSandbox(namespaces[sandbox], inputs, slot);
         }
 
-        foreach (NamespaceName sandbox in inputs.Ports.SelectMany(static p => p.Backends).Select(static b => b.Sandbox).Distinct())
+        foreach (NamespaceName sandbox in inputs.Ports.SelectMany(static p => p.Backends).Select(static b => b.Sandbox)
+            .Concat(inputs.PortSandboxes.Where(static s => s.OfHost).Select(static s => s.Name)).Distinct())
         {
             if (slots.TryGetValue(sandbox, out int slot))
             {
-                namespaces[sandbox] = PublishedPorts.InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot);
+                namespaces[sandbox] = PublishedPorts.InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot, PublishedPorts.HaveIpv6(inputs));
             }
         }
 

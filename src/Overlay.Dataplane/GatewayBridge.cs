@@ -22,7 +22,38 @@ public static class GatewayBridge
     /// </summary>
     private const string LocalClients = $"net/ipv4/conf/{Name}/route_localnet";
 
+    /// <summary>
+    /// A local prefix (RFC 4193) that no packet leaves the host with: what has an IPv4 address of the gateway's has an IPv6 one, too,
+    /// whose last 32 bits are the former.
+    /// </summary>
+    private static readonly IPAddress Prefix6 = IPAddress.Parse("fd4f:7665:726c:6179::");
+
+    private static readonly IPAddress LinkLocalPrefix = IPAddress.Parse("fe80::");
+
+    /// <summary>Where published ports are for clients by IPv6, too.</summary>
+    internal const string Forwarding6 = "net/ipv6/conf/all/forwarding";
+
     public static IPAddress AddressOf(IPNetwork prefix) => At(prefix, 1);
+
+    /// <summary>The IPv6 address of what has that address of the gateway's.</summary>
+    internal static IPAddress Ipv6Of(IPAddress address) => Within(Prefix6, address);
+
+    /// <summary>
+    /// A link-local address for an interface that packets of others leave by. The kernel asks for a neighbour from such an address
+    /// (RFC 4861 §7.2.2), and its own is tentative for the first two seconds; this one is of use at once.
+    /// </summary>
+    internal static AddressEntry LinkLocal(string device, IPAddress address) => new(device, Within(LinkLocalPrefix, address), 64);
+
+    private static IPAddress Within(IPAddress prefix, IPAddress address)
+    {
+        Span<byte> bytes = stackalloc byte[16];
+        prefix.TryWriteBytes(bytes, out _);
+        address.TryWriteBytes(bytes[12..], out _);
+        return new(bytes);
+    }
+
+    /// <summary>A sandbox's address for clients by IPv4 or by IPv6.</summary>
+    internal static IPAddress At(IPNetwork prefix, int slot, bool ipv6) => ipv6 ? Ipv6Of(At(prefix, slot)) : At(prefix, slot);
 
     public static IPAddress At(IPNetwork prefix, int slot)
     {
@@ -54,6 +85,8 @@ public static class GatewayBridge
         	chain forward {
         		type filter hook forward priority filter; policy accept;
         		iifname "ovgw0" oifname "ovgw0" drop
+        		iifname "ovgw0" meta nfproto ipv6 ct state established,related accept
+        		iifname "ovgw0" meta nfproto ipv6 drop
         		oifname "ovgw0" ct status dnat accept
         		oifname "ovgw0" ct state established,related accept
         		oifname "ovgw0" drop
@@ -102,11 +135,21 @@ public static class GatewayBridge
             };
         }
 
+        ImmutableSortedSet<AddressEntry> addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)];
+        ImmutableSortedDictionary<string, string> sysctls =
+            NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1").Add(LocalClients, published.Length > 0 ? "1" : "0");
+        if (PublishedPorts.HaveIpv6(inputs))
+        {
+            addresses = addresses.Add(new(Name, Ipv6Of(AddressOf(inputs.GatewayPrefix)), 128 - 32 + inputs.GatewayPrefix.PrefixLength))
+                .Add(LinkLocal(Name, AddressOf(inputs.GatewayPrefix)));
+            sysctls = sysctls.Add(Forwarding6, "1");
+        }
+
         return IngressSandbox.InHost(new()
         {
             Links = links.ToImmutable(),
-            Addresses = [new(Name, AddressOf(inputs.GatewayPrefix), inputs.GatewayPrefix.PrefixLength)],
-            Sysctls = NamespaceState.Empty.Sysctls.Add("net/ipv4/ip_forward", "1").Add(LocalClients, published.Length > 0 ? "1" : "0"),
+            Addresses = addresses,
+            Sysctls = sysctls,
             NftTable = Table(inputs, published, PublishedPorts.SourceRules(inputs, slots)),
         }, inputs);
     }

@@ -42,7 +42,7 @@ public sealed record NamespaceState
     /// </summary>
     public ImmutableSortedSet<RouteEntry> Routes { get; init; } = [];
 
-    /// <summary>IPv4 routing rules with protocol <see cref="RouteEntry.Protocol"/> only.</summary>
+    /// <summary>Routing rules with protocol <see cref="RouteEntry.Protocol"/> only.</summary>
     public ImmutableSortedSet<RuleEntry> Rules { get; init; } = [];
 
     /// <summary>By path below /proc/sys, e.g. "net/ipv4/ip_forward"; observations hold only the keys asked for.</summary>
@@ -221,7 +221,7 @@ public sealed record RouteEntry(IPNetwork Destination, IPAddress? Gateway, strin
 /// A routing rule that the agent made (FRA_PROTOCOL <see cref="RouteEntry.Protocol"/>): packets from there, with that mark, are
 /// routed by that table. All of it is the key.
 /// </summary>
-/// <param name="Source">IPv4.</param>
+/// <param name="Source">Of the family that the rule is for, also where it is all of it.</param>
 /// <param name="Priority">Rules are tried from the smallest to the largest; the main table's is 32766.</param>
 /// <param name="Mark">All of the packet's mark; 0: any.</param>
 public sealed record RuleEntry(IPNetwork Source, int Table, int Priority, uint Mark = 0) : IComparable<RuleEntry>

@@ -2,7 +2,6 @@ using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
 using System.Text;
-using Overlay.Primitives;
 using Overlay.V1;
 
 namespace Overlay.Dataplane;
@@ -13,6 +12,7 @@ namespace Overlay.Dataplane;
 /// one of them, and leads the answers back to the node they came by: conntrack keeps flows apart by that node (a zone of its original
 /// direction, by the MAC of its ov-ingress), so that an answer's zone is the mark that its route is chosen by. No address of the
 /// client is changed on the way. Where two nodes pass on flows of one client that differ in nothing else, one gets another source port.
+/// Clients by IPv6 go the same way where the ingress network has IPv6.
 /// </summary>
 public static class IngressSandbox
 {
@@ -33,6 +33,11 @@ public static class IngressSandbox
     /// <summary>Before <see cref="PublishedPorts"/>' rule, which is for the same address.</summary>
     private const int RulePriority = 7899;
 
+    /// <summary>
+    /// Behind that rule, for the same address of IPv6, which has no default route: an answer needs some route before it gets its mark.
+    /// </summary>
+    private const int UnmarkedRulePriority = 7901;
+
     /// <summary>In a sandbox: the zone of what came by ov-ingress, and the mark of answers to it.</summary>
     private const uint SandboxZone = 80;
 
@@ -44,6 +49,10 @@ public static class IngressSandbox
 
     /// <summary>The network's address of this node's ov-ingress; null: it has none, and no port of all nodes is served here.</summary>
     internal static IPAddress? AddressOf(DataplaneInputs inputs) => Endpoint(inputs)?.Ipv4;
+
+    /// <summary>The same for clients by IPv4 or by IPv6.</summary>
+    internal static IPAddress? AddressOf(DataplaneInputs inputs, bool ipv6) =>
+        Endpoint(inputs) is not { } endpoint ? null : !ipv6 ? endpoint.Ipv4 : SegmentOf(endpoint, inputs).Subnet6 is null ? null : endpoint.Ipv6;
 
     /// <summary>Adds it to the namespaces where it has an endpoint, with all that leads there.</summary>
     internal static void Add(
@@ -71,10 +80,12 @@ public static class IngressSandbox
                 .Select(r => (Zone: ZoneOf(subnet, r.Ipv4!), Node: r)).Where(static p => p.Zone > 0)
                 .OrderBy(static p => p.Zone).ThenBy(static p => p.Node.Mac).DistinctBy(static p => p.Zone).DistinctBy(static p => p.Node.Mac),
         ];
+        bool ipv6 = AddressOf(inputs, ipv6: true) is not null;
         namespaces[NamespaceName.Ingress] = Inside(namespaces[NamespaceName.Ingress], inputs, own, backends, peers, mtu);
         foreach ((NamespaceName sandbox, int slot) in backends)
         {
-            namespaces[sandbox] = InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot, mtu);
+            NamespaceState state = InSandbox(namespaces[sandbox], inputs.GatewayPrefix, slot, mtu);
+            namespaces[sandbox] = ipv6 ? WithIpv6(state, inputs.GatewayPrefix, slot) : state;
         }
     }
 
@@ -87,6 +98,19 @@ public static class IngressSandbox
         }
 
         IPAddress router = RouterOf(inputs.GatewayPrefix);
+        if (host.Sysctls.ContainsKey(GatewayBridge.Forwarding6) && SegmentOf(endpoint, inputs).Subnet6 is { } subnet6)
+        {
+            IPAddress router6 = GatewayBridge.Ipv6Of(router);
+            host = host with
+            {
+                Addresses = host.Addresses.Add(new(HostPort, GatewayBridge.Ipv6Of(HostOf(inputs.GatewayPrefix)), 128))
+                    .Add(GatewayBridge.LinkLocal(HostPort, HostOf(inputs.GatewayPrefix))),
+                Routes = host.Routes
+                    .Add(new(new(router6, 128), null, HostPort, GatewayBridge.RouteMetric))
+                    .Add(new(subnet6, router6, HostPort, GatewayBridge.RouteMetric)),
+            };
+        }
+
         return host with
         {
             Links = host.Links.SetItem(HostPort, new()
@@ -109,8 +133,10 @@ public static class IngressSandbox
         inputs.Endpoints.FirstOrDefault(e => e.Sandbox == NamespaceName.Ingress && e.Ipv4 is not null
             && inputs.Networks.Any(n => n.Id == e.Network && e.Segment < n.Segments.Length));
 
-    private static IPNetwork? SubnetOf(LocalEndpoint endpoint, DataplaneInputs inputs) =>
-        inputs.Networks.First(n => n.Id == endpoint.Network).Segments[endpoint.Segment].Subnet4;
+    private static OverlaySegment SegmentOf(LocalEndpoint endpoint, DataplaneInputs inputs) =>
+        inputs.Networks.First(n => n.Id == endpoint.Network).Segments[endpoint.Segment];
+
+    private static IPNetwork? SubnetOf(LocalEndpoint endpoint, DataplaneInputs inputs) => SegmentOf(endpoint, inputs).Subnet4;
 
     /// <summary>The last two addresses of the gateway bridge's prefix are for the two ends of the pair to the host.</summary>
     private static IPAddress HostOf(IPNetwork prefix) => GatewayBridge.At(prefix, GatewayBridge.LastSlot(prefix) + 1);
@@ -152,7 +178,7 @@ public static class IngressSandbox
 
         routes.AddRange(peers.Select(p => new RouteEntry(
             everywhere, p.Node.Ipv4!, Interface, GatewayBridge.RouteMetric, RouteEntry.TableOfMark(p.Zone))));
-        return state with
+        state = state with
         {
             Links = links.ToImmutable(),
             Addresses = state.Addresses.Union(addresses),
@@ -161,6 +187,50 @@ public static class IngressSandbox
                 new(IPAddress.Any, 0), RouteEntry.TableOfMark(p.Zone), RulePriority, p.Zone))),
             Sysctls = state.Sysctls.SetItems(Sysctls),
             NftTable = Table(inputs, own, backends, peers),
+        };
+        return AddressOf(inputs, ipv6: true) is null
+            ? state
+            : WithIpv6(state with { Addresses = state.Addresses.Add(GatewayBridge.LinkLocal(Interface, own)) }, inputs.GatewayPrefix, backends, peers);
+    }
+
+    /// <summary>As by IPv4, link by link.</summary>
+    private static NamespaceState WithIpv6(
+        NamespaceState state, IPNetwork prefix, SortedDictionary<NamespaceName, int> backends, (uint Zone, RemoteEndpoint Node)[] peers)
+    {
+        IPAddress router = GatewayBridge.Ipv6Of(RouterOf(prefix));
+        IPAddress host = GatewayBridge.Ipv6Of(HostOf(prefix));
+        IPNetwork everywhere = new(IPAddress.IPv6Any, 0);
+        (uint Zone, RemoteEndpoint Node)[] reached = [.. peers.Where(static p => p.Node.Ipv6 is not null)];
+        return state with
+        {
+            Addresses = state.Addresses.Union(backends.Values.Select(PortOf).Append(HostInterface)
+                .SelectMany(link => new AddressEntry[] { new(link, router, 128), GatewayBridge.LinkLocal(link, RouterOf(prefix)) })),
+            Routes = state.Routes
+                .Add(new(new(host, 128), null, HostInterface, GatewayBridge.RouteMetric))
+                .Add(new(everywhere, host, HostInterface, GatewayBridge.RouteMetric))
+                .Union(backends.Values.Select(slot => new RouteEntry(
+                    new(GatewayBridge.At(prefix, slot, ipv6: true), 128), null, PortOf(slot), GatewayBridge.RouteMetric)))
+                .Union(reached.Select(p => new RouteEntry(
+                    everywhere, p.Node.Ipv6, Interface, GatewayBridge.RouteMetric, RouteEntry.TableOfMark(p.Zone)))),
+            Rules = state.Rules.Union(reached.Select(p => new RuleEntry(everywhere, RouteEntry.TableOfMark(p.Zone), RulePriority, p.Zone))),
+            Sysctls = state.Sysctls.SetItem(GatewayBridge.Forwarding6, "1"),
+        };
+    }
+
+    private static NamespaceState WithIpv6(NamespaceState state, IPNetwork prefix, int slot)
+    {
+        IPAddress router = GatewayBridge.Ipv6Of(RouterOf(prefix));
+        IPAddress own = GatewayBridge.At(prefix, slot, ipv6: true);
+        IPNetwork everywhere = new(IPAddress.IPv6Any, 0);
+        return state with
+        {
+            Addresses = state.Addresses.Add(new(SandboxInterface, own, 128)),
+            Rules = state.Rules.Add(new(everywhere, RouteEntry.IngressTable, RulePriority, SandboxZone))
+                .Add(new(new(own, 128), RouteEntry.IngressTable, UnmarkedRulePriority)),
+            Routes = state.Routes
+                .Add(new(new(router, 128), null, SandboxInterface, GatewayBridge.RouteMetric))
+                .Add(new(everywhere, router, SandboxInterface, GatewayBridge.RouteMetric, RouteEntry.IngressTable)),
+            Sysctls = state.Sysctls.SetItem(Planner.Ipv6Switch(SandboxInterface), "0"),
         };
     }
 
@@ -205,13 +275,19 @@ public static class IngressSandbox
     private static string Table(
         DataplaneInputs inputs, IPAddress own, SortedDictionary<NamespaceName, int> backends, (uint Zone, RemoteEndpoint Node)[] peers)
     {
-        SortedDictionary<string, string> targets = new(StringComparer.Ordinal);
+        SortedDictionary<string, ImmutableArray<string>> targets = new(StringComparer.Ordinal);
+        IPAddress? own6 = AddressOf(inputs, ipv6: true);
+        bool[] families = own6 is null ? [false] : [false, true];
         SortedDictionary<PortProtocol, SortedDictionary<int, string>> ports = [];
         List<string> translated = [];
         foreach (MeshPort port in inputs.MeshPorts.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
             string chain = PublishedPorts.ChainOf(port.Protocol, port.Published, port.Target, port.Service);
-            if (TargetOf(port, backends, inputs.GatewayPrefix, chain) is not { } target)
+            ImmutableArray<string> target =
+            [
+                .. families.Select(ipv6 => TargetOf(port, (inputs.GatewayPrefix, backends), chain, ipv6)).OfType<string>(),
+            ];
+            if (target.IsEmpty)
             {
                 continue;
             }
@@ -222,7 +298,8 @@ public static class IngressSandbox
                 targets[chain] = target;
                 translated.AddRange(!port.TranslatesSource ? [] : PublishedPorts.SourceRules(
                     port.Protocol, port.Published, port.Target,
-                    port.Backends.Where(b => backends.ContainsKey(b.Sandbox)).Select(b => GatewayBridge.At(inputs.GatewayPrefix, backends[b.Sandbox]))));
+                    families.SelectMany(ipv6 => port.Backends.Where(b => backends.ContainsKey(b.Sandbox))
+                        .Select(b => GatewayBridge.At(inputs.GatewayPrefix, backends[b.Sandbox], ipv6)))));
             }
         }
 
@@ -230,6 +307,8 @@ public static class IngressSandbox
             ? ""
             : $"\t\tiifname \"{Interface}\" ct original zone set ether saddr map {{ "
                 + string.Join(", ", peers.OrderBy(static p => p.Node.Mac).Select(static p => $"{p.Node.Mac} : {p.Zone}")) + " }\n";
+        string entrance6 = own6 is null
+            ? "" : $"\t\tiifname != \"{PortPrefix}*\" ip6 daddr {InetText.Of(own6)} goto {PublishedPorts.Dispatch}\n";
         StringBuilder text = new($$"""
             table inet overlayd {
             	chain forward {
@@ -248,7 +327,7 @@ public static class IngressSandbox
             	chain prerouting {
             		type nat hook prerouting priority {{PublishedPorts.Priority}}; policy accept;
             		iifname != "{{PortPrefix}}*" ip daddr {{own}} goto {{PublishedPorts.Dispatch}}
-            	}
+            {{entrance6}}	}
 
             	chain zones {
             		type filter hook prerouting priority raw; policy accept;
@@ -261,28 +340,19 @@ public static class IngressSandbox
         }
 
         PublishedPorts.Print(text, PublishedPorts.Dispatch, [.. PublishedPorts.VerdictMaps(ports)]);
-        foreach ((string chain, string rule) in targets)
+        foreach ((string chain, ImmutableArray<string> rules) in targets)
         {
-            PublishedPorts.Print(text, chain, rule);
+            PublishedPorts.Print(text, chain, rules);
         }
 
         return NftTableText.Sorted(text.Append("}\n").ToString());
     }
 
     /// <summary>Backends here; without one, as the others may not have heard yet, the nodes that have some.</summary>
-    private static string? TargetOf(MeshPort port, SortedDictionary<NamespaceName, int> places, IPNetwork prefix, string chain)
-    {
-        (IPAddress Address, long Weight)[] here =
-        [
-            .. port.Backends.Where(b => places.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
-                .Select(b => (Address: GatewayBridge.At(prefix, places[b.Sandbox]), (long)b.Weight)).OrderBy(static b => b.Address, AddressOrder.Instance),
-        ];
-        return here.Length > 0
-            ? PublishedPorts.Translation(port.Protocol, BackendChoice.Of(port.Scheduler, here, chain, HashSeed), port.Target)
-            : port.Elsewhere.Length > 0
-                ? PublishedPorts.ToNodes(port.Protocol, port.Scheduler, port.Elsewhere, port.Published, chain)
-                : null;
-    }
+    private static string? TargetOf(
+        MeshPort port, (IPNetwork Prefix, SortedDictionary<NamespaceName, int> Slots) places, string chain, bool ipv6) =>
+        PublishedPorts.ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, places, chain, ipv6, HashSeed)
+        ?? PublishedPorts.ToNodes(port.Protocol, port.Scheduler, port.Elsewhere, port.Published, chain, ipv6);
 
     /// <summary>Chains of a backend's sandbox. The mark is set before the source is validated, too (src_valid_mark).</summary>
     internal static string SandboxChains { get; } = string.Create(
@@ -303,7 +373,13 @@ public static class IngressSandbox
 
     /// <summary>The sandboxes here that have backends of ports of all nodes.</summary>
     internal static SortedSet<NamespaceName> BackendsIn(DataplaneInputs inputs) =>
-        AddressOf(inputs) is null ? [] : [.. inputs.MeshPorts.SelectMany(static p => p.Backends).Select(static b => b.Sandbox)];
+        AddressOf(inputs) is null
+            ? []
+            :
+            [
+                .. inputs.MeshPorts.SelectMany(static p => p.Backends).Select(static b => b.Sandbox),
+                .. inputs.PortSandboxes.Where(static s => s.OfMesh).Select(static s => s.Name),
+            ];
 
     /// <summary>Rules of the host's table about the interface to ov-ingress; empty without it.</summary>
     internal static (string Guard, string Forward, string Postrouting) HostRules(DataplaneInputs inputs)

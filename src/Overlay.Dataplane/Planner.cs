@@ -73,7 +73,7 @@ public static class Planner
             bool made = device is not null && links.Made.Contains(device);
             if (made || !actual.Sysctls.TryGetValue(path, out string? present) || present != value)
             {
-                (device is null ? stages.Sysctls : stages.DeviceSysctls).Add(new Operation.SetSysctl(name, path, value));
+                (device is null ? stages.Sysctls : path == Ipv6Switch(device) ? stages.DeviceFamilies : stages.DeviceSysctls).Add(new Operation.SetSysctl(name, path, value));
             }
         }
 
@@ -123,6 +123,9 @@ public static class Planner
     /// <summary>The interface whose own sysctl that is; null: none's.</summary>
     internal static string? DeviceOf(string path) =>
         path.Split('/') is ["net", "ipv4" or "ipv6", "conf", not ("all" or "default") and var device, _] ? device : null;
+
+    /// <summary>"0" where the interface may have addresses of IPv6, which container runtimes turn off.</summary>
+    internal static string Ipv6Switch(string device) => $"net/ipv6/conf/{device}/disable_ipv6";
 
     /// <summary>
     /// The virtual addresses or published ports that lose backends, or are new where packets may have passed untranslated, each

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -10,7 +11,9 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Published ports of this host in its table of nftables: the first packet of a flow to one of the host's own addresses is
 /// translated to a sandbox's address on the gateway bridge, and nothing else of it: the backend sees the client itself. In the
-/// sandbox a rule leads what comes from that address back across the bridge, whatever default route it has.
+/// sandbox a rule leads what comes from that address back across the bridge, whatever default route it has. IPv6 goes the same way,
+/// between other addresses; but what is sent to ::1 cannot leave the loopback, and what comes from an address of one link cannot leave
+/// that: clients there are refused.
 /// </summary>
 internal static class PublishedPorts
 {
@@ -29,18 +32,20 @@ internal static class PublishedPorts
     /// <param name="slots">Places of sandboxes on the gateway bridge; the ports of others lead nowhere.</param>
     public static string Chains(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {
-        SortedDictionary<string, string> targets = new(StringComparer.Ordinal);
+        SortedDictionary<string, ImmutableArray<string>> targets = new(StringComparer.Ordinal);
         List<Entrance> entrances = [];
         // Of several with the same words the first by the service's name has them.
         foreach (HostPort port in inputs.Ports.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
             string chain = ChainOf(port.Protocol, port.Published, port.Target, port.Service);
-            if (TargetOf(port, inputs, slots, chain) is not { } target)
+            ImmutableArray<string> target = [.. TargetsOf(port, inputs, slots, chain)];
+            if (target.IsEmpty)
             {
                 continue;
             }
 
-            string match = (port.Interface.Length == 0 ? "" : $"iifname \"{port.Interface}\" ") + (port.Address is null ? "" : $"ip daddr {port.Address} ");
+            string match = (port.Interface.Length == 0 ? "" : $"iifname \"{port.Interface}\" ")
+                + (port.Address is null ? "" : $"{Word(IsIpv6(port.Address))} daddr {InetText.Of(port.Address)} ");
             Entrance entrance = new(match, port.Protocol, port.Published, chain, port.IsMesh)
             {
                 Order = match.Length == 0 ? 3 : port.Address is null ? 2 : port.Interface.Length == 0 ? 1 : 0,
@@ -59,49 +64,70 @@ internal static class PublishedPorts
         string.Create(CultureInfo.InvariantCulture, $"{Text(protocol)}-{published}-{target}-{service}");
 
     /// <summary>The rule that translates a flow to an address by that choice, and a port.</summary>
-    internal static string Translation(PortProtocol protocol, string choice, int port) =>
-        string.Create(CultureInfo.InvariantCulture, $"meta l4proto {Text(protocol)} dnat ip to {choice}:{port}");
+    private static string Translation(PortProtocol protocol, string choice, int port, bool ipv6) => string.Create(
+        CultureInfo.InvariantCulture,
+        $"meta l4proto {Text(protocol)} dnat {Word(ipv6)} to {(ipv6 && !choice.Contains(' ', StringComparison.Ordinal) ? $"[{choice}]" : choice)}:{port}");
 
     /// <summary>The rules that have a backend's answers come back by where the packets left, and hide the client from it.</summary>
     /// <param name="backends">Addresses of this node's on the gateway bridge.</param>
     internal static IEnumerable<string> SourceRules(PortProtocol protocol, int published, int target, IEnumerable<IPAddress> backends) =>
         backends.Distinct().Order(AddressOrder.Instance).Select(address => string.Create(
-            CultureInfo.InvariantCulture, $"ip daddr {address} {Text(protocol)} dport {target} ct original proto-dst {published} masquerade"));
+            CultureInfo.InvariantCulture,
+            $"{Word(IsIpv6(address))} daddr {InetText.Of(address)} {Text(protocol)} dport {target} ct original proto-dst {published} masquerade"));
 
     /// <summary>Those of the host's own ports, each with its line end.</summary>
     internal static string SourceRules(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots) => string.Concat(inputs.Ports
         .Where(static p => p.TranslatesSource && !p.IsMesh).SelectMany(p => SourceRules(
             p.Protocol, p.Published, p.Target,
-            p.Backends.Where(b => slots.ContainsKey(b.Sandbox)).Select(b => GatewayBridge.At(inputs.GatewayPrefix, slots[b.Sandbox]))))
+            FamiliesOf(p.Families).SelectMany(ipv6 => p.Backends.Where(b => slots.ContainsKey(b.Sandbox))
+                .Select(b => GatewayBridge.At(inputs.GatewayPrefix, slots[b.Sandbox], ipv6)))))
         .Distinct(StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(static rule => $"\t\t{rule}\n"));
 
     /// <summary>To nodes, each for all of its backends: those that have more get more, also where backends take turns.</summary>
-    internal static string ToNodes(PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, string turn)
+    /// <returns>Null: none has an address of that family.</returns>
+    internal static string? ToNodes(
+        PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, string turn, bool ipv6)
     {
         (IPAddress Address, long Weight)[] chosen =
         [
-            .. nodes.Select(static n => (n.Address, (long)n.Weight)).OrderBy(static n => n.Address, AddressOrder.Instance).DistinctBy(static n => n.Address),
+            .. nodes.Where(n => !ipv6 || n.Ipv6 is not null).Select(n => (Address: ipv6 ? n.Ipv6! : n.Address, (long)n.Weight))
+                .OrderBy(static n => n.Address, AddressOrder.Instance).DistinctBy(static n => n.Address),
         ];
-        return Translation(protocol, BackendChoice.Of(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), published);
+        return chosen.Length == 0
+            ? null
+            : Translation(protocol, BackendChoice.Of(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), published, ipv6);
     }
 
-    private static string? TargetOf(HostPort port, DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots, string chain)
+    /// <summary>To sandboxes here, by their addresses on the gateway bridge.</summary>
+    /// <returns>Null: none of the backends is there.</returns>
+    /// <param name="seed">As <see cref="BackendChoice"/>'s.</param>
+    internal static string? ToBackends(
+        PortProtocol protocol, Scheduler scheduler, IEnumerable<PortBackend> backends, int target,
+        (IPNetwork Prefix, SortedDictionary<NamespaceName, int> Slots) places, string turn, bool ipv6, int seed = 1)
     {
-        if (port.IsMesh)
-        {
-            return port.Nodes.IsEmpty || IngressSandbox.AddressOf(inputs) is null
-                ? null
-                : ToNodes(port.Protocol, port.Scheduler, port.Nodes, port.Published, $"{chain} {inputs.Vtep}");
-        }
-
-        (IPAddress Address, long Weight)[] backends =
+        (IPAddress Address, long Weight)[] chosen =
         [
-            .. port.Backends.Where(b => slots.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
-                .Select(b => (Address: GatewayBridge.At(inputs.GatewayPrefix, slots[b.Sandbox]), (long)b.Weight))
+            .. backends.Where(b => places.Slots.ContainsKey(b.Sandbox)).DistinctBy(static b => b.Sandbox)
+                .Select(b => (Address: GatewayBridge.At(places.Prefix, places.Slots[b.Sandbox], ipv6), (long)b.Weight))
                 .OrderBy(static b => b.Address, AddressOrder.Instance),
         ];
-        return backends.Length == 0 ? null : Translation(port.Protocol, BackendChoice.Of(port.Scheduler, backends, chain), port.Target);
+        return chosen.Length == 0 ? null : Translation(protocol, BackendChoice.Of(scheduler, chosen, turn, seed), target, ipv6);
     }
+
+    /// <summary>Whether it is IPv6, for each of them.</summary>
+    private static IEnumerable<bool> FamiliesOf(IpFamilies families) =>
+        new[] { IpFamilies.Ipv4, IpFamilies.Ipv6 }.Where(f => families.HasFlag(f)).Select(static f => f == IpFamilies.Ipv6);
+
+    private static bool IsIpv6(IPAddress address) => address.AddressFamily == AddressFamily.InterNetworkV6;
+
+    private static string Word(bool ipv6) => ipv6 ? "ip6" : "ip";
+
+    private static IEnumerable<string> TargetsOf(
+        HostPort port, DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots, string chain) =>
+        FamiliesOf(port.Families).Select(ipv6 =>
+            !port.IsMesh ? ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, (inputs.GatewayPrefix, slots), chain, ipv6)
+            : IngressSandbox.AddressOf(inputs, ipv6) is null ? null
+            : ToNodes(port.Protocol, port.Scheduler, port.Nodes, port.Published, $"{chain} {inputs.Vtep}", ipv6)).OfType<string>();
 
     /// <summary>Which packets to the host's own addresses a chain is for.</summary>
     /// <param name="Match">Where they come in; empty: anywhere.</param>
@@ -138,11 +164,12 @@ internal static class PublishedPorts
                     }
                 }
             }
-            else if (ways.TryGetValue(chain, out List<(byte, int)>? keys) && line.LastIndexOf(':') is var colon and > 0)
+            else if (ways.TryGetValue(chain, out List<(byte, int)>? keys) && line.LastIndexOf(':') is var colon and > 0
+                && ushort.TryParse(line[(colon + 1)..], CultureInfo.InvariantCulture, out ushort to))
             {
-                foreach (string address in line[..colon].Split(' ', ',', '\t').Where(IsAddress))
+                foreach (string word in line[..colon].Split(' ', ',', '\t', '[', ']').Where(IsAddress))
                 {
-                    keys.ForEach(key => read[key].Add(address + line[colon..]));
+                    keys.ForEach(key => read[key].Add(new IPEndPoint(IPAddress.Parse(word), to).ToString()));
                 }
             }
         }
@@ -151,25 +178,49 @@ internal static class PublishedPorts
     }
 
     /// <summary>A number alone would be one, too.</summary>
-    private static bool IsAddress(string word) => word.Contains('.', StringComparison.Ordinal) && IPAddress.TryParse(word, out _);
+    private static bool IsAddress(string word) => word.AsSpan().ContainsAny('.', ':') && IPAddress.TryParse(word, out _);
+
+    /// <summary>Whether clients come to this host by IPv6.</summary>
+    internal static bool HaveIpv6(DataplaneInputs inputs) =>
+        inputs.HasIpv6Ports || inputs.Ports.Any(static p => p.Families.HasFlag(IpFamilies.Ipv6));
 
     /// <summary>Answers leave a backend's sandbox by the bridge.</summary>
-    public static NamespaceState InSandbox(NamespaceState state, IPNetwork prefix, int slot) => state with
+    public static NamespaceState InSandbox(NamespaceState state, IPNetwork prefix, int slot, bool ipv6)
     {
-        Rules = state.Rules.Add(new(new(GatewayBridge.At(prefix, slot), 32), RouteEntry.OwnTable, RulePriority)),
-        Routes = state.Routes.Add(new(
-            new(IPAddress.Any, 0), GatewayBridge.AddressOf(prefix), GatewayBridge.SandboxInterface, GatewayBridge.RouteMetric,
-            RouteEntry.OwnTable)),
-    };
+        IPAddress bridge = GatewayBridge.AddressOf(prefix);
+        state = state with
+        {
+            Rules = state.Rules.Add(new(new(GatewayBridge.At(prefix, slot), 32), RouteEntry.OwnTable, RulePriority)),
+            Routes = state.Routes.Add(WayBack(IPAddress.Any, bridge)),
+        };
+        if (!ipv6)
+        {
+            return state;
+        }
 
-    private static string Print(SortedDictionary<string, string> targets, List<Entrance> entrances)
+        IPAddress own6 = GatewayBridge.At(prefix, slot, ipv6: true);
+        IPAddress bridge6 = GatewayBridge.Ipv6Of(bridge);
+        return state with
+        {
+            Addresses = state.Addresses.Add(new(GatewayBridge.SandboxInterface, own6, 128)),
+            Rules = state.Rules.Add(new(new(own6, 128), RouteEntry.OwnTable, RulePriority)),
+            Routes = state.Routes
+                .Add(new(new(bridge6, 128), null, GatewayBridge.SandboxInterface, GatewayBridge.RouteMetric)).Add(WayBack(IPAddress.IPv6Any, bridge6)),
+            Sysctls = state.Sysctls.SetItem(Planner.Ipv6Switch(GatewayBridge.SandboxInterface), "0"),
+        };
+    }
+
+    private static RouteEntry WayBack(IPAddress everywhere, IPAddress bridge) => new(
+        new(everywhere, 0), bridge, GatewayBridge.SandboxInterface, GatewayBridge.RouteMetric, RouteEntry.OwnTable);
+
+    private static string Print(SortedDictionary<string, ImmutableArray<string>> targets, List<Entrance> entrances)
     {
         StringBuilder text = new();
         Entrance[] mesh = [.. entrances.Where(static e => e.IsMesh)];
         Print(text, "output", $"type nat hook output priority {Priority}; policy accept;", $"fib daddr type local goto {Dispatch}");
         // What sandboxes send to backends here is left alone: where br_netfilter sees it, it would be bridged to a port that is
         // isolated from theirs.
-        string[] ofSandboxes = mesh.Length == 0 ? [] : [$"iifname \"{GatewayBridge.Name}\" fib daddr type local goto {Mesh}"];
+        string[] ofSandboxes = mesh.Length == 0 ? [] : [$"iifname \"{GatewayBridge.Name}\" meta nfproto ipv4 fib daddr type local goto {Mesh}"];
         Print(
             text, "prerouting",
             [
@@ -177,15 +228,16 @@ internal static class PublishedPorts
                 $"iifname != \"{GatewayBridge.Name}\" fib daddr type local goto {Dispatch}",
                 .. ofSandboxes,
             ]);
-        Print(text, Dispatch, Entries(entrances));
+        bool ipv6 = targets.Values.Any(static t => t.Any(static rule => rule.Contains(" ip6 ", StringComparison.Ordinal)));
+        Print(text, Dispatch, ipv6 ? ["ip6 daddr ::1 return", "ip6 daddr fe80::/10 return", .. Entries(entrances)] : Entries(entrances));
         if (mesh.Length > 0)
         {
             Print(text, Mesh, Entries(mesh));
         }
 
-        foreach ((string chain, string rule) in targets)
+        foreach ((string chain, ImmutableArray<string> rules) in targets)
         {
-            Print(text, chain, rule);
+            Print(text, chain, rules);
         }
 
         return text.ToString();

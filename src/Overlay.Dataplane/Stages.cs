@@ -20,6 +20,9 @@ internal sealed class Stages
 
     public List<Operation> LinkChanges { get; } = [];
 
+    /// <summary>What a device must be told before it may have addresses of a family.</summary>
+    public List<Operation> DeviceFamilies { get; } = [];
+
     public List<Operation> Addresses { get; } = [];
 
     /// <summary>FDB and neighbour entries.</summary>
@@ -42,7 +45,7 @@ internal sealed class Stages
 
     public ImmutableArray<Operation> InOrder() =>
     [
-        .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. Addresses, .. Tunnels,
+        .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. DeviceFamilies, .. Addresses, .. Tunnels,
         .. Routes, .. Nft, .. DeviceSysctls, .. Flows, .. Removals, .. LastNamespaces,
     ];
 }

@@ -83,6 +83,16 @@ public sealed class KernelHost : IDisposable
             return claims.Set(ports);
         });
 
+    /// <exception cref="KernelException">It cannot be read.</exception>
+    public HostIpv6 ReadIpv6() =>
+        thread.Run(() =>
+        {
+            sessions.Refresh();
+            NamespaceSession host = sessions.Open(NamespaceName.Host);
+            sessions.Enter(host);
+            return HostIpv6.Read(host);
+        });
+
     /// <summary>Leaves everything in the kernel as it is.</summary>
     public void Dispose()
     {

@@ -48,6 +48,8 @@ public sealed partial class Node
             Services = [.. local.SelectMany(BalancedOn)],
             Ports = HostPorts(mesh),
             MeshPorts = MeshPorts(mesh),
+            PortSandboxes = PortSandboxes(),
+            HasIpv6Ports = HasIpv6Ports(),
             LeftSandboxes = [.. leftSandboxes.Keys],
             Endpoints = [.. endpoints.Values.Where(e => intent.Network(e.Network.ToString()) is not null).Select(LocalOf)],
         };

@@ -1,5 +1,4 @@
 using System.Collections.Immutable;
-using System.Net;
 using Overlay.Cluster;
 using Overlay.Dataplane;
 using Overlay.Gossip.Tables;
@@ -146,17 +145,17 @@ public sealed partial class Node
         {
             if (!IsDrained(Id))
             {
-                found.AddRange(meshShares.Select(m => (m.Key, new MeshNode(own, m.Value))));
+                found.AddRange(meshShares.Select(m => (m.Key, new MeshNode(own, m.Value, endpoint.Ipv6))));
             }
 
-            SortedDictionary<NodeId, IPAddress> addresses = [];
+            SortedDictionary<NodeId, RemoteEndpointRecord> places = [];
             foreach (RemoteEndpointRecord other in RemotesOn(endpoint.Network).Where(r => r.Ipv4 is not null && !IsDrained(r.Owner)))
             {
-                addresses.TryAdd(other.Owner, other.Ipv4!);
+                places.TryAdd(other.Owner, other);
             }
 
-            found.AddRange(remotes.On(endpoint.Network).Where(r => r.IsMeshShare && addresses.ContainsKey(r.Owner))
-                .Select(r => (r.Service!.Value, new MeshNode(addresses[r.Owner], r.Weight))));
+            found.AddRange(remotes.On(endpoint.Network).Where(r => r.IsMeshShare && places.ContainsKey(r.Owner))
+                .Select(r => (r.Service!.Value, new MeshNode(places[r.Owner].Ipv4!, r.Weight, places[r.Owner].Ipv6))));
         }
 
         return found.ToLookup(static f => f.Service, static f => f.Node);

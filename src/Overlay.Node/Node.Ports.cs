@@ -16,14 +16,28 @@ public sealed partial class Node
     {
         ILookup<ServiceId, EndpointState> backends = PortBackends();
         bool drained = IsDrained(Id);
-        IPAddress? own = IngressEndpoint?.Ipv4;
+        EndpointState? ingress = IngressEndpoint;
         return
         [
             .. intent.Services.Where(static s => s.Ports.Count > 0)
-                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)], nodes[ServiceId.Parse(s.Id)], own)))
-                .Where(p => p.IsMesh || (!p.Backends.IsEmpty && !drained)),
+                .SelectMany(s => s.Ports.Where(IsHere).Select(p => PortOf(s, p, backends[ServiceId.Parse(s.Id)], nodes[ServiceId.Parse(s.Id)], ingress)))
+                .Where(p => p.Families != IpFamilies.None && (p.IsMesh || (!p.Backends.IsEmpty && !drained))),
         ];
     }
+
+    private bool HasIpv6Ports() =>
+        intent.Services.Any(s => s.Ports.Any(p => IsHere(p) && FamiliesOf(p, IngressEndpoint?.Ipv6 is not null).HasFlag(IpFamilies.Ipv6)));
+
+    private ImmutableArray<PortSandbox> PortSandboxes() =>
+    [
+        .. endpoints.Values.Where(static e => e is { Service: not null, GatewaySlot: > 0, Status: not EndpointStatus.Failed })
+            .Select(e => (e.Sandbox, Ports: ServiceOf(e.Network, e.Service)?.Ports)).Where(static e => e.Ports is { Count: > 0 })
+            .GroupBy(static e => e.Sandbox, static e => e.Ports!)
+            .Select(static its => new PortSandbox(
+                its.Key,
+                OfHost: its.Any(static ports => ports.Any(static p => p.Mode == PublishMode.Host)),
+                OfMesh: its.Any(static ports => ports.Any(static p => p.Mode == PublishMode.Ingress)))),
+    ];
 
     private ILookup<ServiceId, EndpointState> PortBackends() =>
         endpoints.Values.Where(IsPortBackend).ToLookup(static e => e.Service!.Value);
@@ -32,7 +46,7 @@ public sealed partial class Node
         endpoint is { Service: not null, GatewaySlot: > 0, Status: not EndpointStatus.Failed } && IsServing(endpoint.Health);
 
     private static HostPort PortOf(
-        ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes, IPAddress? own)
+        ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes, EndpointState? ingress)
     {
         bool mesh = port.Mode == PublishMode.Ingress;
         return new()
@@ -45,10 +59,20 @@ public sealed partial class Node
             Interface = port.Interface,
             Scheduler = service.Scheduler,
             TranslatesSource = service.TranslatesSource,
+            Families = FamiliesOf(port, meshHasIpv6: ingress?.Ipv6 is not null),
             IsMesh = mesh,
             Backends = mesh ? [] : BackendsOf(service, backends),
-            Nodes = mesh ? [.. Near(service.Locality, nodes, n => n.Address.Equals(own))] : [],
+            Nodes = mesh ? [.. Near(service.Locality, nodes, n => n.Address.Equals(ingress?.Ipv4))] : [],
         };
+    }
+
+    /// <summary>Both, where it is not one address's; a port of all nodes by IPv6 only where the network between them has it.</summary>
+    private static IpFamilies FamiliesOf(PublishedPort port, bool meshHasIpv6)
+    {
+        IpFamilies asked = port.Address.Length == 0 ? IpFamilies.Ipv4 | IpFamilies.Ipv6
+            : port.Address.Contains(':', StringComparison.Ordinal) ? IpFamilies.Ipv6
+            : IpFamilies.Ipv4;
+        return port.Mode == PublishMode.Ingress && !meshHasIpv6 ? asked & ~IpFamilies.Ipv6 : asked;
     }
 
     private static ImmutableArray<PortBackend> BackendsOf(ServiceObject service, IEnumerable<EndpointState> backends) =>

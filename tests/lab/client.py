@@ -5,7 +5,7 @@
 import os, socket, sys, time
 what = sys.argv[1]
 def connect(address, port, kind=socket.SOCK_STREAM, source=None):
-    s = socket.socket(socket.AF_INET, kind)
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, kind)
     s.settimeout(3)
     if source:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -29,7 +29,7 @@ internal static class IngressNetwork
             return null;
         }
 
-        NetworkSpec spec = new() { Id = id, Name = Name, Ingress = true, PreferredSubnetLength = SubnetLength };
+        NetworkSpec spec = new() { Id = id, Name = Name, Ingress = true, Ipv6 = true, PreferredSubnetLength = SubnetLength };
         Outcome<Proposal<NetworkObject>> made = NetworkChanges.Create(state, spec, draft);
         return made.Refusal is not { } refusal
             ? null
@@ -58,7 +58,7 @@ internal static class IngressNetwork
 
         string? why =
             spec.Attachable ? "It is for published ports alone, and no container is attached to it."
-            : segments is not [{ Ipv4.Subnet: var subnet }] ? "It has one IPv4 subnet."
+            : segments is not [{ Ipv4.Subnet: var subnet }] ? "It has one IPv4 subnet, and one of IPv6 besides if clients come by that."
             : Prefix.Parse(subnet).Length < ShortestSubnet ? $"Its subnet {subnet} is larger than a /{ShortestSubnet}."
             : null;
         return why is null ? null : new(RefusalKind.Invalid, what, why, "Write it like `overlayd network create --ingress --subnet 10.200.0.0/18 ingress`.");

@@ -86,9 +86,11 @@ internal sealed class PublishedPorts(ClusterState state, NetworkObject network, 
 
     private static string? AddressFault(string text) =>
         !IPAddress.TryParse(text, out IPAddress? address) || address.ToString() != text ? $"{Refusal.Quote(text)} is no IP address."
-        : address.AddressFamily != AddressFamily.InterNetwork ? "Clients by IPv6 are not served yet: give an IPv4 address."
-        : address.Equals(IPAddress.Any) ? "0.0.0.0 means every address: leave `ip` out."
-        : address.GetAddressBytes()[0] >= 224 ? $"{text} is no address of a node."
+        : address.Equals(IPAddress.Any) || address.Equals(IPAddress.IPv6Any) ? $"{text} means every address: leave `ip` out."
+        : address.IsIPv6LinkLocal ? $"{text} is an address of one link, whose clients no backend could answer."
+        : address.Equals(IPAddress.IPv6Loopback) ? "Clients at ::1 cannot be led to a backend: use 127.0.0.1."
+        : address.IsIPv6Multicast || address.IsIPv4MappedToIPv6
+            || (address.AddressFamily == AddressFamily.InterNetwork && address.GetAddressBytes()[0] >= 224) ? $"{text} is no address of a node."
         : null;
 
     private static bool IsInterface(string text) =>

@@ -20,6 +20,9 @@ internal sealed partial class Reconciler : IDisposable
     private static readonly TimeSpan MinRetry = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan MaxRetry = TimeSpan.FromSeconds(10);
 
+    /// <summary>How often a port that this host does not serve is asked for again.</summary>
+    private static readonly TimeSpan PortRetry = TimeSpan.FromSeconds(5);
+
     private readonly KernelHost kernel;
     private readonly MonotonicClock clock;
     private readonly Instruments instruments;
@@ -44,6 +47,8 @@ internal sealed partial class Reconciler : IDisposable
     private Instant nextRetry = Instant.Never;
     private TimeSpan retry = MinRetry;
     private ImmutableArray<RefusedPort> refusedPorts = [];
+    private bool mayForwardIpv6;
+    private Instant nextClaim = Instant.Never;
 
     /// <param name="kernel">Used by the reconciler's thread only.</param>
     /// <param name="interval">Between two rounds over everything.</param>
@@ -100,6 +105,8 @@ internal sealed partial class Reconciler : IDisposable
                     Services = [],
                     Ports = [],
                     MeshPorts = [],
+                    PortSandboxes = [],
+                    HasIpv6Ports = false,
                     LeftSandboxes = [.. last.LeftSandboxes.Union(last.Endpoints.Select(static e => e.Sandbox))],
                 });
             }
@@ -159,7 +166,7 @@ internal sealed partial class Reconciler : IDisposable
     {
         while (!stopping)
         {
-            Instant next = Instant.Min(nextFull, nextRetry);
+            Instant next = Instant.Min(nextFull, Instant.Min(nextRetry, nextClaim));
             TimeSpan wait = next - clock.Now;
             if (wait > TimeSpan.Zero)
             {
@@ -175,7 +182,7 @@ internal sealed partial class Reconciler : IDisposable
             (bool newWish, SortedSet<NamespaceName> dirty) = TakeWork();
             Instant now = clock.Now;
             bool full = now >= nextFull;
-            if (inputs is null || (!newWish && dirty.Count == 0 && !full && now < nextRetry))
+            if (inputs is null || (!newWish && dirty.Count == 0 && !full && now < nextRetry && now < nextClaim))
             {
                 nextFull = inputs is null ? now + interval : nextFull;
                 continue;
@@ -247,10 +254,14 @@ internal sealed partial class Reconciler : IDisposable
     private void Round(bool newWish, bool full, SortedSet<NamespaceName> dirty)
     {
         long started = Stopwatch.GetTimestamp();
-        bool claimed = (newWish || (full && !refusedPorts.IsEmpty)) && ClaimPorts();
+        bool claimed = (newWish || clock.Now >= nextClaim || (full && !refusedPorts.IsEmpty)) && ClaimPorts();
         if (newWish || claimed)
         {
-            desired = Desired.For(inputs! with { Ports = inputs.Ports.RemoveRange(refusedPorts.Select(static r => r.Port)) });
+            desired = Desired.For(inputs! with
+            {
+                Ports = [.. inputs.Ports.Select(Served).Where(static p => p.Families != IpFamilies.None)],
+                HasIpv6Ports = inputs.HasIpv6Ports && mayForwardIpv6,
+            });
         }
 
         Observe(full, dirty);
@@ -302,22 +313,43 @@ internal sealed partial class Reconciler : IDisposable
         Programmed?.Invoke(revision, Failures(plan, failed));
     }
 
-    /// <summary>A port that another program has is asked for again with each comparison of everything.</summary>
+    /// <summary>Takes the ports, as far as this host can serve them.</summary>
     /// <returns>Whether other ports than before are to be translated.</returns>
     private bool ClaimPorts()
     {
         ImmutableArray<RefusedPort> before = refusedPorts;
-        refusedPorts =
+        bool couldForward = mayForwardIpv6;
+        refusedPorts = [];
+        if (inputs!.HasIpv6Ports)
+        {
+            HostIpv6 host = kernel.ReadIpv6();
+            mayForwardIpv6 = host.MayForward;
+            refusedPorts =
+            [
+                .. inputs.Ports.Where(p => !host.MayForward && p.Families.HasFlag(IpFamilies.Ipv6)).Select(p => RefusedPort.WithoutIpv6(p, host)),
+            ];
+        }
+
+        (HostPort Port, PortClaim Claim)[] claims =
         [
-            .. kernel.Claim([.. inputs!.Ports.Select(static p => p.Claim)])
-                .SelectMany(r => inputs.Ports.Where(p => p.Claim == r.Claim).Select(p => new RefusedPort(p, r.Errno))),
+            .. inputs.Ports.SelectMany(p => Served(p).Claims, static (p, c) => (p, c)),
         ];
+        refusedPorts = refusedPorts.AddRange(kernel.Claim([.. claims.Select(static c => c.Claim)])
+            .SelectMany(r => claims.Where(c => c.Claim == r.Claim).Select(c => RefusedPort.Taken(c.Port, r.Claim, r.Errno))));
         foreach (RefusedPort refused in refusedPorts.Where(r => r.IsFault && !before.Any(b => b.IsSameAs(r))))
         {
             LogPortTaken(refused.Text);
         }
 
-        return !refusedPorts.SequenceEqual(before);
+        nextClaim = refusedPorts.Any(static r => r.IsFault) ? clock.Now + PortRetry : Instant.Never;
+        return mayForwardIpv6 != couldForward || !refusedPorts.SequenceEqual(before);
+    }
+
+    /// <summary>Without the families that it is refused for.</summary>
+    private HostPort Served(HostPort port)
+    {
+        IpFamilies refused = refusedPorts.Where(r => r.Port == port).Aggregate(IpFamilies.None, static (f, r) => f | r.Families);
+        return refused == IpFamilies.None ? port : port with { Families = port.Families & ~refused };
     }
 
     private void Observe(bool full, SortedSet<NamespaceName> dirty)

@@ -24,6 +24,6 @@ internal sealed record ReconcilerStatus
 
     public long Operations { get; init; }
 
-    /// <summary>Published ports that other programs of this host have.</summary>
+    /// <summary>Published ports that this host does not serve, and should.</summary>
     public ImmutableArray<RefusedPort> RefusedPorts { get; init; } = [];
 }

@@ -13,14 +13,14 @@ internal sealed class NamespaceWatch : IAsyncDisposable
     /// <summary>Notifications are shorter; a longer one is cut, and then counts as a change.</summary>
     private const int BufferBytes = 8192;
 
-    /// <summary>RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE.</summary>
-    private static readonly int[] OwnGroups = [1, 3, 5, 7, 8, 9, 11];
+    /// <summary>RTNLGRP_LINK, NEIGH, IPV4_IFADDR, IPV4_ROUTE, IPV4_RULE, IPV6_IFADDR, IPV6_ROUTE, IPV6_RULE.</summary>
+    private static readonly int[] OwnGroups = [1, 3, 5, 7, 8, 9, 11, 19];
 
     /// <summary>
-    /// RTNLGRP_IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR: of a namespace that is somebody else's, where routes may come and go by
+    /// RTNLGRP_IPV4_IFADDR, IPV4_RULE, IPV6_IFADDR, IPV6_RULE: of a namespace that is somebody else's, where routes may come and go by
     /// the thousand.
     /// </summary>
-    private static readonly int[] SandboxGroups = [5, 8, 9];
+    private static readonly int[] SandboxGroups = [5, 8, 9, 19];
 
     private readonly Socket route;
     private readonly Socket netfilter;

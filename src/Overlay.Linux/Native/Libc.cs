@@ -43,6 +43,13 @@ internal static partial class Libc
     /// <summary>Of struct sockaddr_in.</summary>
     public const int AddressInetLength = 16;
 
+    /// <summary>sizeof(struct sockaddr_in6).</summary>
+    public const int AddressInet6Length = 28;
+
+    /// <summary>IPPROTO_IPV6, IPV6_V6ONLY.</summary>
+    public const int LevelIpv6 = 41;
+    public const int OptionIpv6Only = 26;
+
     public const int EventCloseOnExec = 0x80000;
     public const int EventNonBlocking = 0x800;
     public const short PollIn = 1;

@@ -29,8 +29,7 @@ internal sealed class Observer(NamespaceSessions sessions)
             Fdb = [.. vxlans.SelectMany(link => Fdb(netlink, link))],
             Neighbours = [.. vxlans.SelectMany(link => Neighbours(netlink, link))],
             Routes = [.. Routes(netlink, Af.Inet, names), .. Routes(netlink, Af.Inet6, names)],
-            Rules = [.. netlink.Dump<RuleRecord>("rules", RuleMessage.Dump, RuleMessage.TryParse)
-                .Where(static r => r.Protocol == RouteEntry.Protocol).Select(static r => r.Entry)],
+            Rules = [.. Rules(netlink, Af.Inet), .. Rules(netlink, Af.Inet6)],
             Sysctls = Sysctls(sysctls),
             NftTable = NftTable(session),
         };
@@ -111,6 +110,20 @@ internal sealed class Observer(NamespaceSessions sessions)
         }
         catch (KernelException e) when (e.Errno is Errno.NoDevice)
         {
+            return [];
+        }
+    }
+
+    private static IEnumerable<RuleEntry> Rules(NetlinkSocket netlink, byte family)
+    {
+        try
+        {
+            return netlink.Dump<RuleRecord>("rules", batch => RuleMessage.Dump(batch, family), RuleMessage.TryParse)
+                .Where(static r => r.Protocol == RouteEntry.Protocol).Select(static r => r.Entry);
+        }
+        catch (KernelException e) when (e.Errno is Errno.NoEntry or Errno.NotSupported)
+        {
+            // A kernel without IPv6 has none.
             return [];
         }
     }

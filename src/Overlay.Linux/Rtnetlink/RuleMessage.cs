@@ -1,4 +1,5 @@
 using System.Net;
+using System.Net.Sockets;
 using Overlay.Dataplane;
 using Overlay.Linux.Native;
 using Overlay.Linux.Netlink;
@@ -9,12 +10,12 @@ namespace Overlay.Linux.Rtnetlink;
 /// <param name="Protocol">Who made it; 0: the kernel, or a program that does not say.</param>
 internal readonly record struct RuleRecord(RuleEntry Entry, byte Protocol);
 
-/// <summary>Requests about IPv4 routing rules, and their parsing (linux/fib_rules.h).</summary>
+/// <summary>Requests about routing rules, and their parsing (linux/fib_rules.h).</summary>
 internal static class RuleMessage
 {
-    public static void Dump(MessageBuilder batch)
+    public static void Dump(MessageBuilder batch, byte family)
     {
-        batch.Begin(Rtm.GetRule, NetlinkConstants.Dump, new FibRuleHdr { Family = Af.Inet });
+        batch.Begin(Rtm.GetRule, NetlinkConstants.Dump, new FibRuleHdr { Family = family });
         batch.End();
     }
 
@@ -29,12 +30,13 @@ internal static class RuleMessage
     {
         record = default;
         if (message.Header.Type != Rtm.NewRule || !message.TryRead(out FibRuleHdr header, out AttributeReader attributes)
-            || header is not { Family: Af.Inet, Action: Fra.ToTable, DestinationLength: 0, SourceLength: <= 32 })
+            || header is not ({ Family: Af.Inet, SourceLength: <= 32 } or { Family: Af.Inet6, SourceLength: <= 128 })
+            || header is not { Action: Fra.ToTable, DestinationLength: 0 })
         {
             return false;
         }
 
-        IPAddress source = IPAddress.Any;
+        IPAddress source = header.Family == Af.Inet6 ? IPAddress.IPv6Any : IPAddress.Any;
         int table = header.Table;
         int priority = 0;
         byte protocol = 0;
@@ -67,7 +69,8 @@ internal static class RuleMessage
             }
         }
 
-        if (mask is not (0 or uint.MaxValue) || !RouteMessage.TryMakeNetwork(source, header.SourceLength, out IPNetwork network))
+        if (mask is not (0 or uint.MaxValue) || (source.AddressFamily == AddressFamily.InterNetworkV6) != (header.Family == Af.Inet6)
+            || !RouteMessage.TryMakeNetwork(source, header.SourceLength, out IPNetwork network))
         {
             return false;
         }
@@ -80,7 +83,7 @@ internal static class RuleMessage
     {
         batch.Begin(type, flags, new FibRuleHdr
         {
-            Family = Af.Inet,
+            Family = entry.Source.BaseAddress.AddressFamily == AddressFamily.InterNetworkV6 ? Af.Inet6 : Af.Inet,
             SourceLength = (byte)entry.Source.PrefixLength,
             Table = Rta.HeaderTable(entry.Table),
             Action = Fra.ToTable,

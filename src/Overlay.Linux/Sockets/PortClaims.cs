@@ -1,5 +1,6 @@
 using System.Buffers.Binary;
 using System.Net.Sockets;
+using System.Runtime.InteropServices;
 using Overlay.Dataplane;
 using Overlay.Linux.Execution;
 using Overlay.Linux.Native;
@@ -56,21 +57,19 @@ internal sealed class PortClaims(NamespaceSessions sessions) : IDisposable
     private int Take(PortClaim claim)
     {
         sessions.Enter(sessions.Open(NamespaceName.Host));
+        bool ipv6 = claim.Address.AddressFamily == AddressFamily.InterNetworkV6;
         int type = claim.Protocol == Tcp ? Stream : Datagram;
-        SafeFd socket = Libc.Socket((int)AddressFamily.InterNetwork, type | Libc.SocketCloseOnExec, 0);
+        SafeFd socket = Libc.Socket(ipv6 ? Libc.FamilyInet6 : Libc.FamilyInet, type | Libc.SocketCloseOnExec, 0);
         if (socket.IsInvalid)
         {
             return Errno.Last;
         }
 
-        SockAddrIn name = new()
-        {
-            Family = Libc.FamilyInet,
-            Port = BinaryPrimitives.ReverseEndianness((ushort)claim.Port),
-            Address4 = BitConverter.ToUInt32(claim.Address.GetAddressBytes()),
-        };
-        // Without SO_REUSEADDR: with it on both sides a socket that does not listen stands in nobody's way.
-        if (Libc.Bind(socket, in name, Libc.AddressInetLength) != 0)
+        SockAddrIn name = NameOf(claim, ipv6, out int length);
+        // Each family has a claim of its own. Without SO_REUSEADDR: with it on both sides a socket that does not listen stands in
+        // nobody's way.
+        if ((ipv6 && Libc.SetSocketOption(socket, Libc.LevelIpv6, Libc.OptionIpv6Only, [1], sizeof(int)) != 0)
+            || Libc.Bind(socket, in name, length) != 0)
         {
             int errno = Errno.Last;
             socket.Dispose();
@@ -79,5 +78,18 @@ internal sealed class PortClaims(NamespaceSessions sessions) : IDisposable
 
         held[claim] = socket;
         return 0;
+    }
+
+    private static unsafe SockAddrIn NameOf(PortClaim claim, bool ipv6, out int length)
+    {
+        SockAddrIn name = new()
+        {
+            Family = ipv6 ? Libc.FamilyInet6 : Libc.FamilyInet,
+            Port = BinaryPrimitives.ReverseEndianness((ushort)claim.Port),
+        };
+        length = ipv6 ? Libc.AddressInet6Length : Libc.AddressInetLength;
+        Span<byte> address = ipv6 ? new(name.Address6, 16) : MemoryMarshal.AsBytes(new Span<uint>(ref name.Address4));
+        claim.Address.TryWriteBytes(address, out _);
+        return name;
     }
 }

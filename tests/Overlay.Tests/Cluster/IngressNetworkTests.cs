@@ -21,7 +21,8 @@ public sealed class IngressNetworkTests
         NetworkObject ingress = Ingress!;
         Assert.Equal(("ingress", true, false), (ingress.Name, ingress.Internal, ingress.Attachable));
         Assert.EndsWith("/17", Assert.Single(ingress.Segments).Ipv4.Subnet, StringComparison.Ordinal);
-        Assert.Single(world.State.LeasesOf(ingress.Id));
+        Assert.NotNull(ingress.Segments[0].Ipv6);
+        Assert.Equal(2, world.State.LeasesOf(ingress.Id).Count());
         Create("api", Port(90));
         Assert.Single(world.State.Networks, static n => n.Ingress);
     }

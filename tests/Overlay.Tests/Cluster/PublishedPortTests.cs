@@ -58,6 +58,7 @@ public sealed class PublishedPortTests
     [InlineData("192.0.2.1", "", "", "192.0.2.2", "", "")]
     [InlineData("", "eth0", "", "", "eth1", "")]
     [InlineData("", "", "zone=a", "", "", "zone=b")]
+    [InlineData("2001:db8::1", "", "", "10.0.0.1", "", "")]
     public void What_no_packet_is_meant_for_twice_may_be_another_s(
         string address, string device, string label, string address2, string device2, string label2)
     {
@@ -79,7 +80,12 @@ public sealed class PublishedPortTests
     [InlineData(65536, 80, "", "", "", "published port 65536")]
     [InlineData(80, 80, "ten", "", "", "'ten' is no IP address")]
     [InlineData(80, 80, "10.1", "", "", "'10.1' is no IP address")]
-    [InlineData(80, 80, "::1", "", "", "IPv6 are not served yet")]
+    [InlineData(80, 80, "::1", "", "", "use 127.0.0.1")]
+    [InlineData(80, 80, "::", "", "", "leave `ip` out")]
+    [InlineData(80, 80, "fe80::1", "", "", "an address of one link")]
+    [InlineData(80, 80, "ff02::1", "", "", "no address of a node")]
+    [InlineData(80, 80, "::ffff:10.0.0.1", "", "", "no address of a node")]
+    [InlineData(80, 80, "2001:DB8::1", "", "", "is no IP address")]
     [InlineData(80, 80, "0.0.0.0", "", "", "leave `ip` out")]
     [InlineData(80, 80, "224.0.0.1", "", "", "no address of a node")]
     [InlineData(80, 80, "", "eth 0", "", "'eth 0' is no name of an interface")]

@@ -59,6 +59,8 @@ public sealed class IngressSandboxTests
             	chain forward {
             		type filter hook forward priority filter; policy accept;
             		iifname "ovgw0" oifname "ovgw0" drop
+            		iifname "ovgw0" meta nfproto ipv6 ct state established,related accept
+            		iifname "ovgw0" meta nfproto ipv6 drop
             		oifname "ovgw0" ct status dnat accept
             		oifname "ovgw0" ct state established,related accept
             		oifname "ovgw0" drop
@@ -83,7 +85,7 @@ public sealed class IngressSandboxTests
             	chain prerouting {
             		type nat hook prerouting priority -85; policy accept;
             		iifname != "ovgw0" fib daddr type local goto published
-            		iifname "ovgw0" fib daddr type local goto mesh
+            		iifname "ovgw0" meta nfproto ipv4 fib daddr type local goto mesh
             	}
 
             	chain tcp-80-8080-web {
@@ -135,6 +137,40 @@ public sealed class IngressSandboxTests
     }
 
     [Fact]
+    public void Where_the_network_has_IPv6_its_clients_go_the_same_way()
+    {
+        DataplaneInputs inputs = Inputs(Http);
+        OverlayNetwork network = inputs.Networks[^1];
+        LocalEndpoint own = inputs.Endpoints[^1];
+        RemoteEndpoint other = inputs.Remotes[^1];
+        MeshNode here = Here with { Ipv6 = IPAddress.Parse("fd00:9::2") };
+        inputs = inputs with
+        {
+            Networks = inputs.Networks.SetItem(
+                inputs.Networks.Length - 1,
+                network with { Segments = [network.Segments[0] with { Subnet6 = IPNetwork.Parse("fd00:9::/64"), Gateway6 = IPAddress.Parse("fd00:9::1") }] }),
+            Endpoints = inputs.Endpoints.SetItem(inputs.Endpoints.Length - 1, own with { Ipv6 = here.Ipv6 }),
+            Remotes = inputs.Remotes.SetItem(inputs.Remotes.Length - 1, other with { Ipv6 = IPAddress.Parse("fd00:9::103") }),
+            // The other node is none of this version: it has said no IPv6 address.
+            Ports = [inputs.Ports[0] with { Families = IpFamilies.Ipv4 | IpFamilies.Ipv6, Nodes = [here, There] }],
+        };
+        HostState wish = Desired.For(inputs);
+        Assert.Contains("\t\tmeta l4proto tcp dnat ip6 to [fd00:9::2]:80\n", wish.Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
+        Assert.Contains(
+            "fd00:9::/64 via fd4f:7665:726c:6179::ac1e:fffe dev ovgi metric 1024",
+            wish.Namespaces[NamespaceName.Host].Routes.Select(static r => r.ToString()));
+        NamespaceState inside = wish.Namespaces[NamespaceName.Ingress];
+        Assert.Contains("\t\tiifname != \"ovp*\" ip6 daddr fd00:9::2 goto published\n", inside.NftTable, StringComparison.Ordinal);
+        Assert.Contains("\t\tmeta l4proto tcp dnat ip6 to [fd4f:7665:726c:6179::ac1e:2]:8080\n", inside.NftTable, StringComparison.Ordinal);
+        Assert.Contains("from ::/0 fwmark 259 table 100259 priority 7899", inside.Rules.Select(static r => r.ToString()));
+        Assert.Contains("::/0 via fd00:9::103 dev eth0 metric 1024 table 100259", inside.Routes.Select(static r => r.ToString()));
+        Assert.Contains("::/0 via fd4f:7665:726c:6179::ac1e:fffd dev host0 metric 1024", inside.Routes.Select(static r => r.ToString()));
+        NamespaceState web = wish.Namespaces[Web];
+        Assert.Contains("from ::/0 fwmark 80 table 80 priority 7899", web.Rules.Select(static r => r.ToString()));
+        Assert.Contains("::/0 via fd4f:7665:726c:6179::ac1e:fffe dev ovin metric 1024 table 80", web.Routes.Select(static r => r.ToString()));
+    }
+
+    [Fact]
     public void A_backend_answers_by_where_it_was_asked()
     {
         NamespaceState web = Wish(Http).Namespaces[Web];
@@ -159,6 +195,17 @@ public sealed class IngressSandboxTests
             web.NftTable);
         Assert.True(ServiceTable.IsOne(web.NftTable));
         Assert.Empty(ServiceTable.Read(web.NftTable));
+    }
+
+    [Fact]
+    public void A_backend_that_does_not_count_keeps_its_connections()
+    {
+        HostState wish = Desired.For(Inputs(Http with { Backends = [] }) with { PortSandboxes = [new(Web, OfHost: false, OfMesh: true)] });
+        HostState counted = Wish(Http);
+        Assert.Equal(counted.Namespaces[Web].Rules, wish.Namespaces[Web].Rules);
+        Assert.Equal(counted.Namespaces[Web].NftTable, wish.Namespaces[Web].NftTable);
+        Assert.Equal(counted.Namespaces[NamespaceName.Ingress].Links.Keys, wish.Namespaces[NamespaceName.Ingress].Links.Keys);
+        Assert.Contains("dnat ip to 10.200.1.3:80\n", wish.Namespaces[NamespaceName.Ingress].NftTable, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -189,7 +236,7 @@ public sealed class IngressSandboxTests
     public void A_published_port_is_claimed_before_anybody_has_a_backend()
     {
         HostPort port = Inputs(Http).Ports[0] with { Nodes = [] };
-        Assert.Equal(new PortClaim(6, IPAddress.Any, 80), port.Claim);
+        Assert.Equal(new PortClaim(6, IPAddress.Any, 80), Assert.Single(port.Claims));
         HostState wish = Desired.For(Inputs(Http) with { Ports = [port] });
         Assert.DoesNotContain("published", wish.Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
     }

@@ -58,6 +58,91 @@ public sealed class PublishedPortsTests
     }
 
     [Fact]
+    public void Clients_by_IPv6_go_between_addresses_of_their_own()
+    {
+        HostPort both = Http with { Families = IpFamilies.Ipv4 | IpFamilies.Ipv6, TranslatesSource = true };
+        HostState wish = WishOf(both, Http with { Published = 81, Address = IPAddress.Parse("2001:db8::1"), Families = IpFamilies.Ipv6 });
+        NamespaceState host = wish.Namespaces[NamespaceName.Host];
+        const string Chains = """
+            	chain published {
+            		ip6 daddr ::1 return
+            		ip6 daddr fe80::/10 return
+            		ip6 daddr 2001:db8::1 tcp dport 81 goto tcp-81-8080-web
+            		tcp dport vmap { 80 : goto tcp-80-8080-web }
+            	}
+
+            	chain tcp-80-8080-web {
+            		meta l4proto tcp dnat ip to 172.30.0.2:8080
+            		meta l4proto tcp dnat ip6 to [fd4f:7665:726c:6179::ac1e:2]:8080
+            	}
+
+            	chain tcp-81-8080-web {
+            		meta l4proto tcp dnat ip6 to [fd4f:7665:726c:6179::ac1e:2]:8080
+            	}
+
+            """;
+        Assert.All(
+            Chains.Replace("\r", "", StringComparison.Ordinal).Split("\n\n"),
+            chain => Assert.Contains(chain, host.NftTable, StringComparison.Ordinal));
+        Assert.Contains(
+            "\t\tip6 daddr fd4f:7665:726c:6179::ac1e:2 tcp dport 8080 ct original proto-dst 80 masquerade\n", host.NftTable, StringComparison.Ordinal);
+        Assert.Contains("fd4f:7665:726c:6179::ac1e:1/112 dev ovgw0", host.Addresses.Select(static a => a.ToString()));
+        Assert.Contains("fe80::ac1e:1/64 dev ovgw0", host.Addresses.Select(static a => a.ToString()));
+        Assert.Equal("1", host.Sysctls["net/ipv6/conf/all/forwarding"]);
+        NamespaceState web = wish.Namespaces[Web];
+        Assert.Contains("fd4f:7665:726c:6179::ac1e:2/128 dev ovgw", web.Addresses.Select(static a => a.ToString()));
+        Assert.Contains("from fd4f:7665:726c:6179::ac1e:2/128 table 79 priority 7900", web.Rules.Select(static r => r.ToString()));
+        Assert.Contains("::/0 via fd4f:7665:726c:6179::ac1e:1 dev ovgw metric 1024 table 79", web.Routes.Select(static r => r.ToString()));
+        Assert.Equal("0", web.Sysctls["net/ipv6/conf/ovgw/disable_ipv6"]);
+        Assert.Equal(
+            ["6/80 172.30.0.2:8080 [fd4f:7665:726c:6179::ac1e:2]:8080", "6/81 [fd4f:7665:726c:6179::ac1e:2]:8080"],
+            PublishedPorts.Read(host.NftTable).Select(static p => $"{p.Key.Protocol}/{p.Key.Port} {string.Join(' ', p.Value)}"));
+    }
+
+    [Fact]
+    public void Where_nobody_comes_by_IPv6_the_host_does_not_begin_to_forward_it()
+    {
+        HostState wish = WishOf(Http);
+        Assert.DoesNotContain(wish.Namespaces.Values.SelectMany(static n => n.Sysctls.Keys), static k => k.StartsWith("net/ipv6/conf/ovg", StringComparison.Ordinal));
+        Assert.False(wish.Namespaces[NamespaceName.Host].Sysctls.ContainsKey("net/ipv6/conf/all/forwarding"));
+        Assert.DoesNotContain("dnat ip6", wish.Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_backend_that_does_not_count_keeps_the_way_of_its_answers()
+    {
+        HostState wish = Desired.For(Scene.Fixed with { PortSandboxes = [new(Web, OfHost: true, OfMesh: false)], HasIpv6Ports = true });
+        Assert.DoesNotContain("published", wish.Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
+        HostState counted = WishOf(Http with { Families = IpFamilies.Ipv4 | IpFamilies.Ipv6 });
+        Assert.Equal(counted.Namespaces[Web].Rules, wish.Namespaces[Web].Rules);
+        Assert.Equal(counted.Namespaces[Web].Addresses, wish.Namespaces[Web].Addresses);
+        Assert.Equal(counted.Namespaces[NamespaceName.Host].Addresses, wish.Namespaces[NamespaceName.Host].Addresses);
+    }
+
+    [Fact]
+    public void Each_family_has_a_claim()
+    {
+        HostPort both = Http with { Families = IpFamilies.Ipv4 | IpFamilies.Ipv6 };
+        Assert.Equal([new(6, IPAddress.Any, 80), new PortClaim(6, IPAddress.IPv6Any, 80)], both.Claims);
+        Assert.Equal([IpFamilies.Ipv4, IpFamilies.Ipv6], both.Claims.Select(static c => c.Families));
+        Assert.Equal([new PortClaim(6, IPAddress.Any, 80)], Http.Claims);
+        Assert.Equal(
+            [new PortClaim(6, IPAddress.Parse("2001:db8::1"), 80)],
+            (both with { Address = IPAddress.Parse("2001:db8::1"), Families = IpFamilies.Ipv6 }).Claims);
+    }
+
+    [Fact]
+    public void Interfaces_have_their_family_before_its_addresses()
+    {
+        ModelKernel kernel = new();
+        kernel.Change(Web, static _ => Scene.Strangers("dock0", LinkKind.Veth));
+        List<string> plan = [.. kernel.PlanFor(WishOf(Http with { Families = IpFamilies.Ipv6 })).Operations.Select(static o => o.ToString())];
+        int on = plan.FindIndex(static o => o.Contains("conf/ovgw/disable_ipv6", StringComparison.Ordinal));
+        int given = plan.FindIndex(static o => o.Contains("ac1e:2/128 dev ovgw", StringComparison.Ordinal) && !o.Contains("rule", StringComparison.Ordinal));
+        Assert.True(on >= 0 && given > on, string.Join('\n', plan));
+    }
+
+    [Fact]
     public void Where_the_source_is_translated_the_sandbox_sees_the_bridge()
     {
         HostPort dns = Http with { Protocol = PortProtocol.Udp, Published = 53, Target = 53 };

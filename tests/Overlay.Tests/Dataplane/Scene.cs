@@ -95,6 +95,11 @@ internal static class Scene
             Services = [.. services],
             Ports = [.. Enumerable.Range(0, prng.Next(4)).Select(i => Port($"p{i}", prng))],
             MeshPorts = [.. Enumerable.Range(0, prng.Next(4)).Select(i => MeshPort($"m{i}", prng))],
+            PortSandboxes =
+            [
+                .. Enumerable.Range(0, prng.Next(4)).Select(box => new PortSandbox(new($"/run/netns/box{box}"), prng.Chance(0.5), prng.Chance(0.5))),
+            ],
+            HasIpv6Ports = prng.Chance(0.5),
             LeftSandboxes = [.. Enumerable.Range(0, 5).Select(static box => new NamespaceName($"/run/netns/box{box}"))],
         };
     }
@@ -124,7 +129,7 @@ internal static class Scene
         {
             Sandbox = NamespaceName.Ingress,
             Interface = IngressSandbox.Interface,
-            Ipv6 = null,
+            Ipv6 = prng.Chance(0.5) ? null : IPAddress.Parse("fd00:63::9"),
         });
         for (int i = prng.Next(6); i > 0; i--)
         {
@@ -145,7 +150,10 @@ internal static class Scene
     };
 
     private static ImmutableArray<MeshNode> MeshNodes(Prng prng) =>
-        [.. Enumerable.Range(0, prng.Next(3)).Select(_ => new MeshNode(IPAddress.Parse($"10.0.99.{15 + prng.Next(10)}"), 1 + prng.Next(3)))];
+        [.. Enumerable.Range(0, prng.Next(3)).Select(_ => MeshNode(15 + prng.Next(10), 1 + prng.Next(3), prng.Chance(0.5)))];
+
+    private static MeshNode MeshNode(int host, int weight, bool ipv6) => new(
+        IPAddress.Parse($"10.0.99.{host}"), weight, ipv6 ? IPAddress.Parse($"fd00:63::{host:x}") : null);
 
     public static HostPort Port(string service, Prng prng) => new()
     {
@@ -155,7 +163,8 @@ internal static class Scene
         Protocol = (PortProtocol)(1 + prng.Next(3)),
         Published = 1 + prng.Next(65535),
         Target = 1 + prng.Next(65535),
-        Address = prng.Chance(0.7) ? null : IPAddress.Parse($"192.0.2.{prng.Next(3)}"),
+        Address = prng.Chance(0.7) ? null : IPAddress.Parse(prng.Chance(0.5) ? $"192.0.2.{prng.Next(3)}" : $"2001:db8::{1 + prng.Next(3)}"),
+        Families = (IpFamilies)(1 + prng.Next(3)),
         Interface = prng.Chance(0.7) ? "" : $"eth{prng.Next(2)}",
         Scheduler = (Scheduler)prng.Next(4),
         TranslatesSource = prng.Chance(0.3),

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Net;
+using System.Net.Sockets;
 using Overlay.Dataplane;
+using Overlay.Linux;
 using Overlay.Primitives;
 using Overlay.Tests.Dataplane;
 
@@ -53,6 +55,57 @@ public sealed class PublishedPortsLabTests : IDisposable
     }
 
     [Fact]
+    public void By_IPv6_too_in_a_sandbox_that_has_it_turned_off()
+    {
+        string outside = lab.Make("outside");
+        foreach (string command in new[]
+        {
+            $"ip link add up0 netns {lab.HostName} type veth peer name up0 netns {outside}",
+            $"ip -n {lab.HostName} link set up0 up", $"ip -n {outside} link set up0 up",
+            $"ip -n {lab.HostName} addr add 2001:db8::1/64 dev up0 nodad", $"ip -n {outside} addr add 2001:db8::9/64 dev up0 nodad",
+            $"ip netns exec {BoxName} sysctl -qw net.ipv6.conf.all.disable_ipv6=1 net.ipv6.conf.default.disable_ipv6=1",
+        })
+        {
+            LabNamespaces.Run(command);
+        }
+
+        DataplaneInputs inputs = Inputs(PublishedPortsTests.Http with { Backends = [new(box, 1)], Families = IpFamilies.Ipv4 | IpFamilies.Ipv6 });
+        Reconcile(inputs);
+        Assert.Equal("2001:db8::9", Peer(outside, "2001:db8::1"));
+        Assert.Equal("2001:db8::1", Peer(lab.HostName, "2001:db8::1"));
+        LabNamespaces.Run($"ip netns exec {BoxName} ip -6 rule del pref 7900");
+        Assert.Equal("", Peer(outside, "2001:db8::1"));
+        Reconcile(inputs);
+        Assert.Equal("2001:db8::9", Peer(outside, "2001:db8::1"));
+        (int code, _) = LabNamespaces.TryRun($"ip netns exec {BoxName} ping -6 -c 1 -W 1 2001:db8::9");
+        Assert.True(code != 0, "a sandbox begins nothing by IPv6 through the host");
+        Reconcile(inputs with { Ports = [] });
+        Assert.Equal("", Peer(outside, "2001:db8::1"));
+        Assert.DoesNotContain(lab.Observe(box).Addresses, static a => a.Address.AddressFamily == AddressFamily.InterNetworkV6 && a.Device == "ovgw" && !a.Address.IsIPv6LinkLocal);
+        Assert.Empty(lab.Observe(box).Rules);
+        Reconcile(inputs with { Endpoints = [], LeftSandboxes = [box] });
+    }
+
+    [Fact]
+    public void A_host_whose_way_out_is_advertised_does_not_forward_IPv6()
+    {
+        HostIpv6 Read() => lab.Kernel.ReadIpv6();
+        LabNamespaces.Run($"ip netns exec {lab.HostName} sysctl -qw net.ipv6.conf.all.forwarding=0");
+        LabNamespaces.Run($"ip -n {lab.HostName} link add up1 type bridge");
+        LabNamespaces.Run($"ip netns exec {lab.HostName} sysctl -qw net.ipv6.conf.up1.accept_ra=1");
+        LabNamespaces.Run($"ip -n {lab.HostName} link set up1 up");
+        Assert.Equal(new(IsOn: true), Read());
+        LabNamespaces.Run($"ip -n {lab.HostName} -6 route add default dev up1 proto ra");
+        Assert.Equal((false, "up1"), (Read().MayForward, Read().AdvertisedBy));
+        LabNamespaces.Run($"ip netns exec {lab.HostName} sysctl -qw net.ipv6.conf.up1.accept_ra=2");
+        Assert.True(Read().MayForward);
+        LabNamespaces.Run($"ip netns exec {lab.HostName} sysctl -qw net.ipv6.conf.up1.accept_ra=1 net.ipv6.conf.all.forwarding=1");
+        Assert.True(Read().MayForward);
+        LabNamespaces.Run($"ip netns exec {lab.HostName} sysctl -qw net.ipv6.conf.all.disable_ipv6=1");
+        Assert.Equal(new(IsOn: false), Read());
+    }
+
+    [Fact]
     public void Every_table_is_listed_as_it_was_written()
     {
         Prng prng = new(9);
@@ -76,6 +129,8 @@ public sealed class PublishedPortsLabTests : IDisposable
     [Theory]
     [InlineData("172.30.0.2/32", RouteEntry.OwnTable, 0)]
     [InlineData("0.0.0.0/0", 100_259, 259)]
+    [InlineData("fd00::2/128", RouteEntry.OwnTable, 0)]
+    [InlineData("::/0", 100_259, 259)]
     public void A_rule_is_added_once_and_removed_once(string source, int table, int mark)
     {
         RuleEntry rule = new(IPNetwork.Parse(source), table, 7900, (uint)mark);
@@ -139,7 +194,8 @@ public sealed class PublishedPortsLabTests : IDisposable
     /// <summary>Whom the backend sees when somebody there connects to port 80 of that address; empty: nobody.</summary>
     private string Peer(string from, string to)
     {
-        string server = "import socket; s = socket.create_server(('', 8080)); s.settimeout(2); print(flush=True); c, a = s.accept(); print(a[0])";
+        string server = "import socket; s = socket.create_server(('', 8080), family=socket.AF_INET6, dualstack_ipv6=True); s.settimeout(2); "
+            + "print(flush=True); c, a = s.accept(); print(a[0].removeprefix('::ffff:'))";
         using Process listening = Process.Start(new ProcessStartInfo("ip")
         {
             ArgumentList = { "netns", "exec", BoxName, "python3", "-c", server },

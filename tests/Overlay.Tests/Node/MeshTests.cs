@@ -63,12 +63,29 @@ public sealed class MeshTests
         rig.KernelAnswers = true;
         rig.Program();
         EndpointState web = rig.Granted(request);
-        Assert.Equal(new MeshNode(Own.Ipv4!, 3), Assert.Single(Web.Nodes));
+        Assert.Equal(new MeshNode(Own.Ipv4!, 3, Own.Ipv6!), Assert.Single(Web.Nodes));
         Assert.Equal([3u], Told());
         rig.Granted(rig.Attach(rig.Command("web2") with { Service = "web" }));
         Assert.Equal([4u], Told());
         rig.Detached(web);
         Assert.Equal([1u], Told());
+    }
+
+    [Fact]
+    public void Clients_by_IPv6_are_served_where_the_network_between_nodes_has_it()
+    {
+        PublishedPort one = Port();
+        (one.Published, one.Address) = (90, "2001:db8::1");
+        Create("web", Port(), one);
+        Assert.Equal(
+            [IpFamilies.Ipv6, IpFamilies.Ipv4 | IpFamilies.Ipv6], rig.Mind.Inputs().Ports.OrderBy(static p => p.Published).Select(static p => p.Families));
+        rig.World.Do(rig.World.Intent.RemoveService("web"));
+        rig.World.Do(rig.World.Intent.RemoveNetwork("ingress"));
+        rig.World.Create(rig.World.Network("edge", "10.200.0.0/24") with { Ingress = true });
+        rig.Assign();
+        Create("web", Port(), one);
+        Assert.Null(Own.Ipv6);
+        Assert.Equal(IpFamilies.Ipv4, Assert.Single(rig.Mind.Inputs().Ports).Families);
     }
 
     [Fact]
@@ -89,6 +106,7 @@ public sealed class MeshTests
         Assert.Equal((true, 0), (Web.IsMesh, Web.Nodes.Length));
         Assert.Empty(Told());
         Assert.Single(Assert.Single(rig.Mind.Inputs().MeshPorts).Backends);
+        Assert.Equal((false, true), Assert.Single(rig.Mind.Inputs().PortSandboxes) is var it ? (it.OfHost, it.OfMesh) : default);
         Edit(new() { Availability = NodeAvailability.Active });
         Assert.Single(Web.Nodes);
     }
