@@ -73,7 +73,10 @@ public static class Planner
             bool made = device is not null && links.Made.Contains(device);
             if (made || !actual.Sysctls.TryGetValue(path, out string? present) || present != value)
             {
-                (device is null ? stages.Sysctls : path == Ipv6Switch(device) ? stages.DeviceFamilies : stages.DeviceSysctls).Add(new Operation.SetSysctl(name, path, value));
+                List<Operation> stage = device is null ? stages.Sysctls
+                    : path == Ipv6Switch(device) ? stages.DeviceFamilies
+                    : stages.DeviceSysctls;
+                stage.Add(new Operation.SetSysctl(name, path, value));
             }
         }
 

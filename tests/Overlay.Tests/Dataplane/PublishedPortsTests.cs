@@ -103,7 +103,8 @@ public sealed class PublishedPortsTests
     public void Where_nobody_comes_by_IPv6_the_host_does_not_begin_to_forward_it()
     {
         HostState wish = WishOf(Http);
-        Assert.DoesNotContain(wish.Namespaces.Values.SelectMany(static n => n.Sysctls.Keys), static k => k.StartsWith("net/ipv6/conf/ovg", StringComparison.Ordinal));
+        Assert.DoesNotContain(
+            wish.Namespaces.Values.SelectMany(static n => n.Sysctls.Keys), static k => k.StartsWith("net/ipv6/conf/ovg", StringComparison.Ordinal));
         Assert.False(wish.Namespaces[NamespaceName.Host].Sysctls.ContainsKey("net/ipv6/conf/all/forwarding"));
         Assert.DoesNotContain("dnat ip6", wish.Namespaces[NamespaceName.Host].NftTable, StringComparison.Ordinal);
     }

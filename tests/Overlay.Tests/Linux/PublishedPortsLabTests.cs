@@ -81,7 +81,9 @@ public sealed class PublishedPortsLabTests : IDisposable
         Assert.True(code != 0, "a sandbox begins nothing by IPv6 through the host");
         Reconcile(inputs with { Ports = [] });
         Assert.Equal("", Peer(outside, "2001:db8::1"));
-        Assert.DoesNotContain(lab.Observe(box).Addresses, static a => a.Address.AddressFamily == AddressFamily.InterNetworkV6 && a.Device == "ovgw" && !a.Address.IsIPv6LinkLocal);
+        Assert.DoesNotContain(
+            lab.Observe(box).Addresses,
+            static a => a is { Device: "ovgw", Address: { AddressFamily: AddressFamily.InterNetworkV6, IsIPv6LinkLocal: false } });
         Assert.Empty(lab.Observe(box).Rules);
         Reconcile(inputs with { Endpoints = [], LeftSandboxes = [box] });
     }
