@@ -14,6 +14,9 @@ public sealed partial class Node
 {
     private readonly SortedDictionary<long, PendingAttach> waiting = [];
 
+    /// <summary>Given to the newest sandbox since this start; null: to none.</summary>
+    private ulong? lastGatewaySlot;
+
     public void Attach(AttachCommand command, Instant now, NodeEffects effects)
     {
         PendingAttach attach = new(command, new(NewId()), now + settings.LeaseTimeout);
@@ -115,13 +118,15 @@ public sealed partial class Node
         int slot = 0;
         if (!network.Internal)
         {
-            Outcome<int> place = GatewaySlots.For(command.Sandbox, endpoints.Values, settings.GatewayPrefix);
+            ulong after = lastGatewaySlot ?? StableHash.Of(attach.Id.ToString());
+            Outcome<int> place = GatewaySlots.For(command.Sandbox, after, endpoints.Values, settings.GatewayPrefix);
             if (place.Refusal is { } refusal)
             {
                 return refusal;
             }
 
             slot = place.Value;
+            lastGatewaySlot = endpoints.Values.Any(e => e.GatewaySlot == slot) ? lastGatewaySlot : (ulong)slot;
         }
 
         EndpointState made = new()

@@ -51,3 +51,12 @@ check "another network's endpoint has no name here" fails in_sandbox 1 a1 getent
 
 check "detach takes the name away" on 3 overlayd detach blue box3
 within 3 "the name is gone from the others" fails ping_by_name 1 box1 box3
+
+ttl_is() { dig_in "$@" | awk '$4 == "A" || $4 == "SOA" {print $2}' | has -x "$ttl"; }
+export ttl=5; check "an address may be kept for 5 s" ttl_is +noall +answer box2.blue A
+export ttl=1; check "and that there is none for 1 s" ttl_is +noall +authority nobody.blue A
+"$lab" kill 1
+export OVERLAYD_LAB_RUN_FLAGS="--dns-ttl 1m --dns-negative-ttl 0s"
+check "the agent starts again, and is told otherwise" "$lab" restart 1
+export ttl=60; within 5 "which clients hear" ttl_is +noall +answer box2.blue A
+export ttl=0; check "of names that are not there, too" ttl_is +noall +authority nobody.blue A

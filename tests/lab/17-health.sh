@@ -205,3 +205,28 @@ refused "a command of somebody else than root" 1 "only root may give one" on 2 s
     overlayd attach blue box --service job --health-cmd true
 refused "a blank one" 2 "is blank" on 2 overlayd attach blue box --service job --health-cmd " "
 refused "one of 5,000 characters" 2 "1 to 4096 characters" on 2 overlayd attach blue box --service job --health-cmd "$(printf '%5000s' x)"
+
+# Of published ports: who is ill gets nobody new, and keeps whom it has.
+unbroken() { tail "$1"; said "$1" end && ! said "$1" broken; }
+touch "$work/fine"
+check "a service that publishes in both modes" on 1 overlayd service create pub --network blue --health tcp:7000 --health-interval 500ms \
+    --health-retries 1 -p 8080:7000 -p published=8081,target=7000,mode=host
+check "a sandbox with a default route of its own" on 2 overlayd sandbox create pub2
+in_sandbox 2 pub2 sh -c 'ip link add dock0 type bridge && ip link set dock0 up && ip addr add 10.9.9.2/24 dev dock0 && ip route add default via 10.9.9.1'
+in_sandbox 2 pub2 python3 "$top/tests/lab/backend.py" pub2 >/dev/null 2>&1 &
+check "becomes a backend" on 2 overlayd attach blue pub2 --service pub --health-cmd "test -e $work/fine"
+within 5 "that is asked by another node" answers 3 "pub2 192.168.50.3" 192.168.50.1 8080
+within 5 "and by its own" answers 3 "pub2 192.168.50.3" 192.168.50.2 8081
+for spec in "mesh 192.168.50.1 8080" "mesh6 fd50::1 8080" "host 192.168.50.2 8081" "host6 fd50::2 8081"; do
+    read -r flow address port <<<"$spec"
+    ask 3 hold-tcp "$address" "$port" "$work/$flow" >/dev/null 2>&1 &
+    within 5 "a connection is held ($flow)" said "$work/$flow" held
+done
+rm "$work/fine"
+within 5 "it is ill, and gets nobody new" closed 3 192.168.50.1 8080
+within 3 "by its own node either" closed 3 192.168.50.2 8081
+pause 0.5
+for flow in mesh mesh6 host host6; do
+    touch "$work/$flow.end"
+    within 3 "who was there stays ($flow)" unbroken "$work/$flow"
+done

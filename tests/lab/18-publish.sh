@@ -58,6 +58,9 @@ within 5 "gets its turn" shell "for i in \$(seq 8); do ask 3 tcp $h1 8080; done 
 check "it is detached" on 1 overlayd detach blue more1
 within 2 "and gets none" shell "for i in \$(seq 8); do ask 3 tcp $h1 8080; done | sort -u | tr '\n' ';' | has -x 'web1 $h3;'"
 
+check "another sandbox takes its place" backend 1 more2 web
+within 3 "and has its turn, whatever the host knew of the former" shell "for i in \$(seq 8); do ask 3 tcp $h1 8080; done | sort | uniq -c | tr -s ' ' | sort | tr '\n' ';' | has ' 4 more2 $h3; 4 web1 $h3;'"
+check "it is detached, too" on 1 overlayd detach blue more2
 check "another program cannot have the port" shell \
     "{ ! on 1 python3 -c 'import socket; socket.create_server((\"\", 8080))'; } 2>&1 | has 'Address already in use'"
 listens 3

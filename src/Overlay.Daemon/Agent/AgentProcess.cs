@@ -62,7 +62,10 @@ internal static partial class AgentProcess
         KernelWatcher watcher = new(kernelEvents, reconciler.Touch);
         reconciler.Watch = watcher.Watch;
         HostResolver resolver = new(HostResolver.DefaultPath, ResolverAge, clock.Time);
-        NameServerOptions nameOptions = new();
+        NameServerOptions nameOptions = new()
+        {
+            Answers = new() { TtlSeconds = (uint)settings.DnsTtl.TotalSeconds, NegativeTtlSeconds = (uint)settings.DnsNegativeTtl.TotalSeconds },
+        };
         using Forwarder forwarder = new(
             () => settings.DnsServers.Count > 0 ? [.. settings.DnsServers] : resolver.Servers, nameOptions.Upstream, instruments,
             clock.Time, logs.CreateLogger<Forwarder>());

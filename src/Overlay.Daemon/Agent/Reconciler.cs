@@ -48,6 +48,9 @@ internal sealed partial class Reconciler : IDisposable
     private TimeSpan retry = MinRetry;
     private ImmutableArray<RefusedPort> refusedPorts = [];
     private bool mayForwardIpv6;
+
+    /// <summary>There was a wish since; also where reading the kernel failed before it was heeded.</summary>
+    private bool desiredIsOld;
     private Instant nextClaim = Instant.Never;
 
     /// <param name="kernel">Used by the reconciler's thread only.</param>
@@ -254,9 +257,16 @@ internal sealed partial class Reconciler : IDisposable
     private void Round(bool newWish, bool full, SortedSet<NamespaceName> dirty)
     {
         long started = Stopwatch.GetTimestamp();
-        bool claimed = (newWish || clock.Now >= nextClaim || (full && !refusedPorts.IsEmpty)) && ClaimPorts();
-        if (newWish || claimed)
+        desiredIsOld |= newWish;
+        bool claimed = (desiredIsOld || clock.Now >= nextClaim || (full && !refusedPorts.IsEmpty)) && ClaimPorts();
+        if (!desiredIsOld && !claimed && !full && dirty.Count == 0 && clock.Now < nextRetry)
         {
+            return;
+        }
+
+        if (desiredIsOld || claimed)
+        {
+            desiredIsOld = false;
             desired = Desired.For(inputs! with
             {
                 Ports = [.. inputs.Ports.Select(Served).Where(static p => p.Families != IpFamilies.None)],
@@ -319,6 +329,7 @@ internal sealed partial class Reconciler : IDisposable
     {
         ImmutableArray<RefusedPort> before = refusedPorts;
         bool couldForward = mayForwardIpv6;
+        nextClaim = clock.Now + PortRetry;
         refusedPorts = [];
         if (inputs!.HasIpv6Ports)
         {
@@ -341,7 +352,7 @@ internal sealed partial class Reconciler : IDisposable
             LogPortTaken(refused.Text);
         }
 
-        nextClaim = refusedPorts.Any(static r => r.IsFault) ? clock.Now + PortRetry : Instant.Never;
+        nextClaim = refusedPorts.Any(static r => r.IsFault) ? nextClaim : Instant.Never;
         return mayForwardIpv6 != couldForward || !refusedPorts.SequenceEqual(before);
     }
 

@@ -48,6 +48,12 @@ internal sealed record AgentSettings
     /// <summary>Servers for names outside the cluster; empty: those of the host's resolv.conf.</summary>
     public required IReadOnlyList<IPEndPoint> DnsServers { get; init; }
 
+    /// <summary>Of answers about names of the cluster, in whole seconds.</summary>
+    public required TimeSpan DnsTtl { get; init; }
+
+    /// <summary>Of answers that there is no such name in the cluster (RFC 2308), in whole seconds.</summary>
+    public required TimeSpan DnsNegativeTtl { get; init; }
+
     /// <summary>Between two full comparisons of the kernel with what it should hold.</summary>
     public required TimeSpan ReconcileInterval { get; init; }
 

@@ -83,6 +83,16 @@ internal static class SettingCatalog
         SettingText.NameServer)
     { DefaultTexts = [] };
 
+    public static readonly Setting<TimeSpan> DnsTtl = new(
+        "dns-ttl", "DURATION", "How long clients may keep an address that a name of the cluster has; whole seconds",
+        SettingText.TimeToLive)
+    { DefaultTexts = ["5s"] };
+
+    public static readonly Setting<TimeSpan> DnsNegativeTtl = new(
+        "dns-negative-ttl", "DURATION", "How long clients may keep that there is no such name in the cluster; whole seconds",
+        SettingText.TimeToLive)
+    { DefaultTexts = ["1s"] };
+
     public static readonly Setting<TimeSpan> ReconcileInterval = new(
         "reconcile-interval", "DURATION", "How often the kernel is compared in full with what it should hold",
         SettingText.Interval)
@@ -113,7 +123,7 @@ internal static class SettingCatalog
     [
         ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
-        GatewayPools, DnsServers, ReconcileInterval, AgentDownHold, GossipKeyRotation, LogLevel, LogFormat,
+        GatewayPools, DnsServers, DnsTtl, DnsNegativeTtl, ReconcileInterval, AgentDownHold, GossipKeyRotation, LogLevel, LogFormat,
         GossipConstants.Profile, .. GossipConstants.All.Select(static constant => constant.Setting),
     ];
 }

@@ -61,6 +61,20 @@ internal static class SettingText
         return valid;
     }
 
+    /// <summary>Whole seconds up to one hour; zero is not to be kept at all (RFC 1035 §3.2.1).</summary>
+    public static bool TimeToLive(string text, out TimeSpan ttl, out string why)
+    {
+        if (!DurationText.TryParse(text, out ttl))
+        {
+            why = $"is '{text}', which is not a duration: write it like 5s or 1m";
+            return false;
+        }
+
+        bool valid = ttl <= TimeSpan.FromHours(1) && ttl.Ticks % TimeSpan.TicksPerSecond == 0;
+        why = valid ? "" : $"is '{text}': use whole seconds, from 0s to 1h";
+        return valid;
+    }
+
     /// <summary>Ten seconds to a year; zero is no end.</summary>
     public static bool KeyLife(string text, out TimeSpan life, out string why)
     {

@@ -247,6 +247,8 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         MetricsAddress = Get(SettingCatalog.MetricsAddress).EndPoint,
         GatewayPools = GetAll(SettingCatalog.GatewayPools),
         DnsServers = GetAll(SettingCatalog.DnsServers),
+        DnsTtl = Get(SettingCatalog.DnsTtl),
+        DnsNegativeTtl = Get(SettingCatalog.DnsNegativeTtl),
         ReconcileInterval = Get(SettingCatalog.ReconcileInterval),
         AgentDownHold = Get(SettingCatalog.AgentDownHold),
         GossipKeyRotation = Get(SettingCatalog.GossipKeyRotation),

@@ -25,6 +25,7 @@ public sealed class SettingsReaderTests
         Assert.Equal(new IPEndPoint(IPAddress.Loopback, 9650), settings.MetricsAddress);
         Assert.Equal(TimeSpan.FromSeconds(30), settings.ReconcileInterval);
         Assert.Equal(TimeSpan.FromMinutes(5), settings.AgentDownHold);
+        Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), (settings.DnsTtl, settings.DnsNegativeTtl));
         Assert.Equal(LogLevel.Information, settings.LogLevel);
         Assert.Empty(settings.DnsServers);
         Assert.NotEmpty(settings.GatewayPools);
@@ -174,6 +175,8 @@ public sealed class SettingsReaderTests
         files["/etc/overlayd/overlayd.json"] =
             """{ "gosip-port": 1, "log-format": true, "dns": [[]], "manager-port": 0 }""";
         environment["OVERLAYD_STATE_DIR"] = "relative";
+        flags["dns-ttl"] = ["2h"];
+        flags["dns-negative-ttl"] = ["1500ms"];
         flags["reconcile-interval"] = ["2h"];
         flags["agent-down-hold"] = ["25h"];
         flags["log-level"] = ["loud"];
@@ -185,6 +188,8 @@ public sealed class SettingsReaderTests
                 "dns in /etc/overlayd/overlayd.json has an element that is neither a string nor a number",
                 "OVERLAYD_STATE_DIR is 'relative', which is not an absolute path: begin it with '/'",
                 "manager-port in /etc/overlayd/overlayd.json is '0', which is not a port: use a number from 1 to 65535",
+                "--dns-ttl is '2h': use whole seconds, from 0s to 1h",
+                "--dns-negative-ttl is '1500ms': use whole seconds, from 0s to 1h",
                 "--reconcile-interval is '2h': use 1s to 1h",
                 "--agent-down-hold is '25h': use 0s to 24h",
                 "--log-level is 'loud': use trace, debug, info, warning or error",

@@ -189,6 +189,8 @@ internal sealed class TrustCluster : IAsyncDisposable
             MetricsAddress = null,
             GatewayPools = [],
             DnsServers = [],
+            DnsTtl = TimeSpan.FromSeconds(5),
+            DnsNegativeTtl = TimeSpan.FromSeconds(1),
             ReconcileInterval = TimeSpan.FromSeconds(30),
             AgentDownHold = TimeSpan.FromMinutes(5),
             GossipKeyRotation = TimeSpan.Zero,
