@@ -15,7 +15,7 @@ internal static class PortText
     /// <summary>"*:8080->80/tcp", where it is restricted to, and "(host)" where nodes with backends alone have it.</summary>
     public static string Of(PublishedPort port)
     {
-        string where = port.Address.Length > 0 ? port.Address : "*";
+        string where = port.Address.Length == 0 ? "*" : port.Address.Contains(':', StringComparison.Ordinal) ? $"[{port.Address}]" : port.Address;
         string more = (port.Mode == PublishMode.Host ? " (host)" : "")
             + (port.Interface.Length > 0 ? $" on {port.Interface}" : "") + (port.NodeLabel.Length > 0 ? $" where {port.NodeLabel}" : "");
         return string.Create(CultureInfo.InvariantCulture, $"{where}:{port.Published}->{Of(port.Target, port.Protocol)}{more}");

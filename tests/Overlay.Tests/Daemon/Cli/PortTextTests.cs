@@ -11,6 +11,7 @@ public sealed class PortTextTests
     [InlineData("8080:80", "*:8080->80/tcp")]
     [InlineData("53:53/udp", "*:53->53/udp")]
     [InlineData("published=8080,target=80,protocol=sctp,mode=host", "*:8080->80/sctp (host)")]
+    [InlineData("published=443,target=443,ip=2001:db8::1", "[2001:db8::1]:443->443/tcp")]
     [InlineData("target=80,ip=192.0.2.1,interface=eth0,node-label=zone=a", "192.0.2.1:0->80/tcp on eth0 where zone=a")]
     public void What_is_read_is_shown(string text, string shown)
     {
