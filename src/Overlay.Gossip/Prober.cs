@@ -23,6 +23,9 @@ internal sealed class Prober(
     private Instant nextStart = Instant.Never;
     private Probe? probe;
 
+    /// <summary>Whom only a stream reached for the first time: asked next, as what was in its way may be over.</summary>
+    private MemberEntry? again;
+
     public Instant NextDeadline => Instant.Min(
         relays.NextDeadline,
         probe is null ? nextStart : probe.AskedRelays ? probe.End : probe.RelaysAt);
@@ -221,6 +224,12 @@ internal sealed class Prober(
             }
         }
 
+        if (again is { IsDegraded: true, IsLive: true } doubted)
+        {
+            again = null;
+            return doubted;
+        }
+
         turn++;
         return options.WatchEvery > 0 && turn % options.WatchEvery == 0 ? members.Successor : members.Ring.Next();
     }
@@ -260,6 +269,7 @@ internal sealed class Prober(
             if (!target.IsDegraded && target.IsLive)
             {
                 target.IsDegraded = true;
+                again = target;
                 e.Events.Add(new GossipEvent.MemberChanged(target.ToMember(), target.State));
             }
 

@@ -4,8 +4,8 @@
 begin 3
 log=/var/lib/overlayd/log
 state=${OVERLAYD_LAB_DIR:-/var/tmp/overlayd-labs}/$OVERLAYD_LAB
-applied() { on "$1" overlayd status --format json | tr -d ' \n' | grep -o '"applied":"*[0-9]*' | grep -o '[0-9]*$'; }
-voters_at() { on "$1" overlayd status --format json | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
+applied() { { on "$1" overlayd status --format json || true; } | tr -d ' \n' | grep -o '"applied":"*[0-9]*' | grep -o '[0-9]*$'; }
+voters_at() { { on "$1" overlayd status --format json || true; } | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
 same_state() { # the same networks at the same version; managers whose states differ besides stop by themselves
     local first; first=$(on 1 overlayd network ls --format json | tr -d ' \n')
     for host in 2 3; do [ "$(on $host overlayd network ls --format json | tr -d ' \n')" = "$first" ] || return 1; done

@@ -16,7 +16,15 @@ export lab work
 export -f on in_sandbox
 
 ok() { passed=$((passed + 1)); echo "ok $*"; }
-not_ok() { failed=$((failed + 1)); echo "not ok $*"; }
+not_ok() { failed=$((failed + 1)); echo "not ok $*"; [ "$failed" -gt 1 ] || tell_hosts; }
+# What the hosts say at the moment of the first failure: the end comes later, and the logs' last lines are others by then.
+tell_hosts() {
+    local host
+    for host in $(seq 1 "${hosts:-0}"); do
+        echo "  host $host, $(date -u +%T): $(on "$host" timeout 5 overlayd status 2>&1 | grep -E '^(State|Problem|Manager|Managers|Gossip):' | tr -s ' ' | tr '\n' '|')"
+    done
+    for host in $(seq 1 "${hosts:-0}"); do "$lab" logs "$host" 12 2>/dev/null | cut -c12-190 | sed "s/^/  host $host /"; done
+}
 skip() { skipped=$((skipped + 1)); echo "skip $*"; }
 
 # check NAME CMD...: passes if the command does.

@@ -1,7 +1,9 @@
 using System.Net;
+using System.Net.Sockets;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.AspNetCore.Server.Kestrel.Transport.Sockets;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Overlay.Daemon.Agent;
@@ -33,7 +35,11 @@ internal static class ManagerListener
             options.MaxSendMessageSize = maxMessage;
         });
         // What comes in is read where it is received: nothing here blocks, and a write waits for several such steps in a row.
-        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().UseSockets(static sockets => sockets.UnsafePreferInlineScheduling = true);
+        builder.WebHost.UseKestrelCore().UseKestrelHttpsConfiguration().UseSockets(static sockets =>
+        {
+            sockets.UnsafePreferInlineScheduling = true;
+            sockets.CreateBoundListenSocket = Bind;
+        });
         builder.WebHost.ConfigureKestrel(kestrel =>
         {
             kestrel.AddServerHeader = false;
@@ -48,6 +54,13 @@ internal static class ManagerListener
             });
         });
         return builder;
+    }
+
+    private static Socket Bind(EndPoint where)
+    {
+        Socket listener = SocketTransportOptions.CreateDefaultBoundListenSocket(where);
+        TcpUserTimeout.Set(listener);
+        return listener;
     }
 
     /// <exception cref="IOException">The address cannot be had.</exception>

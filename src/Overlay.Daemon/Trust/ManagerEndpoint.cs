@@ -68,6 +68,7 @@ internal static class ManagerEndpoint
         {
             EnableMultipleHttp2Connections = true,
             ConnectTimeout = TimeSpan.FromSeconds(5),
+            ConnectCallback = TcpUserTimeout.ConnectAsync,
             // A dead manager is found by gossip, and sooner: this is for a connection that alone is lost.
             KeepAlivePingDelay = TimeSpan.FromSeconds(10),
             KeepAlivePingTimeout = TimeSpan.FromSeconds(8),

@@ -177,6 +177,21 @@ public sealed class DifferenceTests
     }
 
     [Fact]
+    public void Who_is_found_degraded_is_asked_again_at_once_and_not_a_round_later()
+    {
+        GossipCluster cluster = GossipCluster.Of(30, seed: 8);
+        cluster.RunUntil(TimeSpan.FromSeconds(10), cluster.AllAgree);
+        bool cut = true;
+        cluster.DatagramsPass = (from, to) => !cut || (from != "node-07" && to != "node-07");
+
+        cluster.RunUntil(TimeSpan.FromSeconds(60), () => cluster[0].Swim.Find("node-07")!.IsDegraded);
+        cut = false;
+        TimeSpan degraded = cluster.RunUntil(TimeSpan.FromSeconds(60), () => !cluster[0].Swim.Find("node-07")!.IsDegraded);
+
+        Assert.InRange(degraded, TimeSpan.Zero, 2 * SwimOptions.Lan.ProbeInterval);
+    }
+
+    [Fact]
     public void One_source_cannot_take_all_the_relays()
     {
         GossipCluster cluster = GossipCluster.Of(3, seed: 7);
