@@ -1,3 +1,4 @@
+using Overlay.Gossip;
 using Overlay.Primitives;
 
 namespace Overlay.Node;
@@ -16,6 +17,28 @@ public sealed partial class Node
     {
         TellWithdrawn(true, now, effects);
         return endpoints.Values.Any(static e => e.Service is not null && e.Status == EndpointStatus.Ready && IsServing(e.Health));
+    }
+
+    /// <summary>
+    /// The hosts that may still send clients here: they hold a network with a backend of this node, and have not said yet that they have all
+    /// that it told of it. Whoever is dead, or is without its agent, is not waited for: it changes nothing.
+    /// </summary>
+    public IReadOnlyList<string> Unaware(Instant now)
+    {
+        SortedSet<string> networks = new(
+            endpoints.Values.Where(static e => e.Service is not null).Select(static e => e.Network.ToString()), StringComparer.Ordinal);
+        if (IngressNetwork is { } ingress)
+        {
+            networks.Add(ingress.Id);
+        }
+
+        SortedSet<string> behind = new(
+            networks.SelectMany(n => swim.LagOf(n, now)).Where(static l => l.Entries > 0).Select(static l => l.Peer), StringComparer.Ordinal);
+        return
+        [
+            .. behind.Where(p => swim.Find(p) is { Presence: Presence.Alive or Presence.Degraded or Presence.Suspect })
+                .Select(p => intent.Node(p)?.Hostname ?? p),
+        ];
     }
 
     /// <summary>The node stays, after all.</summary>

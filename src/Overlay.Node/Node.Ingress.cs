@@ -49,12 +49,12 @@ public sealed partial class Node
         }
         else
         {
-            ingressRetryAt = Instant.Never;
-            ShareMesh(network.Id, MeshWeights(), now, effects);
+            ingressRetryAt = ShareMesh(network.Id, MeshWeights(), now, effects) ? Instant.Never : now + IngressRetry;
         }
     }
 
-    private void ShareMesh(string network, SortedDictionary<ServiceId, int> weights, Instant now, NodeEffects effects)
+    /// <returns>Whether the others are told all of it; else it is to be tried again.</returns>
+    private bool ShareMesh(string network, SortedDictionary<ServiceId, int> weights, Instant now, NodeEffects effects)
     {
         foreach (ServiceId gone in meshShares.Keys.Where(s => !weights.ContainsKey(s)).ToArray())
         {
@@ -63,15 +63,20 @@ public sealed partial class Node
             DataplaneChanges(effects);
         }
 
-        foreach ((ServiceId service, int weight) in weights)
+        bool isTold = true;
+        foreach ((ServiceId service, int weight) in weights.Where(w => meshShares.GetValueOrDefault(w.Key) != w.Value))
         {
-            if (meshShares.GetValueOrDefault(service) != weight
-                && swim.Put(network, MeshKey(service), RemoteEndpointRecord.EncodeMeshShare(service, weight), now, effects.Gossip) == PutOutcome.Done)
+            if (swim.Put(network, MeshKey(service), RemoteEndpointRecord.EncodeMeshShare(service, weight), now, effects.Gossip) != PutOutcome.Done)
             {
-                meshShares[service] = weight;
-                DataplaneChanges(effects);
+                isTold = false;
+                continue;
             }
+
+            meshShares[service] = weight;
+            DataplaneChanges(effects);
         }
+
+        return isTold;
     }
 
     /// <summary>No other node's and no other service's, and the same after a restart.</summary>

@@ -117,8 +117,8 @@ check "the address leads back to the service" shell "in_sandbox 1 client1 dig +s
 check "and that of IPv6" shell "in_sandbox 1 client1 dig +short -x $vip6 @127.0.0.11 | has -x web.blue."
 check "service ls shows mode, backends, addresses and scheduler" shell "on 2 overlayd service ls | grep -E 'web +blue +vip +3/3 +$vip4, $vip6 +wrr'"
 check "and as JSON" shell "on 2 overlayd service ls --format json | tr -d ' \n' | has '\"virtualAddresses\":\[\"$vip4\",\"$vip6\"\],\"scheduler\":\"SCHEDULER_WRR\"'"
-check "status names the load balancer" shell "on 1 overlayd status | grep 'balanced by nftables'"
-check "status has it as JSON" shell "on 1 overlayd status --format json | grep -E '\"loadBalancer\": *\"nftables\"'"
+check "status names the load balancer" shell "status_of 1 | grep 'balanced by nftables'"
+check "status has it as JSON" shell "json_of 1 | grep '\"loadBalancer\":\"nftables\"'"
 
 within 3 "all three are reached from host 1" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
 check "connections follow the weights" spread 1 client1 tcp "$vip4" 1200 web1=120-280 web2=320-480 web3=520-680

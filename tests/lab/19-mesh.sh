@@ -103,7 +103,7 @@ check "with the agent of host 1 killed it answers" answered 6
 check "the agent starts again" "$lab" restart 1
 check "no request failed" ends hurt
 for flow in tcp2 tcp4; do touch "$work/$flow.end"; within 3 "a connection has outlived that ($flow, $(cat "$work/$flow.who"))" unbroken "$work/$flow"; done
-within 3 "host 1 knows its own" shell "on 1 overlayd status | has '0 operations pending'"
+within 3 "host 1 knows its own" shell "status_of 1 | has '0 operations pending'"
 on 1 nft flush ruleset
 inside 2 nft flush ruleset
 within 5 "flushed rulesets come back" answered 4

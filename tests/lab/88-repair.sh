@@ -4,14 +4,14 @@
 begin 3
 log=/var/lib/overlayd/log
 state=${OVERLAYD_LAB_DIR:-/var/tmp/overlayd-labs}/$OVERLAYD_LAB
-applied() { { on "$1" overlayd status --format json || true; } | tr -d ' \n' | grep -o '"applied":"*[0-9]*' | grep -o '[0-9]*$'; }
-voters_at() { { on "$1" overlayd status --format json || true; } | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
+applied() { json_of "$1" | grep -o '"applied":"*[0-9]*' | grep -o '[0-9]*$'; }
+voters_at() { json_of "$1" | has "\"total\":$2,\"reachable\":$3,"; }
 same_state() { # the same networks at the same version; managers whose states differ besides stop by themselves
     local first; first=$(on 1 overlayd network ls --format json | tr -d ' \n')
     for host in 2 3; do [ "$(on $host overlayd network ls --format json | tr -d ' \n')" = "$first" ] || return 1; done
     [ "$(applied 1)" = "$(applied 2)" ] && [ "$(applied 2)" = "$(applied 3)" ]
 }
-says() { { on "$1" overlayd status; true; } | has -- "$2"; } # host, words
+says() { status_of "$1" | has -- "$2"; } # host, words
 logged() { grep -q -- "$2" "$state/host$1/agent.log"; }
 # damage HOST INDEX: one bit of an entry's data turns, where its identifier says it is.
 damage() {

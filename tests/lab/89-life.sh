@@ -3,13 +3,12 @@
 # any manager; a manager moves to another address.
 . "$(dirname "$0")/lib.sh"
 begin 5
-status_of() { { on "$1" overlayd status --format json; true; } | tr -d ' \n'; }
 state_of() { on "$1" overlayd node inspect "$2" | tr -d ' \n' | grep -o '"managerStatus":"[a-z]*"' | cut -d'"' -f4; }
-leader_at() { status_of "$1" | grep -o '"leader":"[a-z0-9]*"' | cut -d'"' -f4; }
-role_of() { status_of "$1" | grep -o '"role":"NODE_ROLE_[A-Z]*"' | head -1 | cut -d_ -f3 | tr -d '"'; }
-voters_at() { status_of "$1" | has "\"total\":$2,\"reachable\":$3,"; }
+leader_at() { json_of "$1" | grep -o '"leader":"[a-z0-9]*"' | cut -d'"' -f4; }
+role_of() { json_of "$1" | grep -o '"role":"NODE_ROLE_[A-Z]*"' | head -1 | cut -d_ -f3 | tr -d '"'; }
+voters_at() { json_of "$1" | has "\"total\":$2,\"reachable\":$3,"; }
 is_at() { on "$1" overlayd node ls --filter "availability=$3" | has "$2 "; }
-export -f status_of state_of leader_at role_of voters_at is_at
+export -f state_of leader_at role_of voters_at is_at
 check "a network" on 1 overlayd network create blue --attachable
 for host in 4 5; do check "a sandbox on host $host" sandbox_on "$host" "box$host" blue; done
 within 5 "names work" ping_by_name 4 box4 box5
@@ -19,7 +18,7 @@ far=$(on 5 overlayd endpoint ls --local --format json | tr -d ' \n' | grep -o '"
 check "host 4 is paused" on 1 overlayd node update --availability pause host4
 check "a second time changes nothing" shell 'on 1 overlayd node update --availability pause host4 2>&1 | has "is so already"'
 within 5 "host 5 sees it" is_at 5 host4 pause
-within 5 "so does its own status" shell 'on 4 overlayd status | has "worker, paused"'
+within 5 "so does its own status" shell 'status_of 4 | has "worker, paused"'
 on 4 overlayd sandbox create late >/dev/null
 refused "it takes no new endpoint and says what undoes it" 9 "node update --availability active host4" on 4 overlayd attach blue late
 check "what it has is found" ping_by_name 5 box5 box4
@@ -58,12 +57,12 @@ within 5 "three vote" voters_at 1 3 3
 refused "a time that is too short" 2 "from 10s to 30d" on 2 overlayd update --replace-managers 1s
 refused "nothing to do" 2 "nothing is to be changed" on 2 overlayd update
 check "host 2 is told to have lost managers replaced" on 2 overlayd update --replace-managers 10s
-check "host 1 shows it" shell 'on 1 overlayd status | has "one that is gone is replaced after 10 seconds"'
+check "host 1 shows it" shell 'status_of 1 | has "one that is gone is replaced after 10 seconds"'
 check "host 5 is not for that" on 3 overlayd node update --availability pause host5
 gone=$(leader_at 2); gone=${gone#host}; left=$((gone % 3 + 1))
 "$lab" kill "$gone"
 within 20 "the others say that the leader is gone and what to type" \
-    shell "{ on $left overlayd status; true; } | has 'Manager host$gone has .*overlayd node demote host$gone'"
+    shell "status_of $left | has 'Manager host$gone has .*overlayd node demote host$gone'"
 within 40 "host 4 takes its place" shell "[ \"\$(state_of $left host4)\" = voter ]"
 within 5 "three vote, and all of them are there" voters_at "$left" 3 3
 check "the lost one is a worker" shell "on $left overlayd node ls --filter role=worker | has host$gone"

@@ -4,8 +4,8 @@
 . "$(dirname "$0")/lib.sh"
 hosts=4
 "$lab" up 4 || exit 1
-expires_at() { { on "$1" overlayd status --format json; true; } | grep -o '"certificateExpiresUnixMs": "[0-9]*' | grep -o '[0-9]*$'; }
-voters_at() { { on "$1" overlayd status --format json; true; } | tr -d ' \n' | has "\"total\":$2,\"reachable\":$3,"; }
+expires_at() { json_of "$1" | grep -o '"certificateExpiresUnixMs":"[0-9]*' | grep -o '[0-9]*$'; }
+voters_at() { json_of "$1" | has "\"total\":$2,\"reachable\":$3,"; }
 renewed() { [ "$(expires_at "$1")" -gt "$(($(date +%s) * 1000))" ]; }
 export -f expires_at voters_at renewed
 # InitRequest in gRPC-Web: advertise_address (1) "eth0", certificate_life_seconds (7) 60.

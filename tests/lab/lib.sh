@@ -11,9 +11,12 @@ case ${OVERLAYD_LAB_KIND:-namespaces} in vm) slower=8 ;; *) slower=1 ;; esac
 passed=0 failed=0 skipped=0
 
 on() { local host=$1; shift; "$lab" exec "$host" "$@"; }
+# status_of HOST [FLAGS], json_of HOST: what it says of itself, well or not; the exit code tells of more than a check asks for.
+status_of() { on "$1" overlayd status "${@:2}" || true; }
+json_of() { status_of "$1" --format json | tr -d ' \n'; }
 in_sandbox() { local host=$1 box=$2; shift 2; on "$host" overlayd sandbox exec "$box" -- "$@"; }
 export lab work
-export -f on in_sandbox
+export -f on status_of json_of in_sandbox
 
 ok() { passed=$((passed + 1)); echo "ok $*"; }
 not_ok() { failed=$((failed + 1)); echo "not ok $*"; [ "$failed" -gt 1 ] || tell_hosts; }

@@ -19,6 +19,8 @@ namespace Overlay.Daemon.Agent;
 /// </summary>
 internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHost> logger) : IAsyncDisposable
 {
+    private const int MaxNamed = 5;
+
     private static readonly TimeSpan FirstAssignmentTimeout = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan SessionPace = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan JoinTime = TimeSpan.FromSeconds(20);
@@ -26,8 +28,12 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
     private static readonly TimeSpan ForcedTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan FarewellTime = TimeSpan.FromMilliseconds(500);
 
-    /// <summary>For the others to hear of it and to send clients elsewhere: a round of gossip and one of the kernel, and as much again.</summary>
-    private static readonly TimeSpan WithdrawalTime = TimeSpan.FromSeconds(1);
+    /// <summary>For the others to say that they know whom to send no more clients to. They are asked after 0.3 s, and again.</summary>
+    private static readonly TimeSpan WithdrawalTime = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan WithdrawalPace = TimeSpan.FromMilliseconds(50);
+
+    /// <summary>From when another node knows of a change until its kernel has it, with room for a node that is busy.</summary>
+    private static readonly TimeSpan ProgrammingTime = TimeSpan.FromMilliseconds(700);
 
     private readonly SemaphoreSlim gate = new(1);
     private readonly TaskCompletionSource failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -303,7 +309,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
 
         if (await current.Loop.CallAsync(static (node, now, effects) => node.Withdraw(now, effects), cancellationToken))
         {
-            await Task.Delay(WithdrawalTime, services.Clock.Time, cancellationToken);
+            await AwaitAwarenessAsync(current, cancellationToken);
         }
 
         // A former manager's session begins anew with its new certificate.
@@ -316,6 +322,25 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
         }
 
         return refused;
+    }
+
+    /// <summary>Until every node knows that the backends here take no more clients, within limits, and a moment for their kernels.</summary>
+    private async Task AwaitAwarenessAsync(Membership current, CancellationToken cancellationToken)
+    {
+        Instant until = services.Clock.Now + WithdrawalTime;
+        IReadOnlyList<string> unaware;
+        do
+        {
+            await Task.Delay(WithdrawalPace, services.Clock.Time, cancellationToken);
+            unaware = await current.Loop.CallAsync(static (node, now, _) => node.Unaware(now), cancellationToken);
+        }
+        while (unaware.Count > 0 && services.Clock.Now < until);
+        if (unaware.Count > 0)
+        {
+            LogUnaware(string.Join(", ", unaware.Take(MaxNamed)), unaware.Count);
+        }
+
+        await Task.Delay(ProgrammingTime, services.Clock.Time, cancellationToken);
     }
 
     private async Task EnterAsync(MembershipRecord record, NodeIdentity identity, CancellationToken cancellationToken)
@@ -389,6 +414,10 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
 
     [LoggerMessage(EventId = 804, Level = LogLevel.Information, Message = "Back in cluster {Cluster} as node {Node}")]
     private partial void LogResumed(string cluster, string node);
+
+    [LoggerMessage(EventId = 814, Level = LogLevel.Warning, Message =
+        "Nodes did not say that they send no more clients here: {Hosts} ({Count} in all). This node leaves all the same")]
+    private partial void LogUnaware(string hosts, int count);
 
     [LoggerMessage(EventId = 805, Level = LogLevel.Debug, Message = "The membership ended")]
     private partial void LogEnded(Exception exception);

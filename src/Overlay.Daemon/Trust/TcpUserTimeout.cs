@@ -13,6 +13,12 @@ internal static class TcpUserTimeout
     /// <summary>Between managers, and between them and agents. A peer that reads nothing for so long loses its connection as well.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromSeconds(5);
 
+    /// <summary>
+    /// For a connection to be accepted, before any TLS: the kernel asks at once and after a second. Where an address is nobody's any more, as of a manager that
+    /// moved, the next one is tried so much sooner than the kernel gives up.
+    /// </summary>
+    public static readonly TimeSpan ConnectLimit = TimeSpan.FromSeconds(2);
+
     /// <summary>TCP_USER_TIMEOUT of linux/tcp.h; the value is in milliseconds.</summary>
     private const int Option = 18;
 
@@ -27,15 +33,23 @@ internal static class TcpUserTimeout
         return TimeSpan.FromMilliseconds(BitConverter.ToInt32(value));
     }
 
-    /// <summary>As <see cref="SocketsHttpHandler"/> connects by itself, with the limit.</summary>
+    /// <summary>As <see cref="SocketsHttpHandler"/> connects by itself, with the limits.</summary>
+    /// <exception cref="IOException">Nobody answered in time.</exception>
     public static async ValueTask<Stream> ConnectAsync(SocketsHttpConnectionContext context, CancellationToken cancellationToken)
     {
         Socket socket = new(SocketType.Stream, ProtocolType.Tcp) { NoDelay = true };
+        using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        enough.CancelAfter(ConnectLimit);
         try
         {
             Set(socket);
-            await socket.ConnectAsync(context.DnsEndPoint, cancellationToken);
+            await socket.ConnectAsync(context.DnsEndPoint, enough.Token);
             return new NetworkStream(socket, ownsSocket: true);
+        }
+        catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+        {
+            socket.Dispose();
+            throw new IOException("it does not answer");
         }
         catch
         {

@@ -3,6 +3,7 @@ using Google.Protobuf;
 using Overlay.Cluster;
 using Overlay.Cluster.Intents;
 using Overlay.Dataplane;
+using Overlay.Gossip;
 using Overlay.Gossip.Tables;
 using Overlay.Node;
 using Overlay.Primitives;
@@ -236,6 +237,48 @@ public sealed class MeshTests
     }
 
     [Fact]
+    public void Who_leaves_waits_for_those_that_may_send_clients_and_for_no_others()
+    {
+        Create("web", Port());
+        rig.Granted(rig.Attach(rig.Command("web1") with { Service = "web" }));
+        NodeRig.Peer near = rig.StartPeer(3, 7);
+        NodeRig.Peer far = rig.StartPeer(4, 8, attached: false);
+        NodeRig.Peer stranger = rig.StartPeer(5, 9, attached: false);
+        rig.Speak(far, (s, now, e) => s.Subscribe(Ingress.Id, now, e));
+        rig.Sleep(TimeSpan.FromSeconds(3));
+        Assert.Empty(Unaware());
+
+        rig.StopPeer(far);
+        Assert.True(Withdraws());
+        Assert.Equal(Hosts(near, far), Unaware());
+        rig.Sleep(TimeSpan.FromSeconds(1));
+        Assert.Equal(Hosts(far), Unaware());
+        Assert.Equal(Presence.Alive, rig.Mind.Gossip.Find(stranger.Name)!.Presence);
+
+        rig.Sleep(TimeSpan.FromSeconds(30));
+        Assert.NotEqual(Presence.Alive, rig.Mind.Gossip.Find(far.Name)!.Presence);
+        Assert.Empty(Unaware());
+    }
+
+    [Fact]
+    public void A_share_that_finds_no_room_is_told_when_there_is_some()
+    {
+        Create("web", Port());
+        byte[] other = new EndpointRecord { Name = "other" }.ToByteArray();
+        for (int i = 0; i < SwimOptions.Lan.MaxEntriesPerOwner; i++)
+        {
+            rig.Do((n, now, e) => n.Gossip.Put(Ingress.Id, $"other{i}", other, now, e.Gossip));
+        }
+
+        rig.Granted(rig.Attach(rig.Command("web1") with { Service = "web", Weight = 3 }));
+        Assert.Empty(Told());
+
+        rig.Do((n, now, e) => n.Gossip.Delete(Ingress.Id, "other0", now, e.Gossip));
+        rig.Sleep(TimeSpan.FromSeconds(6));
+        Assert.Equal([3u], Told());
+    }
+
+    [Fact]
     public void On_its_way_out_of_the_cluster_it_does_not_come_back_at_once()
     {
         Create("web", Port());
@@ -300,6 +343,16 @@ public sealed class MeshTests
         rig.Do((n, now, e) => isAwaited = n.Withdraw(now, e));
         return isAwaited;
     }
+
+    private IReadOnlyList<string> Unaware()
+    {
+        IReadOnlyList<string> hosts = [];
+        rig.Do((n, now, _) => hosts = n.Unaware(now));
+        return hosts;
+    }
+
+    private IEnumerable<string> Hosts(params NodeRig.Peer[] peers) =>
+        peers.Select(static p => p.Name).Order(StringComparer.Ordinal).Select(n => rig.World.State.Node(n)?.Hostname ?? n);
 
     private static EndpointRecord Far => new()
     {

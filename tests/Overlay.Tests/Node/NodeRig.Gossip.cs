@@ -36,6 +36,9 @@ internal sealed partial class NodeRig
         return peer;
     }
 
+    /// <summary>Its host is gone.</summary>
+    public void StopPeer(Peer peer) => peers.Remove(peer.Address.ToString());
+
     public void Speak(Peer peer, Action<Swim, Instant, GossipEffects> action)
     {
         action(peer.Swim, Now, peer.Effects);
@@ -115,6 +118,8 @@ internal sealed partial class NodeRig
 
     internal sealed class Peer(ulong number, ulong boot, Keyring keys)
     {
+        public string Name { get; } = World.NodeIdOf(number);
+
         public IPEndPoint Address { get; } = IPEndPoint.Parse($"192.0.2.{number}:7946");
 
         public GossipEffects Effects { get; } = new();

@@ -63,6 +63,25 @@ public sealed class TcpUserTimeoutTests
         Assert.Equal(HttpRequestError.ConnectionError, refused.HttpRequestError);
     }
 
+    [Fact]
+    public async Task Who_accepts_nobody_is_not_waited_for_long()
+    {
+        // A listener whose queue is full drops what comes: the kernel would go on asking for two minutes.
+        using Socket full = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        using Socket taken = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
+        await taken.ConnectAsync(full.LocalEndPoint!, TestContext.Current.CancellationToken);
+        using SocketsHttpHandler handler = new() { ConnectCallback = TcpUserTimeout.ConnectAsync };
+        using HttpMessageInvoker client = new(handler);
+        using HttpRequestMessage request = new(HttpMethod.Get, $"http://{full.LocalEndPoint}/");
+
+        HttpRequestException silent = await Assert.ThrowsAsync<HttpRequestException>(
+            () => client.SendAsync(request, TestContext.Current.CancellationToken));
+
+        Assert.Contains("it does not answer", silent.Message, StringComparison.Ordinal);
+    }
+
     private static Socket Listener()
     {
         Socket listener = new(AddressFamily.InterNetwork, SocketType.Stream, ProtocolType.Tcp);
