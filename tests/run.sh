@@ -71,7 +71,7 @@ run_script() { # name, seconds, command...
     timeout --kill-after=20 "$limit" "$@" >"$log" 2>&1
     local status=$?
     line=$(grep -E '[0-9]+ passed, [0-9]+ failed, [0-9]+ skipped' "$log" | tail -n 1)
-    grep -E '^(not ok|skip|SKIP)' "$log" >&2
+    grep -E '^(not ok|skip|SKIP|  host [0-9])' "$log" >&2
     if [ -z "$line" ]; then tail -n 40 "$log" >&2; broken "$name: ended with status $status and no summary; see $log"; return; fi
     # shellcheck disable=SC2046
     count $(sed -E 's/.*[^0-9]([0-9]+) passed, ([0-9]+) failed, ([0-9]+) skipped.*/\1 \2 \3/' <<<" $line")
