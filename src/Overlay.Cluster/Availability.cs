@@ -15,6 +15,10 @@ public static class Availability
     /// <summary>Nothing new is sent to its endpoints.</summary>
     public static bool IsDrained(NodeObject? node) => Of(node) == NodeAvailability.Drain;
 
+    /// <summary>It is drained, and every node has said that it knows.</summary>
+    public static bool IsAcknowledged(NodeObject node) =>
+        IsDrained(node) && node.AvailabilityUnixMs != 0 && node.DrainedUnixMs == node.AvailabilityUnixMs;
+
     /// <summary>The word that operators type and see.</summary>
     public static string Text(NodeAvailability availability) => availability switch
     {

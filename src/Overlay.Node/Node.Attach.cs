@@ -193,7 +193,9 @@ public sealed partial class Node
     private PutOutcome Announce(EndpointState endpoint, Instant now, NodeEffects effects) =>
         swim.Put(
             endpoint.Network.ToString(), endpoint.Id.ToString(),
-            RemoteEndpointRecord.Encode(isWithdrawn ? endpoint with { Service = null } : endpoint, settings.Vtep), now, effects.Gossip);
+            RemoteEndpointRecord.Encode(
+                endpoint with { Service = isWithdrawn ? null : endpoint.Service, Weight = WeightOf(endpoint) }, settings.Vtep, isWithdrawn: IsDrained(Id)),
+            now, effects.Gossip);
 
     private void RetryAttaches(Instant now, NodeEffects effects)
     {

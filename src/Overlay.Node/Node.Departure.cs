@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Overlay.Gossip;
 using Overlay.Primitives;
 
@@ -23,10 +24,11 @@ public sealed partial class Node
     /// The hosts that may still send clients here: they hold a network with a backend of this node, and have not said yet that they have all
     /// that it told of it. Whoever is dead, or is without its agent, is not waited for: it changes nothing.
     /// </summary>
-    public IReadOnlyList<string> Unaware(Instant now)
+    public IReadOnlyList<string> Unaware(Instant now) => Unaware(endpoints.Values.Where(static e => e.Service is not null), now);
+
+    private ImmutableArray<string> Unaware(IEnumerable<EndpointState> of, Instant now)
     {
-        SortedSet<string> networks = new(
-            endpoints.Values.Where(static e => e.Service is not null).Select(static e => e.Network.ToString()), StringComparer.Ordinal);
+        SortedSet<string> networks = new(of.Select(static e => e.Network.ToString()), StringComparer.Ordinal);
         if (IngressNetwork is { } ingress)
         {
             networks.Add(ingress.Id);

@@ -102,8 +102,8 @@ public sealed partial class Node
     /// <summary>The endpoints of a network that names lead to, of this node first; services only to those that are well.</summary>
     private IEnumerable<FoundEndpoint> FoundOn(NetworkId id) =>
         endpoints.Values.Where(e => e.Network == id && e.Status != EndpointStatus.Failed && !IsDrained(Id))
-            .Select(static e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, e.Weight, e.Ipv4, e.Ipv6) { IsHere = true })
-            .Concat(RemotesOn(id).Where(r => !IsDrained(r.Owner))
+            .Select(e => new FoundEndpoint(e.Name, e.Aliases, IsServing(e.Health) ? e.Service : null, WeightOf(e), e.Ipv4, e.Ipv6) { IsHere = true })
+            .Concat(RemotesOn(id).Where(r => !r.IsWithdrawn && !IsDrained(r.Owner))
                 .Select(static r => new FoundEndpoint(r.Name, r.Aliases, IsServing(r.Health) ? r.Service : null, r.Weight, r.Ipv4, r.Ipv6)));
 
     /// <summary>An endpoint of this node or another that may be sent to.</summary>

@@ -127,7 +127,7 @@ public sealed partial class Node
         {
             // In turn means each as often as any other, whatever it weighs.
             bool inTurn = intent.Service(backend.Service!.Value.ToString())!.Scheduler == Scheduler.Rr;
-            int weight = weights.GetValueOrDefault(backend.Service.Value) + (inTurn ? 1 : Math.Max(1, backend.Weight));
+            int weight = weights.GetValueOrDefault(backend.Service.Value) + (inTurn ? 1 : Math.Max(1, WeightOf(backend)));
             weights[backend.Service.Value] = Math.Min(EndpointState.MaxWeight, weight);
         }
 

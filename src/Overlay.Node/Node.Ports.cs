@@ -45,7 +45,7 @@ public sealed partial class Node
     private static bool IsPortBackend(EndpointState endpoint) =>
         endpoint is { Service: not null, GatewaySlot: > 0, Status: not EndpointStatus.Failed } && IsServing(endpoint.Health);
 
-    private static HostPort PortOf(
+    private HostPort PortOf(
         ServiceObject service, PublishedPort port, IEnumerable<EndpointState> backends, IEnumerable<MeshNode> nodes, EndpointState? ingress)
     {
         bool mesh = port.Mode == PublishMode.Ingress;
@@ -75,10 +75,10 @@ public sealed partial class Node
         return port.Mode == PublishMode.Ingress && !meshHasIpv6 ? asked & ~IpFamilies.Ipv6 : asked;
     }
 
-    private static ImmutableArray<PortBackend> BackendsOf(ServiceObject service, IEnumerable<EndpointState> backends) =>
+    private ImmutableArray<PortBackend> BackendsOf(ServiceObject service, IEnumerable<EndpointState> backends) =>
     [
         .. backends.Where(e => e.Network.ToString() == service.NetworkId).OrderBy(static e => e.Id)
-            .Select(static e => new PortBackend(e.Sandbox, Math.Max(1, e.Weight))),
+            .Select(e => new PortBackend(e.Sandbox, Math.Max(1, WeightOf(e)))),
     ];
 
     private bool IsHere(PublishedPort port)

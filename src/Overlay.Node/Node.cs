@@ -66,7 +66,8 @@ public sealed partial class Node
     public long DataplaneRevision { get; private set; }
 
     public Instant NextDeadline => Instant.Min(
-        Instant.Min(Instant.Min(swim.NextDeadline, healthDeadline), ingressRetryAt), Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
+        Instant.Min(Instant.Min(swim.NextDeadline, healthDeadline), Instant.Min(ingressRetryAt, drainLookAt)),
+        Instant.Min(NextAttachDeadline(), NextMemoryDeadline));
 
     /// <summary>Begins gossip, and programs and announces what was there before a restart.</summary>
     public void Start(Instant now, NodeEffects effects)
@@ -74,6 +75,7 @@ public sealed partial class Node
         swim.Start(now, effects.Gossip);
         RecallOwners(now);
         FollowNetworks(now, effects);
+        TendWeights(now, effects);
         foreach (EndpointState endpoint in endpoints.Values)
         {
             Announce(endpoint, now, effects);
@@ -81,6 +83,7 @@ public sealed partial class Node
 
         TendHealth(now, effects);
         TendIngress(now, effects);
+        TendDrain(now, effects);
         swim.Settle(now, effects.Gossip);
         AskSeeds(now, effects);
         DataplaneChanges(effects);
@@ -122,6 +125,7 @@ public sealed partial class Node
         ExpireAttaches(now, effects);
         ExpireLostSandboxes(now, effects);
         AskHealth(now, effects);
+        TendDrain(now, effects);
         DigestGossip(now, effects);
         TendMemory(now, effects);
     }
@@ -187,6 +191,8 @@ public sealed partial class Node
         }
 
         TendHealth(now, effects);
+        TendWeights(now, effects);
+        TendDrain(now, effects);
         DigestGossip(now, effects);
     }
 

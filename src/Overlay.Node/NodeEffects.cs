@@ -30,6 +30,11 @@ public sealed class NodeEffects
     /// <summary>Gossip holds the manager at the other end of the session dead: another one is to be tried.</summary>
     public bool SessionLost { get; set; }
 
+    /// <summary>
+    /// Every node has acknowledged this drain of this node, which is its <see cref="NodeObject.AvailabilityUnixMs"/>: tell the managers.
+    /// </summary>
+    public long? DrainAcknowledged { get; set; }
+
     /// <summary>Questions to backends here; each is answered by the end of its timeout through <see cref="Node.HealthTold"/>.</summary>
     public List<HealthProbe> Probes { get; } = [];
 
@@ -45,6 +50,7 @@ public sealed class NodeEffects
         DataplaneChanged = false;
         ZonesChanged = false;
         SessionLost = false;
+        DrainAcknowledged = null;
         Probes.Clear();
         Completions.Clear();
         Events.Clear();

@@ -43,6 +43,9 @@ public sealed record RemoteEndpointRecord
     /// <summary>Its owner's word.</summary>
     public EndpointHealth Health { get; init; }
 
+    /// <summary>Its owner is drained: it is reachable, and nothing new is to be sent to it.</summary>
+    public bool IsWithdrawn { get; init; }
+
     /// <summary>
     /// It is no endpoint: its owner takes <see cref="Weight"/> of the clients that ports of all nodes bring to <see cref="Service"/>.
     /// </summary>
@@ -53,7 +56,8 @@ public sealed record RemoteEndpointRecord
     /// <summary>The span of its attach, where the owner traces; anything else in its place is no span.</summary>
     public TraceContext Trace { get; init; }
 
-    public static byte[] Encode(EndpointState endpoint, IPAddress vtep)
+    /// <param name="isWithdrawn">As <see cref="IsWithdrawn"/>.</param>
+    public static byte[] Encode(EndpointState endpoint, IPAddress vtep, bool isWithdrawn = false)
     {
         Span<byte> mac = stackalloc byte[6];
         endpoint.Mac.WriteTo(mac);
@@ -70,6 +74,7 @@ public sealed record RemoteEndpointRecord
             ServiceId = endpoint.Service?.ToString() ?? "",
             Weight = (uint)endpoint.Weight,
             Health = endpoint.Health,
+            Withdrawn = isWithdrawn,
         };
         record.Aliases.AddRange(endpoint.Aliases);
         if (endpoint.Trace.IsSpan)
@@ -109,6 +114,7 @@ public sealed record RemoteEndpointRecord
             ServiceId = Service?.ToString() ?? "",
             Weight = (uint)Weight,
             Health = Health,
+            Withdrawn = IsWithdrawn,
         };
         record.Aliases.AddRange(Aliases);
         return record;
@@ -195,6 +201,7 @@ public sealed record RemoteEndpointRecord
             Service = service.IsNone ? null : service,
             Weight = (int)record.Weight,
             Health = record.Health,
+            IsWithdrawn = record.Withdrawn,
             Trace = TraceContext.Read(record.Trace.Span),
         };
         return true;

@@ -175,8 +175,8 @@ within 2 "new connections go elsewhere" spread 1 client1 tcp "$vip4" 100 web1=1-
 check "of IPv6, too" spread 2 client2 tcp "$vip6" 100 web1=1-100 web2=1-100
 check "it is attached again" on 3 overlayd attach --service web:3 blue web3
 within 3 "and takes part again" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
-check "host 3 is drained" on 1 overlayd node update --availability drain host3
-within 5 "nothing new goes to its backend" spread 1 client1 tcp "$vip4" 100 web1=1-100 web2=1-100
+check "host 3 is drained" shell 'on 1 overlayd node update --availability drain host3 2>&1 | has "every node knows"'
+check "nothing new goes to its backend, without waiting" spread 1 client1 tcp "$vip4" 100 web1=1-100 web2=1-100
 check "it is active again" on 1 overlayd node update --availability active host3
 within 5 "and its backend is back" spread 1 client1 tcp "$vip4" 60 web1=1-60 web2=1-60 web3=1-60
 check "a round of changes of other services" shell "for i in 1 2 3 4 5; do on 1 overlayd service create churn\$i --network blue && on 1 overlayd service rm churn\$i || exit 1; done"

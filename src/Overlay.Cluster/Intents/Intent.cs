@@ -118,6 +118,11 @@ public sealed class Intent(ClusterState state, string requestId, long unixMs)
     public Outcome<Proposal<NodeObject>> EditNode(string node, NodeEdit edit) =>
         Fault() is { } fault ? fault : NodeEdits.Apply(state, node, edit, NewDraft());
 
+    /// <summary>Every node has acknowledged that drain. Changes nothing where it is over, or known to be acknowledged.</summary>
+    /// <param name="drain">Its <see cref="NodeObject.AvailabilityUnixMs"/>.</param>
+    public Outcome<Proposal<NodeObject>> ConfirmDrain(string nodeId, long drain) =>
+        Fault() is { } fault ? fault : NodeEdits.ConfirmDrain(state, nodeId, drain, NewDraft());
+
     /// <summary>The managers go on without this member of a node that was demoted. Changes nothing where it is none.</summary>
     public Outcome<Proposal<NodeObject>> ReleaseMember(string nodeId, ulong member) =>
         Fault() is { } fault ? fault : RoleChanges.Release(state, nodeId, member, NewDraft());

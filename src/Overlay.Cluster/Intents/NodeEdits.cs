@@ -22,6 +22,8 @@ internal static class NodeEdits
         if (edit.Availability != NodeAvailability.Unspecified && edit.Availability != Availability.Of(node))
         {
             changed.Availability = edit.Availability;
+            changed.AvailabilityUnixMs = draft.UnixMs;
+            changed.DrainedUnixMs = 0;
         }
 
         if (LabelRules.Edit(changed.Labels, edit.LabelsAdded, edit.LabelsRemoved, what, $"overlayd node inspect {node.Hostname}") is { } unfit)
@@ -34,6 +36,24 @@ internal static class NodeEdits
             draft.Update(new() { Node = changed });
         }
 
+        return draft.Finish(changed);
+    }
+
+    public static Outcome<Proposal<NodeObject>> ConfirmDrain(ClusterState state, string id, long drain, Draft draft)
+    {
+        if (state.Node(id) is not { } node)
+        {
+            return NodeChanges.NodeUnknown(id, "The drain was not confirmed.");
+        }
+
+        if (!Availability.IsDrained(node) || drain == 0 || node.AvailabilityUnixMs != drain || node.DrainedUnixMs == drain)
+        {
+            return draft.Finish(node);
+        }
+
+        NodeObject changed = node.Clone();
+        changed.DrainedUnixMs = drain;
+        draft.Update(new() { Node = changed });
         return draft.Finish(changed);
     }
 

@@ -39,6 +39,11 @@ internal static class ServiceChanges
             return inLocality;
         }
 
+        if (WeightFault(spec.WeightBy, scheduler, what) is { } inWeight)
+        {
+            return inWeight;
+        }
+
         if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
         {
             return inLabels;
@@ -89,6 +94,7 @@ internal static class ServiceChanges
             Health = health,
             TranslatesSource = translatesSource,
             Locality = locality,
+            WeightBy = spec.WeightBy,
             CreatedUnixMs = draft.UnixMs,
         };
 
@@ -161,6 +167,16 @@ internal static class ServiceChanges
                 "Choose `--scheduler rr`, `wrr` or `sh`."),
         };
     }
+
+    public static Refusal? WeightFault(string label, Scheduler scheduler, string what) =>
+        label.Length == 0 ? null
+        : LabelRules.Fault([new(label, "")], what) is { } unfit
+            ? unfit with { Next = "Name a label of nodes: `--weight-by cores`, and `overlayd node update --label-add cores=4 host2`." }
+        : scheduler == Scheduler.Rr
+            ? new(
+                RefusalKind.Invalid, what, "With the scheduler rr all backends get as much as any other, whatever they weigh.",
+                "Use `--scheduler wrr`, or leave `--weight-by` out.")
+        : null;
 
     /// <summary>Whether backends see their own node instead of the client.</summary>
     public static Outcome<bool> ReadSource(string text, string what) => text switch

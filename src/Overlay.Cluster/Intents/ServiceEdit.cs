@@ -15,6 +15,9 @@ public sealed record ServiceEdit
     /// <summary>As in <see cref="ServiceSpec.Locality"/>; empty: as it is.</summary>
     public string Locality { get; init; } = "";
 
+    /// <summary>As in <see cref="ServiceSpec.WeightBy"/>; null: as it is.</summary>
+    public string? WeightBy { get; init; }
+
     /// <summary>All of the check anew, as in <see cref="ServiceSpec.Health"/>; null: as it is.</summary>
     public HealthCheck? Health { get; init; }
 
@@ -37,6 +40,6 @@ public sealed record ServiceEdit
     public ImmutableArray<(uint Target, PortProtocol Protocol)> PortsRemoved { get; init; } = [];
 
     public bool IsEmpty =>
-        Scheduler.Length == 0 && SourceIp.Length == 0 && Locality.Length == 0 && Health is null && !NoHealth
+        Scheduler.Length == 0 && SourceIp.Length == 0 && Locality.Length == 0 && WeightBy is null && Health is null && !NoHealth
         && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
 }

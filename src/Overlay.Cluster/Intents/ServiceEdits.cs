@@ -50,6 +50,12 @@ internal static class ServiceEdits
             changed.Locality = locality;
         }
 
+        changed.WeightBy = edit.WeightBy ?? changed.WeightBy;
+        if (ServiceChanges.WeightFault(changed.WeightBy, changed.Scheduler, what) is { } inWeight)
+        {
+            return inWeight;
+        }
+
         if (edit.NoHealth)
         {
             changed.Health = null;
@@ -100,7 +106,7 @@ internal static class ServiceEdits
         {
             return new(
                 RefusalKind.Invalid, what, "Nothing is to be changed.",
-                "Use --publish-add, --publish-rm, --scheduler, --source-ip, --locality, --health, --label-add or --label-rm.");
+                "Use --publish-add, --publish-rm, --scheduler, --weight-by, --source-ip, --locality, --health, --label-add or --label-rm.");
         }
 
         if (edit is { NoHealth: true, Health: not null })

@@ -32,6 +32,9 @@ public sealed record ServiceSpec
     /// <summary>"off", "prefer" or "require"; empty: "off".</summary>
     public string Locality { get; init; } = "";
 
+    /// <summary>Key of the label of nodes that is the weight of backends there which were given none; empty: none is.</summary>
+    public string WeightBy { get; init; } = "";
+
     /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
     public HealthCheck? Health { get; init; }
 

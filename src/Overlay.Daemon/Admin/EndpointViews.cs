@@ -51,7 +51,7 @@ internal static class EndpointViews
             HealthReason = endpoint.HealthReason,
             HealthCommand = endpoint.HealthCommand,
         };
-        view.Weight = WeightOf(view, endpoint.Weight);
+        view.Weight = WeightOf(view, node.WeightOf(endpoint));
         view.Aliases.AddRange(endpoint.Aliases);
         return view;
     }

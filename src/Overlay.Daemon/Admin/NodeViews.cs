@@ -25,6 +25,8 @@ internal static class NodeViews
             ControlAddress = subject.Role == NodeRole.Manager ? subject.ControlAddress : "",
             ManagerStatus = ManagerStatusOf(subject, manager),
             Availability = Availability.Text(Availability.Of(subject)),
+            AvailabilitySinceUnixMs = subject.AvailabilityUnixMs,
+            Drained = Availability.IsAcknowledged(subject),
             CreatedUnixMs = subject.CreatedUnixMs,
             AgentVersion = subject.AgentVersion,
             Self = subject.Id == node.Id.ToString(),

@@ -70,7 +70,7 @@ internal static class ServiceViews
                 Ipv4 = EndpointViews.WithPrefix(endpoint.Ipv4, known, endpoint.Segment),
                 Ipv6 = EndpointViews.WithPrefix(endpoint.Ipv6, known, endpoint.Segment),
                 State = state,
-                Weight = (uint)Math.Max(1, endpoint.Weight),
+                Weight = (uint)Math.Max(1, node.WeightOf(endpoint)),
                 InNames = endpoint.Status != EndpointStatus.Failed && Node.Node.IsServing(endpoint.Health),
                 HealthReason = endpoint.HealthReason,
             }, node.Id);
@@ -87,15 +87,15 @@ internal static class ServiceViews
                 State = Node.Node.IsServing(remote.Health) ? "ready" : Node.Node.HealthText(remote.Health),
                 Weight = (uint)Math.Max(1, remote.Weight),
                 InNames = Node.Node.IsServing(remote.Health),
-            }, remote.Owner);
+            }, remote.Owner, remote.IsWithdrawn);
         }
 
-        void Add(ServiceId service, BackendView backend, NodeId owner)
+        void Add(ServiceId service, BackendView backend, NodeId owner, bool isWithdrawn = false)
         {
             NodeObject? home = node.Intent.Node(owner.ToString());
             backend.NodeId = owner.ToString();
             backend.Node = home?.Hostname ?? owner.ToString();
-            if (Availability.IsDrained(home))
+            if (isWithdrawn || Availability.IsDrained(home))
             {
                 backend.State = "drained";
                 backend.InNames = false;

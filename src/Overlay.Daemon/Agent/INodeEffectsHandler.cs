@@ -28,6 +28,9 @@ internal interface INodeEffectsHandler
     /// <summary>The session with the manager leads nowhere: end it and try another one.</summary>
     void AbandonSession();
 
+    /// <summary>Tells the managers, until one has heard it or the node is drained no longer.</summary>
+    void ConfirmDrain(long drain);
+
     /// <summary>Ask a backend here, and answer by <see cref="HealthToldInput"/>.</summary>
     void Ask(HealthProbe probe);
 

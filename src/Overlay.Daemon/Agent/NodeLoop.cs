@@ -197,6 +197,11 @@ internal sealed partial class NodeLoop : IDisposable
             handler.AbandonSession();
         }
 
+        if (effects.DrainAcknowledged is { } drain)
+        {
+            handler.ConfirmDrain(drain);
+        }
+
         foreach (HealthProbe probe in effects.Probes)
         {
             handler.Ask(probe);

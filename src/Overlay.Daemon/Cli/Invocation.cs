@@ -36,6 +36,9 @@ internal sealed class Invocation
         Parse.GetValue(globals.Socket)
         ?? (Terminal.Environment("OVERLAYD_SOCKET") is { Length: > 0 } path ? path : SettingCatalog.DefaultSocket);
 
+    /// <summary>--timeout; null: the verb's own.</summary>
+    public TimeSpan? Limit => Parse.GetValue(globals.Timeout);
+
     public T? Value<T>(Option<T> option) => Parse.GetValue(option);
 
     public string Text(Option<string?> option) => Parse.GetValue(option) ?? "";
@@ -51,7 +54,7 @@ internal sealed class Invocation
     public async Task<T> CallAsync<T>(
         string what, Func<V1.Admin.AdminClient, CallOptions, AsyncUnaryCall<T>> call, TimeSpan? timeout = null)
     {
-        TimeSpan limit = Parse.GetValue(globals.Timeout) ?? timeout ?? UsualTimeout;
+        TimeSpan limit = Limit ?? timeout ?? UsualTimeout;
         CallOptions options = new(deadline: Terminal.Time.GetUtcNow().UtcDateTime + limit, cancellationToken: Stop);
         try
         {

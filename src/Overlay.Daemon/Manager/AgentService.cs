@@ -116,6 +116,15 @@ internal sealed partial class AgentService(
         return new();
     }
 
+    public override async Task<ConfirmDrainResponse> ConfirmDrain(ConfirmDrainRequest request, ServerCallContext context)
+    {
+        NodeId caller = Caller(context);
+        await EnsureMemberAsync(caller, context.CancellationToken);
+        RefusalStatus.Require(await manager.ProposeAsync(
+            intent => intent.ConfirmDrain(caller.ToString(), request.DrainUnixMs), "", context.CancellationToken));
+        return new();
+    }
+
     private async Task ServeAsync(
         NodeId caller, ServerCallContext context, IAsyncStreamReader<SessionRequest> requests, IServerStreamWriter<Assignment> responses,
         CancellationTokenSource ended)

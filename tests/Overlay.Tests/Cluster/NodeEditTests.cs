@@ -34,6 +34,30 @@ public sealed class NodeEditTests
     }
 
     [Fact]
+    public void A_drain_is_confirmed_once_and_only_while_it_lasts()
+    {
+        world.Do(world.Intent.EditNode("host2", new() { Availability = NodeAvailability.Drain }));
+        long first = Second.AvailabilityUnixMs;
+        Assert.True(first > 0);
+        Assert.False(Availability.IsAcknowledged(Second));
+        Assert.True(world.Intent.ConfirmDrain(Second.Id, 0).Value.IsEmpty);
+        Assert.True(world.Intent.ConfirmDrain(Second.Id, first - 1).Value.IsEmpty);
+        Refused(world.Intent.ConfirmDrain(NodeIdOf(9), first), RefusalKind.NotInCluster, NodeIdOf(9));
+        world.Do(world.Intent.ConfirmDrain(Second.Id, first));
+        world.Do(world.Intent.UpdateNode(World.Node(2)));
+        Assert.True(Availability.IsAcknowledged(Second));
+        Assert.True(world.Intent.ConfirmDrain(Second.Id, first).Value.IsEmpty);
+
+        world.Now += 5;
+        world.Do(world.Intent.EditNode("host2", new() { Availability = NodeAvailability.Active }));
+        Assert.False(Availability.IsAcknowledged(Second));
+        world.Now += 5;
+        world.Do(world.Intent.EditNode("host2", new() { Availability = NodeAvailability.Drain }));
+        Assert.True(world.Intent.ConfirmDrain(Second.Id, first).Value.IsEmpty);
+        Assert.False(Availability.IsAcknowledged(Second));
+    }
+
+    [Fact]
     public void It_is_told_to_every_node()
     {
         world.Do(world.Intent.EditNode("host2", new() { Availability = NodeAvailability.Drain }));

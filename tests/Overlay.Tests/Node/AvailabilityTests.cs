@@ -1,6 +1,7 @@
 using Google.Protobuf;
 using Overlay.Cluster;
 using Overlay.Dns;
+using Overlay.Gossip;
 using Overlay.Node;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -56,6 +57,73 @@ public sealed class AvailabilityTests
         rig.Refused(rig.Command("other", "far"), RefusalKind.Conflict, "far");
         Want(3, NodeAvailability.Active);
         Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public void A_drain_is_confirmed_when_every_node_that_may_send_has_acknowledged_it()
+    {
+        rig.Attached("web");
+        NodeRig.Peer peer = rig.StartPeer(3, 7);
+        rig.Speak(peer, (s, now, e) => s.Subscribe(rig.Blue.Id, now, e));
+        rig.Sleep(TimeSpan.FromSeconds(3));
+        Assert.False(Told().Withdrawn);
+        rig.StopPeer(peer);
+        Want(NodeRig.Number, NodeAvailability.Drain);
+        long drain = Self.AvailabilityUnixMs;
+        Assert.True(drain > 0);
+        Assert.True(Told().Withdrawn);
+        rig.Sleep(TimeSpan.FromSeconds(1));
+        Assert.Equal(Presence.Alive, rig.Mind.Gossip.Find(peer.Name)!.Presence);
+        Assert.Empty(rig.Drains);
+
+        rig.Sleep(TimeSpan.FromSeconds(30));
+        Assert.NotEqual(Presence.Alive, rig.Mind.Gossip.Find(peer.Name)!.Presence);
+        Assert.Equal([drain], rig.Drains);
+        rig.World.Do(rig.World.Intent.ConfirmDrain(Self.Id, drain));
+        rig.Assign();
+        Assert.True(Availability.IsAcknowledged(Self));
+        Want(NodeRig.Number, NodeAvailability.Active);
+        Assert.False(Told().Withdrawn);
+        rig.Sleep(TimeSpan.FromSeconds(5));
+        Assert.Equal([drain], rig.Drains);
+    }
+
+    [Fact]
+    public void After_a_restart_a_drain_that_was_not_confirmed_is_confirmed_still()
+    {
+        rig.Attached("web");
+        Want(NodeRig.Number, NodeAvailability.Drain);
+        rig.Boot();
+        Assert.True(Told().Withdrawn);
+        rig.Sleep(TimeSpan.FromSeconds(3));
+        Assert.Equal([Self.AvailabilityUnixMs], rig.Drains);
+    }
+
+    [Fact]
+    public void What_its_node_has_withdrawn_leaves_names_before_any_manager_says_so()
+    {
+        rig.Attached("web");
+        rig.World.AddNode(3);
+        rig.Assign();
+        NodeRig.Peer peer = rig.StartPeer(3, 7);
+        Put(peer, withdrawn: false);
+        Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+        Put(peer, withdrawn: true);
+        Assert.Equal(["web"], Names());
+        Assert.Single(rig.Mind.Inputs().Remotes);
+        Put(peer, withdrawn: false);
+        Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+    }
+
+    private NodeObject Self => rig.World.State.Node(Cluster.World.NodeIdOf(NodeRig.Number))!;
+
+    private EndpointRecord Told() =>
+        EndpointRecord.Parser.ParseFrom(Assert.Single(rig.Mind.Gossip.Entries(rig.Blue.Id), e => e.Key == rig.Endpoints[0].Id.ToString()).Value.Span);
+
+    private void Put(NodeRig.Peer peer, bool withdrawn)
+    {
+        EndpointRecord record = new() { Name = "far", Ipv4 = "10.0.0.20", Mac = ByteString.CopyFrom(2, 0, 0, 0, 3, 1), Withdrawn = withdrawn };
+        rig.Speak(peer, (s, now, e) => s.Put(rig.Blue.Id, new EndpointId(900).ToString(), record.ToByteArray(), now, e));
     }
 
     [Fact]

@@ -68,6 +68,9 @@ internal sealed partial class NodeRig
 
     public List<NodeEvent> Events { get; } = [];
 
+    /// <summary>The drains that the managers were to be told of.</summary>
+    public List<long> Drains { get; } = [];
+
     /// <summary>How often names were to be published anew.</summary>
     public int ZoneChanges { get; private set; }
 
@@ -286,6 +289,11 @@ internal sealed partial class NodeRig
         Completions.AddRange(effects.Completions);
         Probes.AddRange(effects.Probes);
         Events.AddRange(effects.Events);
+        if (effects.DrainAcknowledged is { } drain)
+        {
+            Drains.Add(drain);
+        }
+
         ZoneChanges += effects.ZonesChanged ? 1 : 0;
         effects.Clear();
         Asked.AddRange(requests);

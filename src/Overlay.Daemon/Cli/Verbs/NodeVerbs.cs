@@ -1,4 +1,5 @@
 using System.CommandLine;
+using Overlay.Daemon.Errors;
 using Overlay.V1;
 
 namespace Overlay.Daemon.Cli.Verbs;
@@ -8,6 +9,10 @@ internal static class NodeVerbs
 {
     /// <summary>A new manager reads the whole store; a former one waits for another leader.</summary>
     private static readonly TimeSpan RoleTimeout = TimeSpan.FromMinutes(1);
+
+    /// <summary>Gossip tells of a drain within some hundred milliseconds; a node that does not answer is held dead before this.</summary>
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan DrainPace = TimeSpan.FromMilliseconds(200);
 
     public static Verb Make(VerbMaker maker) => VerbMaker.Noun(
         "node", "The cluster's nodes", List(maker), Inspect(maker), Update(maker),
@@ -42,6 +47,7 @@ internal static class NodeVerbs
             "active", "pause", "drain");
         Option<string[]> added = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
         Option<string[]> removed = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
+        Option<bool> detach = Symbols.Switch("--detach", "Of a drain: return before every node has said that it knows", "-d");
         Verb verb = new(
             "update", "Pause, drain or label nodes; on a manager", "overlayd node update --availability drain host2 host3",
             "overlayd node update --availability active host2", "overlayd node update --label-add rack=7 --label-rm old host2");
@@ -52,7 +58,7 @@ internal static class NodeVerbs
                 result.AddError("overlayd node update needs --availability, --label-add or --label-rm");
             }
         });
-        return maker.Does(verb, UpdateAsync, nodes, availability, added, removed);
+        return maker.Does(verb, UpdateAsync, nodes, availability, added, removed, detach);
 
         Task<int> UpdateAsync(Invocation run) => run.EachAsync(run.Value(nodes), async node =>
         {
@@ -65,9 +71,40 @@ internal static class NodeVerbs
             request.LabelRm.Add(run.Texts(removed));
             UpdateNodeResponse answer = await run.CallAsync(
                 $"cannot change node {node}", (agent, options) => agent.UpdateNodeAsync(request, options));
+            if (request.Availability == NodeAvailability.Drain && !run.Value(detach))
+            {
+                answer.Node = await AwaitDrainAsync(run, answer.Node);
+            }
+
             run.Output.Talk(Told(answer, request.Availability));
             run.Output.Result(answer, node);
         });
+    }
+
+    /// <summary>Until every node has acknowledged it, or its own agent is not there to hear of that.</summary>
+    private static async Task<NodeView> AwaitDrainAsync(Invocation run, NodeView drained)
+    {
+        string what = $"cannot see whether node {drained.Hostname} is drained everywhere";
+        TimeProvider time = run.Terminal.Time;
+        long begun = time.GetTimestamp();
+        TimeSpan limit = run.Limit ?? DrainTimeout;
+        long asked = drained.AvailabilitySinceUnixMs;
+        while (drained is { Drained: false, Status: "alive" or "degraded" or "suspect" } && asked > 0 && drained.AvailabilitySinceUnixMs <= asked)
+        {
+            if (time.GetElapsedTime(begun) > limit)
+            {
+                throw new FailureException(
+                    $"node {drained.Hostname} is not drained everywhere",
+                    "It gets no new endpoints, but not every node has said that it sends nothing new there",
+                    $"See `drained` in `overlayd node inspect {drained.Hostname}`, and who is not alive with `overlayd node ls`", ExitCode.Timeout);
+            }
+
+            await Task.Delay(DrainPace, time, run.Stop);
+            InspectNodeRequest request = new() { Node = drained.Id };
+            drained = await run.CallAsync(what, (agent, options) => agent.InspectNodeAsync(request, options));
+        }
+
+        return drained;
     }
 
     private static NodeAvailability AvailabilityOf(string text) => text switch
@@ -86,7 +123,10 @@ internal static class NodeVerbs
             {
                 NodeAvailability.Active => $"{name} is active.",
                 NodeAvailability.Pause => $"{name} is paused: it gets no new endpoints; those it has go on.",
-                NodeAvailability.Drain => $"{name} is drained: it gets no new endpoints, and those it has are in no names; their traffic goes on.",
+                NodeAvailability.Drain when answer.Node.Drained =>
+                    $"{name} is drained, and every node knows: nothing new is sent to what it has; traffic there goes on.",
+                NodeAvailability.Drain =>
+                    $"{name} is drained: it gets no new endpoints, and those it has go out of names; their traffic goes on.",
                 _ => $"{name} is changed.",
             };
     }

@@ -26,6 +26,8 @@ internal static class ServiceVerbs
         Option<string[]> publish = Symbols.Ports(
             "--publish", "A port of all nodes, as 8080:80, or published=8080,target=80,mode=host of those with backends; may be repeated");
         publish.Aliases.Add("-p");
+        Option<string?> weightBy = Symbols.Text(
+            "--weight-by", "LABEL", "The label of nodes that is the weight of backends there, unless they are attached with one, as web:3");
         Option<string?> source = SourceOption(" [default: preserve]");
         Option<string?> locality = LocalityOption(" [default: off]");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
@@ -36,6 +38,7 @@ internal static class ServiceVerbs
             "overlayd service create --network blue --health http:8080/healthz --health-interval 5s web",
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web",
+            "overlayd service create --network blue --weight-by cores web",
             "overlayd service create --network blue --publish 8080:80 web",
             "overlayd service create --network blue --publish published=8080,target=80,mode=host web");
         verb.Validators.Add(result =>
@@ -46,7 +49,7 @@ internal static class ServiceVerbs
             }
         });
         health.ValidateIn(verb, "overlayd service create");
-        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, publish, source, locality, .. health.All, label]);
+        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, weightBy, publish, source, locality, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -58,6 +61,7 @@ internal static class ServiceVerbs
                 Scheduler = run.Text(scheduler),
                 SourceIp = run.Text(source),
                 Locality = run.Text(locality),
+                WeightBy = run.Text(weightBy),
                 Health = health.Read(run),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
@@ -89,12 +93,13 @@ internal static class ServiceVerbs
             }
         });
         Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr or sh");
+        Option<string?> weightBy = Symbols.Text("--weight-by", "LABEL", "The label of nodes that is the weight of backends there; '': none any more");
         Option<string?> source = SourceOption("");
         Option<string?> locality = LocalityOption("");
         Option<string[]> labelled = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
         Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
         HealthOptions health = new(replaces: true);
-        Symbol[] changes = [added, removed, scheduler, source, locality, .. health.All, labelled, unlabelled];
+        Symbol[] changes = [added, removed, scheduler, weightBy, source, locality, .. health.All, labelled, unlabelled];
         Verb verb = new(
             "update", "Change a service; connections go on", "overlayd service update --publish-add 8080:80 web",
             "overlayd service update --publish-rm 80 web", "overlayd service update --health http:8080/healthz --health-interval 5s web",
@@ -104,7 +109,7 @@ internal static class ServiceVerbs
             if (changes.Cast<Option>().All(option => result.GetResult(option) is null))
             {
                 result.AddError(
-                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --source-ip, --locality, --health, "
+                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --weight-by, --source-ip, --locality, --health, "
                         + "--label-add or --label-rm");
             }
         });
@@ -122,6 +127,11 @@ internal static class ServiceVerbs
                 Health = health.Read(run),
                 NoHealth = health.IsNone(run),
             };
+            if (run.Value(weightBy) is { } label)
+            {
+                request.WeightBy = label;
+            }
+
             request.PublishAdd.AddRange(PortsOf(run, added));
             request.PublishRm.AddRange(run.Texts(removed).Select(static text => PortText.ParseTarget(text)!));
             foreach (string[] pair in run.Texts(labelled).Select(static text => text.Split('=', 2)))
