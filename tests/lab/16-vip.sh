@@ -153,6 +153,20 @@ within 3 "they take turns, whatever their weight" spread 1 client1 tcp "$turn4" 
 within 3 "a client stays with one backend" shell "client 1 client1 tcp 10.0.0.80 40 | grep -E '^stay[23]=40 as'"
 check "and is the same for UDP" shell "[ \"\$(client 1 client1 tcp 10.0.0.80 | cut -d= -f1)\" = \"\$(client 1 client1 udp 10.0.0.80 | cut -d= -f1)\" ]"
 
+check "a service whose backends weigh what their node's label says" on 1 overlayd service create cores --network blue --weight-by cores
+for host in 2 3; do check "a backend of it on host $host" backend "$host" "cores$host" blue cores; done
+cores4=$(vip cores 4)
+within 3 "without labels they take turns" spread 1 client1 tcp "$cores4" 20 cores2=10-10 cores3=10-10
+check "host 2 has 1" on 1 overlayd node update --label-add cores=1 host2
+check "host 3 has 4" on 1 overlayd node update --label-add cores=4 host3
+within 5 "one in five goes to host 2" spread 1 client1 tcp "$cores4" 500 cores2=60-140 cores3=360-440
+check "that is what is shown" shell "[ \"\$(on 1 overlayd service inspect cores | grep -o '\"weight\": *[0-9]*' | grep -o '[0-9]*' | sort | xargs)\" = '1 4' ]"
+refused "which rr does not heed" 2 "leave .--weight-by. out" on 1 overlayd service update cores --scheduler rr
+check "by no label any more" on 1 overlayd service update cores --weight-by ''
+within 3 "they take turns again" spread 1 client1 tcp "$cores4" 20 cores2=10-10 cores3=10-10
+for host in 2 3; do check "cores$host ends" on "$host" overlayd detach blue "cores$host"; done
+check "and its service" on 1 overlayd service rm cores
+
 check "a service on another network" on 1 overlayd service create api --network green
 check "with a backend" backend 3 api3 green api
 api4=$(vip api 4)
