@@ -28,19 +28,25 @@ public sealed partial class Node
 
     private ImmutableArray<string> Unaware(IEnumerable<EndpointState> of, Instant now)
     {
-        SortedSet<string> networks = new(of.Select(static e => e.Network.ToString()), StringComparer.Ordinal);
-        if (IngressNetwork is { } ingress)
-        {
-            networks.Add(ingress.Id);
-        }
-
         SortedSet<string> behind = new(
-            networks.SelectMany(n => swim.LagOf(n, now)).Where(static l => l.Entries > 0).Select(static l => l.Peer), StringComparer.Ordinal);
+            NetworksOf(of).SelectMany(n => swim.LagOf(n, now)).Where(static l => l.Entries > 0).Select(static l => l.Peer), StringComparer.Ordinal);
         return
         [
             .. behind.Where(p => swim.Find(p) is { Presence: Presence.Alive or Presence.Degraded or Presence.Suspect })
                 .Select(p => intent.Node(p)?.Hostname ?? p),
         ];
+    }
+
+    /// <summary>Where clients of these may be, or of the ports that lead to them.</summary>
+    private SortedSet<string> NetworksOf(IEnumerable<EndpointState> endpoints)
+    {
+        SortedSet<string> networks = new(endpoints.Select(static e => e.Network.ToString()), StringComparer.Ordinal);
+        if (IngressNetwork is { } ingress)
+        {
+            networks.Add(ingress.Id);
+        }
+
+        return networks;
     }
 
     /// <summary>The node stays, after all.</summary>

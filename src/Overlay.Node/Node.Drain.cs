@@ -1,4 +1,5 @@
 using Overlay.Cluster;
+using Overlay.Gossip;
 using Overlay.Gossip.Tables;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -63,7 +64,7 @@ public sealed partial class Node
             AnnounceDrain(now, effects);
         }
 
-        drainHeard = !drainUntold && Unaware(endpoints.Values, now).IsEmpty;
+        drainHeard = !drainUntold && Unaware(endpoints.Values, now).IsEmpty && !HasStranded();
         drainLookAt = now + (drainHeard ? DrainProgramming : DrainPace);
     }
 
@@ -75,4 +76,8 @@ public sealed partial class Node
             drainUntold |= Announce(endpoint, now, effects) != PutOutcome.Done;
         }
     }
+
+    /// <summary>Whether there is a host without its agent that has endpoints on a network here: its kernel goes on as it was.</summary>
+    private bool HasStranded() => NetworksOf(endpoints.Values).SelectMany(n => remotes.On(NetworkId.Parse(n))).Select(static r => r.Owner).Distinct()
+        .Any(owner => swim.Find(owner.ToString()) is { Presence: Presence.AgentDown });
 }

@@ -89,6 +89,27 @@ public sealed class AvailabilityTests
     }
 
     [Fact]
+    public void A_host_whose_agent_is_down_is_waited_for_where_it_may_send()
+    {
+        rig.Attached("web");
+        rig.World.AddNode(3);
+        rig.Assign();
+        NodeRig.Peer peer = rig.StartPeer(3, 7);
+        rig.Speak(peer, (s, now, e) => s.Subscribe(rig.Blue.Id, now, e));
+        Put(peer, withdrawn: false);
+        rig.Sleep(TimeSpan.FromSeconds(3));
+        rig.DialsEnd = StreamFailure.Refused;
+        rig.StopPeer(peer);
+        Want(NodeRig.Number, NodeAvailability.Drain);
+        rig.Sleep(TimeSpan.FromSeconds(60));
+        Assert.Equal(Presence.AgentDown, rig.Mind.Gossip.Find(peer.Name)!.Presence);
+        Assert.Empty(rig.Drains);
+        rig.DialsEnd = StreamFailure.Unreachable;
+        rig.Sleep(TimeSpan.FromSeconds(30));
+        Assert.Equal([Self.AvailabilityUnixMs], rig.Drains);
+    }
+
+    [Fact]
     public void After_a_restart_a_drain_that_was_not_confirmed_is_confirmed_still()
     {
         rig.Attached("web");

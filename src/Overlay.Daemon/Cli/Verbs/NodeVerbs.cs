@@ -96,7 +96,7 @@ internal static class NodeVerbs
                 throw new FailureException(
                     $"node {drained.Hostname} is not drained everywhere",
                     "it gets no new endpoints, but not every node has said that it sends nothing new there",
-                    $"See `drained` in `overlayd node inspect {drained.Hostname}`, and who is not alive with `overlayd node ls`", ExitCode.Timeout);
+                    $"See `drained` in `overlayd node inspect {drained.Hostname}`, and whose agent is down with `overlayd node ls`", ExitCode.Timeout);
             }
 
             await Task.Delay(DrainPace, time, run.Stop);
