@@ -97,8 +97,16 @@ check "a port is published no more" on 1 overlayd service update --publish-rm 53
 within 3 "it has left the names" leads 2 web "$(printf '%s\n' "$tcp1" "$tcp3" "$tcp2")"
 
 "$lab" kill 2
-check "the agent of host 2 is killed and starts again" "$lab" restart 2
-check "its backend is still one" answers 2 web A "$all4"
+drain() { on 1 overlayd node inspect host3 | tr -d ' \n' | has "\"availability\":\"$1\",\"drained\":$2"; }
+within 15 "the agent of host 2 is killed" shell "on 1 overlayd node ls | grep -E 'host2 .*agent-down'"
+refused "a drain of host 3 does not claim to be known there" 7 "not every node has said" \
+    on 1 overlayd node update --availability drain --timeout 3s host3
+check "it holds, and is said not to be acknowledged" drain drain false
+check "the agent starts again" "$lab" restart 2
+within 15 "and now the drain is acknowledged" drain drain true
+check "host 3 is active again" on 1 overlayd node update --availability active host3
+check "nothing is drained" drain active false
+within 5 "all backends are in the name" answers 2 web A "$all4"
 check "host 3 is cut off" "$lab" isolate 3
 within 5 "its backend has left the name on host 1" answers 1 web A "$(attached ipv4 web1 web2)"
 within 5 "and on host 2" answers 2 tasks.web A "$(attached ipv4 web1 web2)"
