@@ -1,4 +1,3 @@
-using System.Collections.Immutable;
 using Overlay.Gossip;
 using Overlay.Primitives;
 
@@ -24,18 +23,16 @@ public sealed partial class Node
     /// The hosts that may still send clients here: they hold a network with a backend of this node, and have not said yet that they have all
     /// that it told of it. Whoever is dead, or is without its agent, is not waited for: it changes nothing.
     /// </summary>
-    public IReadOnlyList<string> Unaware(Instant now) => Unaware(endpoints.Values.Where(static e => e.Service is not null), now);
+    public IReadOnlyList<string> Unaware(Instant now) =>
+    [
+        .. Behind(endpoints.Values.Where(static e => e.Service is not null), now)
+            .Where(p => swim.Find(p) is { Presence: Presence.Alive or Presence.Degraded or Presence.Suspect })
+            .Select(p => intent.Node(p)?.Hostname ?? p),
+    ];
 
-    private ImmutableArray<string> Unaware(IEnumerable<EndpointState> of, Instant now)
-    {
-        SortedSet<string> behind = new(
-            NetworksOf(of).SelectMany(n => swim.LagOf(n, now)).Where(static l => l.Entries > 0).Select(static l => l.Peer), StringComparer.Ordinal);
-        return
-        [
-            .. behind.Where(p => swim.Find(p) is { Presence: Presence.Alive or Presence.Degraded or Presence.Suspect })
-                .Select(p => intent.Node(p)?.Hostname ?? p),
-        ];
-    }
+    /// <summary>The members that have not acknowledged all that this node has told of these, and of the mesh.</summary>
+    private SortedSet<string> Behind(IEnumerable<EndpointState> endpoints, Instant now) => new(
+        NetworksOf(endpoints).SelectMany(n => swim.LagOf(n, now)).Where(static l => l.Entries > 0).Select(static l => l.Peer), StringComparer.Ordinal);
 
     /// <summary>Where clients of these may be, or of the ports that lead to them.</summary>
     private SortedSet<string> NetworksOf(IEnumerable<EndpointState> endpoints)

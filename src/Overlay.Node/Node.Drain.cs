@@ -64,7 +64,7 @@ public sealed partial class Node
             AnnounceDrain(now, effects);
         }
 
-        drainHeard = !drainUntold && Unaware(endpoints.Values, now).IsEmpty && !HasStranded();
+        drainHeard = !drainUntold && Behind(endpoints.Values, now).Count == 0 && !HasStranded();
         drainLookAt = now + (drainHeard ? DrainProgramming : DrainPace);
     }
 
@@ -77,7 +77,10 @@ public sealed partial class Node
         }
     }
 
-    /// <summary>Whether there is a host without its agent that has endpoints on a network here: its kernel goes on as it was.</summary>
+    /// <summary>
+    /// Whether a host has endpoints on a network here, and its agent is down, or may be: its kernel goes on as it was, and nobody
+    /// acknowledges anything for it.
+    /// </summary>
     private bool HasStranded() => NetworksOf(endpoints.Values).SelectMany(n => remotes.On(NetworkId.Parse(n))).Select(static r => r.Owner).Distinct()
-        .Any(owner => swim.Find(owner.ToString()) is { Presence: Presence.AgentDown });
+        .Any(owner => swim.Find(owner.ToString()) is { Presence: Presence.AgentDown or Presence.Suspect });
 }

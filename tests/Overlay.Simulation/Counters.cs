@@ -8,7 +8,8 @@ internal sealed class Counters
          "drift in overlays", "drift in sandboxes", "drift in hosts", "drift repaired", "sandbox gone",
          "network created", "network removed", "node left", "node removed", "manager unreachable", "kernel refused",
          "static address", "address reused", "fused verdict", "fused cut", "key Begin", "key Use",
-         "key Finish", "key revoked", "check ok", "check failed", "sandbox ill", "backend healthy", "backend unhealthy", "backend unchecked"];
+         "key Finish", "key revoked",
+         "drain acknowledged", "drain kept back", "check ok", "check failed", "sandbox ill", "backend healthy", "backend unhealthy", "backend unchecked"];
 
     private readonly SortedDictionary<string, long> counts = new(StringComparer.Ordinal);
 

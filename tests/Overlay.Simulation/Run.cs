@@ -3,6 +3,7 @@ using Overlay.Gossip;
 using Overlay.Primitives;
 using Overlay.Simulation.Checks;
 using Overlay.Simulation.World;
+using Overlay.V1;
 
 namespace Overlay.Simulation;
 
@@ -13,6 +14,7 @@ internal static class Run
     private static readonly TimeSpan DropTime = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan CutTime = TimeSpan.FromSeconds(3);
     private static readonly TimeSpan HealTime = TimeSpan.FromSeconds(4);
+    private static readonly TimeSpan DrainTime = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan KeyTime = TimeSpan.FromSeconds(12);
     private static readonly TimeSpan QuietLimit = TimeSpan.FromSeconds(150);
 
@@ -67,7 +69,7 @@ internal static class Run
         }
         while (missing is not null && simulator.Now - healed < QuietLimit);
         return missing is null
-            ? CutOff(world) ?? Rekey(world) ?? Outlive(world)
+            ? CutOff(world) ?? Drain(world) ?? Rekey(world) ?? Outlive(world)
             : $"not converged {QuietLimit.TotalSeconds} s after the last fault: {missing}";
     }
 
@@ -106,6 +108,69 @@ internal static class Run
         simulator.Run(HealTime);
         return live.Select(n => Convergence.Changed(live, n)).FirstOrDefault(static m => m is not null) is { } missing
             ? $"{HealTime.TotalSeconds} s after {victim.Number} could be reached again: {missing}"
+            : null;
+    }
+
+    /// <summary>
+    /// A node is drained while another one hears nothing of the managers: as soon as all are said to have acknowledged that, no name and
+    /// no kernel leads there any more. A host that may send there and is without its agent is waited for.
+    /// </summary>
+    private static string? Drain(SimWorld world)
+    {
+        Simulator simulator = world.Simulator;
+        SimNode[] live = [.. world.Nodes.Where(static n => !n.Gone)];
+        if (live.Length < 3)
+        {
+            return null;
+        }
+
+        SimNode drained = live[simulator.Prng.Next(live.Length)];
+        SimNode[] others = [.. live.Where(n => n != drained)];
+        SimNode deaf = others[simulator.Prng.Next(others.Length)];
+        bool isWaitedFor = simulator.Prng.Chance(0.4) && Convergence.Meet(deaf, drained);
+        world.Manager.Disconnect(deaf.Number);
+        if (isWaitedFor)
+        {
+            deaf.Crash();
+        }
+
+        world.Manager.SetAvailability(drained, NodeAvailability.Drain);
+        if (isWaitedFor)
+        {
+            simulator.Run(DrainTime);
+            if (world.Manager.IsAcknowledged(drained))
+            {
+                return $"the drain of {drained.Number} was called acknowledged, and the agent of {deaf.Number} is down";
+            }
+
+            simulator.Counters.Add("drain kept back");
+            // The gossip key may have been replaced meanwhile, which the managers alone tell.
+            world.Manager.ReconnectAll();
+            deaf.Boot();
+        }
+
+        Instant asked = simulator.Now;
+        while (!world.Manager.IsAcknowledged(drained))
+        {
+            if (simulator.Now - asked > DrainTime)
+            {
+                return $"the drain of {drained.Number} was not acknowledged within {DrainTime.TotalSeconds} s";
+            }
+
+            simulator.Run(TimeSpan.FromMilliseconds(20));
+        }
+
+        if (others.Select(n => Convergence.LeadsTo(n, drained)).FirstOrDefault(static m => m is not null) is { } led)
+        {
+            return $"the drain of {drained.Number} was called acknowledged, and {led}";
+        }
+
+        simulator.Counters.Add("drain acknowledged");
+        world.Manager.SetAvailability(drained, NodeAvailability.Active);
+        world.Manager.ReconnectAll();
+        simulator.Run(HealTime);
+        return live.Select(n => Convergence.Changed(live, n)).FirstOrDefault(static m => m is not null) is { } missing
+            ? $"{HealTime.TotalSeconds} s after the drain of {drained.Number} ended: {missing}"
             : null;
     }
 

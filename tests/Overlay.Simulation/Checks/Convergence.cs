@@ -52,6 +52,38 @@ internal static class Convergence
         .Where(static p => p.Presence != Presence.AgentDown)
         .Select(static p => $"node {p.Number} takes it for {p.Presence}").FirstOrDefault();
 
+    /// <summary>Whether both have endpoints on one network.</summary>
+    public static bool Meet(SimNode one, SimNode other) => one.Mind!.Endpoints.Select(static e => e.Network)
+        .Intersect(other.Mind!.Endpoints.Select(static e => e.Network)).Any();
+
+    /// <summary>What, on this node, sends anybody anew to the other; null: nothing does.</summary>
+    public static string? LeadsTo(SimNode node, SimNode other)
+    {
+        foreach (EndpointState endpoint in other.Mind!.Endpoints.Where(static e => !IsIngress(e)))
+        {
+            if (node.Mind!.SandboxZones().Values.SelectMany(static z => z).Where(z => z.Network == endpoint.Network)
+                .Any(z => z.Endpoints.Any(e => e.Names.Contains(endpoint.Name))))
+            {
+                return $"node {node.Number} names {endpoint.Name} still";
+            }
+
+            foreach (NamespaceName sandbox in node.Mind.Endpoints.Where(e => e.Network == endpoint.Network).Select(static e => e.Sandbox).Distinct())
+            {
+                if (Balanced(node.Host.State.Namespaces[sandbox].NftTable ?? "").FirstOrDefault(line => IsIn(endpoint, line)) is { } line)
+                {
+                    return $"in {sandbox} on node {node.Number} is balanced {line}, which has {endpoint.Name}";
+                }
+            }
+        }
+
+        System.Net.IPAddress? entrance = other.Mind.Endpoints.FirstOrDefault(IsIngress)?.Ipv4;
+        return entrance is not null && node.Mind!.Inputs().Ports.Any(p => p.Nodes.Any(n => n.Address.Equals(entrance)))
+            ? $"node {node.Number} sends clients of ports there" : null;
+    }
+
+    private static bool IsIn(EndpointState endpoint, string line) => line[(line.IndexOf(": ", StringComparison.Ordinal) + 2)..].Split(' ')
+        .Any(word => word == endpoint.Ipv4?.ToString() || word == endpoint.Ipv6?.ToString());
+
     /// <summary>Every reserved address is an endpoint's, and the other way round: none is lost, none unprotected.</summary>
     private static string? Reservations(SimWorld world, SimNode[] live)
     {

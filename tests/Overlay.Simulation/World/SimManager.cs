@@ -81,6 +81,28 @@ internal sealed class SimManager(SimWorld world)
 
     public bool RemoveService(string id) => Commit(Intent.RemoveService(id)) is null;
 
+    public bool SetAvailability(SimNode node, NodeAvailability wanted) =>
+        Commit(Intent.EditNode(node.Id.ToString(), new() { Availability = wanted })) is null;
+
+    public bool IsAcknowledged(SimNode node) => Store.State.Node(node.Id.ToString()) is { } known && Availability.IsAcknowledged(known);
+
+    /// <summary>The node says that a drain of it is acknowledged, until it is heard.</summary>
+    public void ConfirmDrain(SimNode node, long drain)
+    {
+        int life = node.Life;
+        world.Simulator.Later(world.Network.Latency(), () =>
+        {
+            if (node.Life == life && !Reaches(node))
+            {
+                world.Simulator.Later(CallTimeout, () => ConfirmDrain(node, drain));
+            }
+            else if (node.Life == life)
+            {
+                Commit(Intent.ConfirmDrain(node.Id.ToString(), drain));
+            }
+        });
+    }
+
     public bool Reaches(SimNode node) => !unreachable.Contains(node.Number);
 
     /// <summary>Brings a node up to the store, as a session does whenever something changed.</summary>

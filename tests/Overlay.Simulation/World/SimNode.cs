@@ -207,6 +207,11 @@ internal sealed class SimNode(SimWorld world, int number)
             RequestRound();
         }
 
+        if (effects.DrainAcknowledged is { } drain)
+        {
+            world.Manager.ConfirmDrain(this, drain);
+        }
+
         effects.Probes.ForEach(Examine);
         foreach (Completion completion in effects.Completions)
         {
