@@ -81,7 +81,7 @@ run_script() { # name, seconds, command...
 
 command -v dotnet >/dev/null || { echo "tests/run.sh: the .NET 10 SDK is needed: https://dot.net" >&2; broken "no dotnet"; finish; }
 packages=(libnftables1 nftables iproute2 iputils-ping util-linux procps)
-if has lab || has vm; then packages+=(tcpdump iperf3 bind9-dnsutils bridge-utils python3 curl openssl); fi
+if has lab || has vm; then packages+=(tcpdump iperf3 conntrack bind9-dnsutils bridge-utils python3 curl openssl); fi
 if has vm; then packages+=(qemu-system-x86 busybox-static cpio kmod ipvsadm conntrack wireguard-tools); fi
 if has nemesis; then packages+=(python3 nftables); fi
 if has interop; then packages+=(python3 python3-grpcio python3-protobuf openssl curl); fi
