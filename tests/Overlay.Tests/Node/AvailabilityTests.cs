@@ -48,8 +48,7 @@ public sealed class AvailabilityTests
         rig.World.AddNode(3);
         rig.Assign();
         NodeRig.Peer peer = rig.StartPeer(3, 7);
-        EndpointRecord record = new() { Name = "far", Ipv4 = "10.0.0.20", Mac = ByteString.CopyFrom(2, 0, 0, 0, 3, 1) };
-        rig.Speak(peer, (s, now, e) => s.Put(rig.Blue.Id, new EndpointId(900).ToString(), record.ToByteArray(), now, e));
+        Put(peer, withdrawn: false);
         Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
         Want(3, NodeAvailability.Drain);
         Assert.Equal(["web"], Names());
