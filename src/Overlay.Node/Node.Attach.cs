@@ -190,11 +190,12 @@ public sealed partial class Node
         effects.Events.Add(new NodeEvent.EndpointChanged(endpoint.Id, endpoint.Name, network, action, ""));
     }
 
+    /// <summary>A node that leaves withdraws what it has, as a drained one does; earlier versions heed no more of it than that no service has it.</summary>
     private PutOutcome Announce(EndpointState endpoint, Instant now, NodeEffects effects) =>
         swim.Put(
             endpoint.Network.ToString(), endpoint.Id.ToString(),
             RemoteEndpointRecord.Encode(
-                endpoint with { Service = isWithdrawn ? null : endpoint.Service, Weight = WeightOf(endpoint) }, settings.Vtep, isWithdrawn: IsDrained(Id)),
+                endpoint with { Service = isLeaving ? null : endpoint.Service, Weight = WeightOf(endpoint) }, settings.Vtep, isWithdrawn: IsDrained(Id)),
             now, effects.Gossip);
 
     private void RetryAttaches(Instant now, NodeEffects effects)

@@ -9,13 +9,17 @@ namespace Overlay.Node;
 /// </summary>
 public sealed partial class Node
 {
-    private bool isWithdrawn;
+    /// <summary>From when another node knows of a change until its kernel has it, with room for a node that is busy.</summary>
+    public static readonly TimeSpan ProgrammingTime = TimeSpan.FromMilliseconds(700);
+
+    /// <summary>It is on its way out of the cluster.</summary>
+    private bool isLeaving;
 
     /// <summary>Sends no more clients here; those who are here, or come as others have not heard yet, are served.</summary>
     /// <returns>Whether there is a backend that clients may be on their way to.</returns>
     public bool Withdraw(Instant now, NodeEffects effects)
     {
-        TellWithdrawn(true, now, effects);
+        TellLeaving(true, now, effects);
         return endpoints.Values.Any(static e => e.Service is not null && e.Status == EndpointStatus.Ready && IsServing(e.Health));
     }
 
@@ -47,7 +51,7 @@ public sealed partial class Node
     }
 
     /// <summary>The node stays, after all.</summary>
-    public void Stay(Instant now, NodeEffects effects) => TellWithdrawn(false, now, effects);
+    public void Stay(Instant now, NodeEffects effects) => TellLeaving(false, now, effects);
 
     /// <summary>Says goodbye to the other nodes; the shell goes on until the farewells are sent.</summary>
     public void Leave(Instant now, NodeEffects effects)
@@ -70,14 +74,14 @@ public sealed partial class Node
         DigestGossip(now, effects);
     }
 
-    private void TellWithdrawn(bool value, Instant now, NodeEffects effects)
+    private void TellLeaving(bool value, Instant now, NodeEffects effects)
     {
-        if (isWithdrawn == value)
+        if (isLeaving == value)
         {
             return;
         }
 
-        isWithdrawn = value;
+        isLeaving = value;
         foreach (EndpointState backend in endpoints.Values.Where(static e => e.Service is not null && e.LostSince is null))
         {
             Announce(backend, now, effects);

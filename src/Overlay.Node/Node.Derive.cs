@@ -113,7 +113,7 @@ public sealed partial class Node
         public bool IsHere { get; init; }
     }
 
-    private bool IsDrained(NodeId node) => (isWithdrawn && node == Id) || Availability.IsDrained(intent.Node(node.ToString()));
+    private bool IsDrained(NodeId node) => (isLeaving && node == Id) || Availability.IsDrained(intent.Node(node.ToString()));
 
     private static OverlayNetwork OverlayOf(NetworkId id, NetworkObject network) => new()
     {

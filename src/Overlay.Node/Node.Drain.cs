@@ -14,9 +14,6 @@ public sealed partial class Node
 {
     private static readonly TimeSpan DrainPace = TimeSpan.FromMilliseconds(100);
 
-    /// <summary>For kernels: who has acknowledged what changes them has not yet changed it.</summary>
-    private static readonly TimeSpan DrainProgramming = TimeSpan.FromMilliseconds(700);
-
     /// <summary>Whether the endpoints here were last announced as withdrawn.</summary>
     private bool drainTold;
 
@@ -65,7 +62,7 @@ public sealed partial class Node
         }
 
         drainHeard = !drainUntold && Behind(endpoints.Values, now).Count == 0 && !HasStranded();
-        drainLookAt = now + (drainHeard ? DrainProgramming : DrainPace);
+        drainLookAt = now + (drainHeard ? ProgrammingTime : DrainPace);
     }
 
     private void AnnounceDrain(Instant now, NodeEffects effects)

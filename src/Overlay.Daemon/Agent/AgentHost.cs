@@ -32,9 +32,6 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
     private static readonly TimeSpan WithdrawalTime = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan WithdrawalPace = TimeSpan.FromMilliseconds(50);
 
-    /// <summary>From when another node knows of a change until its kernel has it, with room for a node that is busy.</summary>
-    private static readonly TimeSpan ProgrammingTime = TimeSpan.FromMilliseconds(700);
-
     private readonly SemaphoreSlim gate = new(1);
     private readonly TaskCompletionSource failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private volatile Membership? membership;
@@ -340,7 +337,7 @@ internal sealed partial class AgentHost(AgentServices services, ILogger<AgentHos
             LogUnaware(string.Join(", ", unaware.Take(MaxNamed)), unaware.Count);
         }
 
-        await Task.Delay(ProgrammingTime, services.Clock.Time, cancellationToken);
+        await Task.Delay(Node.Node.ProgrammingTime, services.Clock.Time, cancellationToken);
     }
 
     private async Task EnterAsync(MembershipRecord record, NodeIdentity identity, CancellationToken cancellationToken)

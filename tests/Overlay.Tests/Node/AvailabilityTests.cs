@@ -44,12 +44,7 @@ public sealed class AvailabilityTests
     [Fact]
     public void Endpoints_of_a_drained_peer_leave_names_and_stay_reachable()
     {
-        rig.Attached("web");
-        rig.World.AddNode(3);
-        rig.Assign();
-        NodeRig.Peer peer = rig.StartPeer(3, 7);
-        Put(peer, withdrawn: false);
-        Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+        BesidePeer();
         Want(3, NodeAvailability.Drain);
         Assert.Equal(["web"], Names());
         Assert.Single(rig.Mind.Inputs().Remotes);
@@ -90,12 +85,8 @@ public sealed class AvailabilityTests
     [Fact]
     public void A_host_whose_agent_is_down_is_waited_for_where_it_may_send()
     {
-        rig.Attached("web");
-        rig.World.AddNode(3);
-        rig.Assign();
-        NodeRig.Peer peer = rig.StartPeer(3, 7);
+        NodeRig.Peer peer = BesidePeer();
         rig.Speak(peer, (s, now, e) => s.Subscribe(rig.Blue.Id, now, e));
-        Put(peer, withdrawn: false);
         rig.Sleep(TimeSpan.FromSeconds(3));
         rig.DialsEnd = StreamFailure.Refused;
         rig.StopPeer(peer);
@@ -122,17 +113,24 @@ public sealed class AvailabilityTests
     [Fact]
     public void What_its_node_has_withdrawn_leaves_names_before_any_manager_says_so()
     {
+        NodeRig.Peer peer = BesidePeer();
+        Put(peer, withdrawn: true);
+        Assert.Equal(["web"], Names());
+        Assert.Single(rig.Mind.Inputs().Remotes);
+        Put(peer, withdrawn: false);
+        Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+    }
+
+    /// <summary>Host 3 has the endpoint far, and this node web.</summary>
+    private NodeRig.Peer BesidePeer()
+    {
         rig.Attached("web");
         rig.World.AddNode(3);
         rig.Assign();
         NodeRig.Peer peer = rig.StartPeer(3, 7);
         Put(peer, withdrawn: false);
         Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
-        Put(peer, withdrawn: true);
-        Assert.Equal(["web"], Names());
-        Assert.Single(rig.Mind.Inputs().Remotes);
-        Put(peer, withdrawn: false);
-        Assert.Equal(["far", "web"], Names().Order(StringComparer.Ordinal));
+        return peer;
     }
 
     private NodeObject Self => rig.World.State.Node(Cluster.World.NodeIdOf(NodeRig.Number))!;

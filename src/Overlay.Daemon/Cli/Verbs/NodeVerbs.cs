@@ -10,7 +10,7 @@ internal static class NodeVerbs
     /// <summary>A new manager reads the whole store; a former one waits for another leader.</summary>
     private static readonly TimeSpan RoleTimeout = TimeSpan.FromMinutes(1);
 
-    /// <summary>Gossip tells of a drain within some hundred milliseconds; a node that does not answer is held dead before this.</summary>
+    /// <summary>Gossip tells of a drain within some hundred milliseconds; who does not answer is held dead, or without its agent, before this.</summary>
     private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan DrainPace = TimeSpan.FromMilliseconds(200);
 
