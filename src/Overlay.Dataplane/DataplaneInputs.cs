@@ -112,6 +112,9 @@ public sealed record VirtualService
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
 
+    /// <summary>How long clients and flows are remembered.</summary>
+    public FlowPolicy Flows { get; init; }
+
     /// <summary>Those that count now, wherever they are.</summary>
     public ImmutableArray<ServiceBackend> Backends { get; init; } = [];
 }
@@ -138,6 +141,9 @@ public sealed record HostPort
 
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
+
+    /// <summary>How long clients and flows are remembered.</summary>
+    public FlowPolicy Flows { get; init; }
 
     /// <summary>Backends see an address of their node instead of the client's.</summary>
     public bool TranslatesSource { get; init; }
@@ -197,6 +203,9 @@ public sealed record MeshPort
 
     /// <summary>Unspecified or unknown: by weight.</summary>
     public Scheduler Scheduler { get; init; }
+
+    /// <summary>How long clients and flows are remembered.</summary>
+    public FlowPolicy Flows { get; init; }
 
     /// <summary>Backends see an address of their node instead of the client's.</summary>
     public bool TranslatesSource { get; init; }

@@ -85,7 +85,7 @@ public static class Desired
         {
             IEnumerable<VirtualService> its = sandbox.Select(static e => e.Network).Distinct().SelectMany(n => services[n]);
             bool isIngress = ingress.Contains(sandbox.Key) && sandbox.Any(static e => e.GatewaySlot > 0);
-            if (ServiceTable.Of(its, sandbox.First().Id.ToString(), isIngress) is { } table)
+            if (ServiceTable.Of(its, sandbox.First().Id.ToString(), isIngress ? IngressSandbox.ChainsIn(sandbox.Key, inputs) : "") is { } table)
             {
                 namespaces[sandbox.Key] = namespaces[sandbox.Key] with { NftTable = table };
             }

@@ -30,6 +30,9 @@ public static class IngressSandbox
 
     private const string PortPrefix = "ovp";
 
+    /// <summary>In a sandbox: what keeps flows as long as their service says.</summary>
+    private const string Arrived = "arrived";
+
     /// <summary>Before <see cref="PublishedPorts"/>' rule, which is for the same address.</summary>
     private const int RulePriority = 7899;
 
@@ -275,7 +278,7 @@ public static class IngressSandbox
     private static string Table(
         DataplaneInputs inputs, IPAddress own, SortedDictionary<NamespaceName, int> backends, (uint Zone, RemoteEndpoint Node)[] peers)
     {
-        SortedDictionary<string, ImmutableArray<string>> targets = new(StringComparer.Ordinal);
+        SortedDictionary<string, FlowRules> targets = new(StringComparer.Ordinal);
         IPAddress? own6 = AddressOf(inputs, ipv6: true);
         bool[] families = own6 is null ? [false] : [false, true];
         SortedDictionary<PortProtocol, SortedDictionary<int, string>> ports = [];
@@ -283,11 +286,9 @@ public static class IngressSandbox
         foreach (MeshPort port in inputs.MeshPorts.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
             string chain = PublishedPorts.ChainOf(port.Protocol, port.Published, port.Target, port.Service);
-            ImmutableArray<string> target =
-            [
-                .. families.Select(ipv6 => TargetOf(port, (inputs.GatewayPrefix, backends), chain, ipv6)).OfType<string>(),
-            ];
-            if (target.IsEmpty)
+            FlowRules target = PublishedPorts.Joined(
+                families.Select(ipv6 => TargetOf(port, (inputs.GatewayPrefix, backends), chain, ipv6)).OfType<FlowRules>());
+            if (target.Lines.IsEmpty)
             {
                 continue;
             }
@@ -340,22 +341,18 @@ public static class IngressSandbox
         }
 
         PublishedPorts.Print(text, PublishedPorts.Dispatch, [.. PublishedPorts.VerdictMaps(ports)]);
-        foreach ((string chain, ImmutableArray<string> rules) in targets)
-        {
-            PublishedPorts.Print(text, chain, rules);
-        }
-
+        PublishedPorts.Print(text, targets);
         return NftTableText.Sorted(text.Append("}\n").ToString());
     }
 
     /// <summary>Backends here; without one, as the others may not have heard yet, the nodes that have some.</summary>
-    private static string? TargetOf(
+    private static FlowRules? TargetOf(
         MeshPort port, (IPNetwork Prefix, SortedDictionary<NamespaceName, int> Slots) places, string chain, bool ipv6) =>
-        PublishedPorts.ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, places, chain, ipv6, HashSeed)
-        ?? PublishedPorts.ToNodes(port.Protocol, port.Scheduler, port.Elsewhere, port.Published, chain, ipv6);
+        PublishedPorts.ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, port.Flows, places, chain, ipv6, HashSeed)
+        ?? PublishedPorts.ToNodes(port.Protocol, port.Scheduler, port.Elsewhere, port.Published, port.Flows, chain, chain, ipv6);
 
-    /// <summary>Chains of a backend's sandbox. The mark is set before the source is validated, too (src_valid_mark).</summary>
-    internal static string SandboxChains { get; } = string.Create(
+    /// <summary>Chains of every backend's sandbox. The mark is set before the source is validated, too (src_valid_mark).</summary>
+    internal static string AnswerChains { get; } = string.Create(
         CultureInfo.InvariantCulture,
         $$"""
 
@@ -370,6 +367,35 @@ public static class IngressSandbox
         	}
 
         """).Replace("\r", "", StringComparison.Ordinal);
+
+    /// <summary>Its chains, for a table of its own: conntrack there must not forget what leads answers back before others do.</summary>
+    internal static string ChainsIn(NamespaceName sandbox, DataplaneInputs inputs)
+    {
+        List<FlowRules> kept = [];
+        foreach (MeshPort port in inputs.MeshPorts.Where(p => p.Backends.Any(b => b.Sandbox == sandbox))
+            .OrderBy(static p => p.Service, StringComparer.Ordinal).DistinctBy(static p => (p.Protocol, p.Target)))
+        {
+            string protocol = PublishedPorts.Text(port.Protocol);
+            kept.Add(FlowChains.Timeouts(
+                string.Create(CultureInfo.InvariantCulture, $"{Arrived}.{port.Target}"), "ip", port.Flows, [port.Protocol],
+                string.Create(CultureInfo.InvariantCulture, $"iifname \"{SandboxInterface}\" ct state new {protocol} dport {port.Target} ")));
+        }
+
+        FlowRules all = PublishedPorts.Joined(kept);
+        if (all.Lines.IsEmpty)
+        {
+            return AnswerChains;
+        }
+
+        StringBuilder text = new(AnswerChains);
+        foreach (NftPart part in all.Parts.Prepend(
+            NftPart.Chain(Arrived, ["type filter hook prerouting priority mangle; policy accept;", .. all.Lines])))
+        {
+            part.AppendTo(text);
+        }
+
+        return text.ToString();
+    }
 
     /// <summary>The sandboxes here that have backends of ports of all nodes.</summary>
     internal static SortedSet<NamespaceName> BackendsIn(DataplaneInputs inputs) =>

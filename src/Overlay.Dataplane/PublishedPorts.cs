@@ -32,14 +32,14 @@ internal static class PublishedPorts
     /// <param name="slots">Places of sandboxes on the gateway bridge; the ports of others lead nowhere.</param>
     public static string Chains(DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots)
     {
-        SortedDictionary<string, ImmutableArray<string>> targets = new(StringComparer.Ordinal);
+        SortedDictionary<string, FlowRules> targets = new(StringComparer.Ordinal);
         List<Entrance> entrances = [];
         // Of several with the same words the first by the service's name has them.
         foreach (HostPort port in inputs.Ports.OrderBy(static p => p.Service, StringComparer.Ordinal))
         {
             string chain = ChainOf(port.Protocol, port.Published, port.Target, port.Service);
-            ImmutableArray<string> target = [.. TargetsOf(port, inputs, slots, chain)];
-            if (target.IsEmpty)
+            FlowRules target = Joined(TargetsOf(port, inputs, slots, chain));
+            if (target.Lines.IsEmpty)
             {
                 continue;
             }
@@ -63,6 +63,13 @@ internal static class PublishedPorts
     internal static string ChainOf(PortProtocol protocol, int published, int target, string service) =>
         string.Create(CultureInfo.InvariantCulture, $"{Text(protocol)}-{published}-{target}-{service}");
 
+    /// <summary>Those of one chain: each family's, one after the other.</summary>
+    internal static FlowRules Joined(IEnumerable<FlowRules> families)
+    {
+        FlowRules[] all = [.. families];
+        return new([.. all.SelectMany(static f => f.Lines)], [.. all.SelectMany(static f => f.Parts)]);
+    }
+
     /// <summary>The rule that translates a flow to an address by that choice, and a port.</summary>
     private static string Translation(PortProtocol protocol, string choice, int port, bool ipv6) => string.Create(
         CultureInfo.InvariantCulture,
@@ -85,8 +92,8 @@ internal static class PublishedPorts
 
     /// <summary>To nodes, each for all of its backends: those that have more get more, also where backends take turns.</summary>
     /// <returns>Null: none has an address of that family.</returns>
-    internal static string? ToNodes(
-        PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, string turn, bool ipv6)
+    internal static FlowRules? ToNodes(
+        PortProtocol protocol, Scheduler scheduler, IEnumerable<MeshNode> nodes, int published, FlowPolicy flows, string chain, string turn, bool ipv6)
     {
         (IPAddress Address, long Weight)[] chosen =
         [
@@ -95,15 +102,17 @@ internal static class PublishedPorts
         ];
         return chosen.Length == 0
             ? null
-            : Translation(protocol, BackendChoice.Of(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), published, ipv6);
+            : FlowChains.Of(
+                chain, new(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), flows, [protocol], isShared: true,
+                choice => Translation(protocol, choice, published, ipv6));
     }
 
     /// <summary>To sandboxes here, by their addresses on the gateway bridge.</summary>
     /// <returns>Null: none of the backends is there.</returns>
     /// <param name="seed">As <see cref="BackendChoice"/>'s.</param>
-    internal static string? ToBackends(
-        PortProtocol protocol, Scheduler scheduler, IEnumerable<PortBackend> backends, int target,
-        (IPNetwork Prefix, SortedDictionary<NamespaceName, int> Slots) places, string turn, bool ipv6, int seed = 1)
+    internal static FlowRules? ToBackends(
+        PortProtocol protocol, Scheduler scheduler, IEnumerable<PortBackend> backends, int target, FlowPolicy flows,
+        (IPNetwork Prefix, SortedDictionary<NamespaceName, int> Slots) places, string chain, bool ipv6, int seed = 1)
     {
         (IPAddress Address, long Weight)[] chosen =
         [
@@ -111,7 +120,10 @@ internal static class PublishedPorts
                 .Select(b => (Address: GatewayBridge.At(places.Prefix, places.Slots[b.Sandbox], ipv6), (long)b.Weight))
                 .OrderBy(static b => b.Address, AddressOrder.Instance),
         ];
-        return chosen.Length == 0 ? null : Translation(protocol, BackendChoice.Of(scheduler, chosen, turn, seed), target, ipv6);
+        return chosen.Length == 0
+            ? null
+            : FlowChains.Of(
+                chain, new(scheduler, chosen, chain, seed), flows, [protocol], isShared: true, choice => Translation(protocol, choice, target, ipv6));
     }
 
     /// <summary>Whether it is IPv6, for each of them.</summary>
@@ -122,12 +134,14 @@ internal static class PublishedPorts
 
     private static string Word(bool ipv6) => ipv6 ? "ip6" : "ip";
 
-    private static IEnumerable<string> TargetsOf(
+    private static IEnumerable<FlowRules> TargetsOf(
         HostPort port, DataplaneInputs inputs, SortedDictionary<NamespaceName, int> slots, string chain) =>
         FamiliesOf(port.Families).Select(ipv6 =>
-            !port.IsMesh ? ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, (inputs.GatewayPrefix, slots), chain, ipv6)
+            !port.IsMesh
+                ? ToBackends(port.Protocol, port.Scheduler, port.Backends, port.Target, port.Flows, (inputs.GatewayPrefix, slots), chain, ipv6)
             : IngressSandbox.AddressOf(inputs, ipv6) is null ? null
-            : ToNodes(port.Protocol, port.Scheduler, port.Nodes, port.Published, $"{chain} {inputs.Vtep}", ipv6)).OfType<string>();
+            : ToNodes(port.Protocol, port.Scheduler, port.Nodes, port.Published, port.Flows, chain, $"{chain} {inputs.Vtep}", ipv6))
+            .OfType<FlowRules>();
 
     /// <summary>Which packets to the host's own addresses a chain is for.</summary>
     /// <param name="Match">Where they come in; empty: anywhere.</param>
@@ -164,7 +178,7 @@ internal static class PublishedPorts
                     }
                 }
             }
-            else if (ways.TryGetValue(chain, out List<(byte, int)>? keys) && line.LastIndexOf(':') is var colon and > 0
+            else if (ways.TryGetValue(FlowChains.OwnerOf(chain), out List<(byte, int)>? keys) && line.LastIndexOf(':') is var colon and > 0
                 && ushort.TryParse(line[(colon + 1)..], CultureInfo.InvariantCulture, out ushort to))
             {
                 foreach (string word in line[..colon].Split(' ', ',', '\t', '[', ']').Where(IsAddress))
@@ -213,7 +227,7 @@ internal static class PublishedPorts
     private static RouteEntry WayBack(IPAddress everywhere, IPAddress bridge) => new(
         new(everywhere, 0), bridge, GatewayBridge.SandboxInterface, GatewayBridge.RouteMetric, RouteEntry.OwnTable);
 
-    private static string Print(SortedDictionary<string, ImmutableArray<string>> targets, List<Entrance> entrances)
+    private static string Print(SortedDictionary<string, FlowRules> targets, List<Entrance> entrances)
     {
         StringBuilder text = new();
         Entrance[] mesh = [.. entrances.Where(static e => e.IsMesh)];
@@ -228,18 +242,15 @@ internal static class PublishedPorts
                 $"iifname != \"{GatewayBridge.Name}\" fib daddr type local goto {Dispatch}",
                 .. ofSandboxes,
             ]);
-        bool ipv6 = targets.Values.Any(static t => t.Any(static rule => rule.Contains(" ip6 ", StringComparison.Ordinal)));
+        bool ipv6 = targets.Values.SelectMany(static t => t.Parts.SelectMany(static p => p.Lines).Concat(t.Lines))
+            .Any(static rule => rule.Contains(" ip6 ", StringComparison.Ordinal));
         Print(text, Dispatch, ipv6 ? ["ip6 daddr ::1 return", "ip6 daddr fe80::/10 return", .. Entries(entrances)] : Entries(entrances));
         if (mesh.Length > 0)
         {
             Print(text, Mesh, Entries(mesh));
         }
 
-        foreach ((string chain, ImmutableArray<string> rules) in targets)
-        {
-            Print(text, chain, rules);
-        }
-
+        Print(text, targets);
         return text.ToString();
     }
 
@@ -266,18 +277,21 @@ internal static class PublishedPorts
         chains.Select(static g => $"{Text(g.Key)} dport vmap {{ "
             + string.Join(", ", g.Value.Select(static p => string.Create(CultureInfo.InvariantCulture, $"{p.Key} : goto {p.Value}"))) + " }");
 
-    internal static void Print(StringBuilder text, string name, params ImmutableArray<string> lines)
-    {
-        text.Append(CultureInfo.InvariantCulture, $"\n\tchain {name} {{\n");
-        foreach (string line in lines)
-        {
-            text.Append(CultureInfo.InvariantCulture, $"\t\t{line}\n");
-        }
+    internal static void Print(StringBuilder text, string name, params ImmutableArray<string> lines) => NftPart.Chain(name, lines).AppendTo(text);
 
-        text.Append("\t}\n");
+    internal static void Print(StringBuilder text, SortedDictionary<string, FlowRules> targets)
+    {
+        foreach ((string chain, FlowRules rules) in targets)
+        {
+            Print(text, chain, rules.Lines);
+            foreach (NftPart part in rules.Parts)
+            {
+                part.AppendTo(text);
+            }
+        }
     }
 
-    private static string Text(PortProtocol protocol) => protocol switch
+    internal static string Text(PortProtocol protocol) => protocol switch
     {
         PortProtocol.Tcp => "tcp",
         PortProtocol.Udp => "udp",

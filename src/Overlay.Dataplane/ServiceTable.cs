@@ -1,8 +1,8 @@
-using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Text;
 using Overlay.Primitives;
+using Overlay.V1;
 
 namespace Overlay.Dataplane;
 
@@ -29,26 +29,25 @@ internal static class ServiceTable
     /// What `nft -s list table inet overlayd` prints of it, chains in order of their names; null where there is no service.
     /// </summary>
     /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
-    /// <param name="isIngress">It has backends of ports of all nodes, whose answers its table leads back.</param>
+    /// <param name="ingress">The chains that lead back answers of its backends of ports of all nodes; empty: it has none.</param>
     /// <param name="sandbox">
     /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each change of the service.
     /// </param>
-    public static string? Of(IEnumerable<VirtualService> services, string sandbox, bool isIngress = false)
+    public static string? Of(IEnumerable<VirtualService> services, string sandbox, string ingress = "")
     {
         VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
-        StringBuilder chains = new();
+        StringBuilder parts = new();
         SortedDictionary<IPAddress, string> targets4 = new(AddressOrder.Instance);
         SortedDictionary<IPAddress, string> targets6 = new(AddressOrder.Instance);
         foreach (VirtualService service in ordered)
         {
-            AddFamily(service, AddressFamily.InterNetwork, sandbox, targets4, chains);
-            AddFamily(service, AddressFamily.InterNetworkV6, sandbox, targets6, chains);
+            AddFamily(service, AddressFamily.InterNetwork, sandbox, targets4, parts);
+            AddFamily(service, AddressFamily.InterNetworkV6, sandbox, targets6, parts);
         }
 
-        string ingress = isIngress ? IngressSandbox.SandboxChains : "";
         if (targets4.Count == 0 && targets6.Count == 0)
         {
-            return isIngress ? NftTableText.Sorted($"{Head}{ingress.TrimStart('\n')}}}\n") : null;
+            return ingress.Length > 0 ? NftTableText.Sorted($"{Head}{ingress.TrimStart('\n')}}}\n") : null;
         }
 
         string dispatch = DispatchOf(Entries, targets4) + DispatchOf(Entries6, targets6);
@@ -69,7 +68,7 @@ internal static class ServiceTable
             		meta l4proto tcp reject with tcp reset
             		reject
             	}
-            {{chains}}{{ingress}}}
+            {{parts}}{{ingress}}}
 
             """.Replace("\r", "", StringComparison.Ordinal));
     }
@@ -81,7 +80,7 @@ internal static class ServiceTable
         table is not null && table.StartsWith(Head, StringComparison.Ordinal) && table.Contains(Dispatch, StringComparison.Ordinal);
 
     private static bool IsIngress(string? table) =>
-        table is not null && table.StartsWith(Head + IngressSandbox.SandboxChains[1..], StringComparison.Ordinal);
+        table is not null && table.StartsWith(Head + IngressSandbox.AnswerChains[1..], StringComparison.Ordinal);
 
     /// <summary>The virtual addresses of a table, each with its backends; of what is not readable, nothing.</summary>
     public static SortedDictionary<IPAddress, SortedSet<IPAddress>> Read(string? table)
@@ -113,7 +112,7 @@ internal static class ServiceTable
             }
             else if (line.StartsWith("\t\tdnat ", StringComparison.Ordinal))
             {
-                SortedSet<IPAddress> backends = BackendsOf(chain);
+                SortedSet<IPAddress> backends = BackendsOf(FlowChains.OwnerOf(chain));
                 string[] texts = line.Contains('{', StringComparison.Ordinal) ? Elements(line) : [line];
                 backends.UnionWith(texts.Select(static text => text[(text.LastIndexOf(' ') + 1)..])
                     .Select(static text => IPAddress.TryParse(text, out IPAddress? address) ? address : null).OfType<IPAddress>());
@@ -148,7 +147,7 @@ internal static class ServiceTable
         : head + string.Join(", ", targets.Select(static t => $"{InetText.Of(t.Key)} : goto {t.Value}")) + " }\n";
 
     private static void AddFamily(
-        VirtualService service, AddressFamily family, string sandbox, SortedDictionary<IPAddress, string> targets, StringBuilder chains)
+        VirtualService service, AddressFamily family, string sandbox, SortedDictionary<IPAddress, string> targets, StringBuilder parts)
     {
         bool ipv6 = family == AddressFamily.InterNetworkV6;
         if ((ipv6 ? service.Ipv6 : service.Ipv4) is not { } address || targets.ContainsKey(address))
@@ -170,7 +169,12 @@ internal static class ServiceTable
 
         string chain = $"{(ipv6 ? "vip6" : "vip4")}-{service.Name}";
         targets[address] = chain;
-        string rule = $"dnat {(ipv6 ? "ip6" : "ip")} to {BackendChoice.Of(service.Scheduler, backends, sandbox + Print(service))}";
-        chains.Append(CultureInfo.InvariantCulture, $"\n\tchain {chain} {{\n\t\t{rule}\n\t}}\n");
+        FlowRules rules = FlowChains.Of(
+            chain, new(service.Scheduler, backends, sandbox + Print(service)), service.Flows, [PortProtocol.Tcp, PortProtocol.Udp], isShared: false,
+            choice => $"dnat {(ipv6 ? "ip6" : "ip")} to {choice}");
+        foreach (NftPart part in rules.Parts.Prepend(NftPart.Chain(chain, rules.Lines)))
+        {
+            part.AppendTo(parts);
+        }
     }
 }

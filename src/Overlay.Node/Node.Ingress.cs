@@ -185,6 +185,7 @@ public sealed partial class Node
                     Published = (int)x.Port.Published,
                     Target = (int)x.Port.Target,
                     Scheduler = x.Service.Scheduler,
+                    Flows = FlowsOf(x.Service),
                     TranslatesSource = x.Service.TranslatesSource,
                     Backends = BackendsOf(x.Service, backends[ServiceId.Parse(x.Service.Id)]),
                     Elsewhere = x.Service.Locality == Locality.Require

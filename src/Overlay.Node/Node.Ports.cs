@@ -58,6 +58,7 @@ public sealed partial class Node
             Address = port.Address.Length == 0 ? null : IPAddress.Parse(port.Address),
             Interface = port.Interface,
             Scheduler = service.Scheduler,
+            Flows = FlowsOf(service),
             TranslatesSource = service.TranslatesSource,
             Families = FamiliesOf(port, meshHasIpv6: ingress?.Ipv6 is not null),
             IsMesh = mesh,

@@ -100,6 +100,7 @@ public sealed partial class Node
             Ipv4 = AddressOf(service, ipv6: false),
             Ipv6 = AddressOf(service, ipv6: true),
             Scheduler = service.Scheduler,
+            Flows = FlowsOf(service),
             Backends =
             [
                 .. Near(service.Locality, backends[ServiceId.Parse(service.Id)], static e => e.IsHere)
@@ -107,6 +108,10 @@ public sealed partial class Node
             ],
         });
     }
+
+    private static FlowPolicy FlowsOf(ServiceObject service) => new(
+        TimeSpan.FromMilliseconds(service.StickyMs), TimeSpan.FromMilliseconds(service.Timeouts?.TcpMs ?? 0),
+        TimeSpan.FromMilliseconds(service.Timeouts?.TcpFinMs ?? 0), TimeSpan.FromMilliseconds(service.Timeouts?.UdpMs ?? 0));
 
     /// <summary>Those that a client of this node may get.</summary>
     private static IEnumerable<T> Near<T>(Locality locality, IEnumerable<T> all, Func<T, bool> isHere) => locality switch

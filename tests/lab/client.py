@@ -1,6 +1,7 @@
 # tcp|udp ADDRESS PORT: who answered, and as whom they saw us. bulk ADDRESS PORT: a megabyte there and back.
 # each tcp|udp PORT COUNT ADDRESS...: so many times for each address, one after the other; a line for each answer or failure.
 # twins PORT ADDRESS ADDRESS: two connections from one port of ours. hold-tcp|hold-udp ADDRESS PORT FILE: goes on until FILE.end.
+# idle ADDRESS PORT SECONDS: whether a connection that was silent so long is "there" or "gone".
 # load FILE PORT ADDRESS...: a request to each in turn until FILE.end; failures go to FILE.
 import os, socket, sys, time
 what = sys.argv[1]
@@ -42,6 +43,15 @@ try:
             s.sendall(b"%d" % n)
             said.append(s.recv(100).decode())
         print(*said)
+    elif what == "idle":
+        s = connect(sys.argv[2], int(sys.argv[3]))
+        s.recv(100)
+        time.sleep(float(sys.argv[4]))
+        try:
+            s.sendall(b"x")
+            print("there" if s.recv(1) == b"x" else "gone")
+        except OSError:
+            print("gone")
     elif what == "bulk":
         s = connect(sys.argv[2], int(sys.argv[3]))
         s.recv(100)

@@ -44,6 +44,11 @@ internal static class ServiceChanges
             return inWeight;
         }
 
+        if ((FlowLimits.StickyFault(spec.StickyMs, spec.Mode, what) ?? FlowLimits.TimeoutFault(spec.Timeouts, what)) is { } inFlows)
+        {
+            return inFlows;
+        }
+
         if (LabelRules.Fault(spec.Labels, what) is { } inLabels)
         {
             return inLabels;
@@ -95,6 +100,8 @@ internal static class ServiceChanges
             TranslatesSource = translatesSource,
             Locality = locality,
             WeightBy = spec.WeightBy,
+            StickyMs = spec.StickyMs,
+            Timeouts = FlowLimits.Stored(spec.Timeouts),
             CreatedUnixMs = draft.UnixMs,
         };
 

@@ -18,6 +18,12 @@ public sealed record ServiceEdit
     /// <summary>As in <see cref="ServiceSpec.WeightBy"/>; null: as it is.</summary>
     public string? WeightBy { get; init; }
 
+    /// <summary>As in <see cref="ServiceSpec.StickyMs"/>; null: as it is.</summary>
+    public long? StickyMs { get; init; }
+
+    /// <summary>All of them anew, as in <see cref="ServiceSpec.Timeouts"/>; null: as they are.</summary>
+    public FlowTimeouts? Timeouts { get; init; }
+
     /// <summary>All of the check anew, as in <see cref="ServiceSpec.Health"/>; null: as it is.</summary>
     public HealthCheck? Health { get; init; }
 
@@ -40,6 +46,6 @@ public sealed record ServiceEdit
     public ImmutableArray<(uint Target, PortProtocol Protocol)> PortsRemoved { get; init; } = [];
 
     public bool IsEmpty =>
-        Scheduler.Length == 0 && SourceIp.Length == 0 && Locality.Length == 0 && WeightBy is null && Health is null && !NoHealth
-        && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
+        Scheduler.Length == 0 && SourceIp.Length == 0 && Locality.Length == 0 && WeightBy is null && StickyMs is null && Timeouts is null
+        && Health is null && !NoHealth && LabelsAdded.IsEmpty && LabelsRemoved.IsEmpty && PortsAdded.IsEmpty && PortsRemoved.IsEmpty;
 }

@@ -56,6 +56,13 @@ internal static class ServiceEdits
             return inWeight;
         }
 
+        changed.StickyMs = edit.StickyMs ?? changed.StickyMs;
+        changed.Timeouts = edit.Timeouts is { } timeouts ? FlowLimits.Stored(timeouts) : changed.Timeouts;
+        if ((FlowLimits.StickyFault(changed.StickyMs, changed.EndpointMode, what) ?? FlowLimits.TimeoutFault(changed.Timeouts, what)) is { } inFlows)
+        {
+            return inFlows;
+        }
+
         if (edit.NoHealth)
         {
             changed.Health = null;
@@ -106,7 +113,8 @@ internal static class ServiceEdits
         {
             return new(
                 RefusalKind.Invalid, what, "Nothing is to be changed.",
-                "Use --publish-add, --publish-rm, --scheduler, --weight-by, --source-ip, --locality, --health, --label-add or --label-rm.");
+                "Use --publish-add, --publish-rm, --scheduler, --weight-by, --sticky, --timeout, --source-ip, --locality, --health, --label-add "
+                    + "or --label-rm.");
         }
 
         if (edit is { NoHealth: true, Health: not null })

@@ -35,6 +35,12 @@ public sealed record ServiceSpec
     /// <summary>Key of the label of nodes that is the weight of backends there which were given none; empty: none is.</summary>
     public string WeightBy { get; init; } = "";
 
+    /// <summary>Milliseconds, see <see cref="FlowLimits"/>; 0: each flow is chosen for anew.</summary>
+    public long StickyMs { get; init; }
+
+    /// <summary>See <see cref="FlowLimits"/>; null: all as nodes' kernels say.</summary>
+    public FlowTimeouts? Timeouts { get; init; }
+
     /// <summary>What its backends are asked; null: nothing. What is 0 in it is the default.</summary>
     public HealthCheck? Health { get; init; }
 

@@ -7,6 +7,9 @@ internal static partial class LibNftables
 {
     public const uint OutputStateless = 1 << 2;
 
+    /// <summary>Without the elements of named sets.</summary>
+    public const uint OutputTerse = 1 << 11;
+
     private const string Library = "libnftables.so.1";
 
     [LibraryImport(Library, EntryPoint = "nft_ctx_new")]

@@ -32,7 +32,7 @@ internal sealed class NftContext : IDisposable
                     throw new KernelException("cannot make a context of libnftables", Errno.NoMemory);
                 }
 
-                LibNftables.SetOutputFlags(context, LibNftables.OutputStateless);
+                LibNftables.SetOutputFlags(context, LibNftables.OutputStateless | LibNftables.OutputTerse);
                 return new(context);
             }
         }
@@ -43,7 +43,7 @@ internal sealed class NftContext : IDisposable
         }
     }
 
-    /// <summary>The canonical listing, chains in order, or null where there is no such table.</summary>
+    /// <summary>The canonical listing without elements of sets, its parts in order, or null where there is no such table.</summary>
     /// <exception cref="KernelException">It cannot be listed.</exception>
     public string? List()
     {

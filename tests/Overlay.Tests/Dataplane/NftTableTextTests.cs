@@ -30,7 +30,7 @@ public sealed class NftTableTextTests
     [Theory]
     [InlineData("")]
     [InlineData("table inet other {\n}\n")]
-    [InlineData("table inet overlayd {\n\tset x {\n\t}\n}\n")]
+    [InlineData("table inet overlayd {\n\tmap x {\n\t}\n}\n")]
     [InlineData("table inet overlayd {\n\tchain x {\n")]
     public void What_is_no_table_of_chains_stays_as_it_is_and_is_replaced_whole(string text)
     {
@@ -63,8 +63,78 @@ public sealed class NftTableTextTests
             NftTableText.Replacement(Table, Table.Replace("chain z", "chain y", StringComparison.Ordinal)));
     }
 
+    private const string Known = """
+        table inet overlayd {
+        	chain a {
+        		ip saddr @known goto b
+        		meta l4proto tcp ct timeout set "a.tcp"
+        	}
+
+        	chain b {
+        		accept
+        	}
+
+        	ct timeout a.tcp {
+        		protocol tcp
+        		l3proto ip
+        		policy = { established : 300 }
+        	}
+
+        	set known {
+        		type ipv4_addr
+        		flags dynamic,timeout
+        		timeout 10m
+        	}
+        }
+
+        """;
+
     [Fact]
-    public void All_of_it_is_where_much_differs_or_a_hook()
+    public void A_set_stays_where_it_is_to_be_as_it_was_however_much_else_differs()
+    {
+        const string Hook = "\tchain hook {\n\t\ttype nat hook output priority -85; policy accept;\n\t\tgoto a\n\t}\n\n";
+        string hooked = Known.Replace("\tct timeout", Hook + "\tct timeout", StringComparison.Ordinal)
+            .Replace("accept\n", "drop\n", StringComparison.Ordinal).Replace("@known goto b", "@known goto hook", StringComparison.Ordinal);
+        Assert.Equal(
+            """
+            add chain inet overlayd hook { type nat hook output priority -85; policy accept; }
+            flush chain inet overlayd a
+            flush chain inet overlayd b
+            add rule inet overlayd hook goto a
+            add rule inet overlayd a ip saddr @known goto hook
+            add rule inet overlayd a meta l4proto tcp ct timeout set "a.tcp"
+            add rule inet overlayd b drop
+
+            """,
+            NftTableText.Replacement(Known, hooked));
+        Assert.StartsWith("flush chain inet overlayd hook\n", NftTableText.Replacement(hooked, Known), StringComparison.Ordinal);
+        Assert.EndsWith("delete chain inet overlayd hook\n", NftTableText.Replacement(hooked, Known), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void What_is_replaced_is_left_by_rules_that_stay_the_same()
+    {
+        string longer = Known.Replace("established : 300", "established : 400", StringComparison.Ordinal);
+        Assert.Equal(
+            """
+            flush chain inet overlayd a
+            delete ct timeout inet overlayd a.tcp
+            add ct timeout inet overlayd a.tcp { protocol tcp; l3proto ip; policy = { established : 400 }; }
+            add rule inet overlayd a ip saddr @known goto b
+            add rule inet overlayd a meta l4proto tcp ct timeout set "a.tcp"
+
+            """,
+            NftTableText.Replacement(Known, longer));
+        // Room for more makes the whole longer.
+        string room = Known.Replace("chain b", "chain c {\n\t\tdrop\n\t}\n\n\tchain d {\n\t\tdrop\n\t}\n\n\tchain b", StringComparison.Ordinal);
+        room = NftTableText.Sorted(room);
+        string without = room[..room.IndexOf("\n\tset", StringComparison.Ordinal)]
+            .Replace("\t\tip saddr @known goto b\n", "", StringComparison.Ordinal) + "}\n";
+        Assert.EndsWith("delete set inet overlayd known\n", NftTableText.Replacement(room, without), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void All_of_it_is_where_much_differs_or_a_hook_moves()
     {
         foreach (string after in new[]
         {

@@ -100,6 +100,39 @@ public sealed class PublishedPortsTests
     }
 
     [Fact]
+    public void Who_comes_again_gets_the_same_backend_by_each_family()
+    {
+        HostPort sticky = Http with
+        {
+            Families = IpFamilies.Ipv4 | IpFamilies.Ipv6,
+            Backends = [new(Web, 1)],
+            Flows = new(TimeSpan.FromMinutes(10), TimeSpan.FromHours(1), default, TimeSpan.FromHours(1)),
+        };
+        string table = WishOf(sticky).Namespaces[NamespaceName.Host].NftTable!;
+        const string Chains = """
+            	chain tcp-80-8080-web {
+            		meta nfproto ipv4 meta l4proto tcp ct timeout set "tcp-80-8080-web.ip.tcp"
+            		meta nfproto ipv4 goto tcp-80-8080-web.172.30.0.2
+            		meta nfproto ipv6 meta l4proto tcp ct timeout set "tcp-80-8080-web.ip6.tcp"
+            		meta nfproto ipv6 goto tcp-80-8080-web.fd4f.7665.726c.6179..ac1e.2
+            	}
+
+            	chain tcp-80-8080-web.172.30.0.2 {
+            		update @tcp-80-8080-web.172.30.0.2 { ip saddr }
+            		meta l4proto tcp dnat ip to 172.30.0.2:8080
+            	}
+
+            """;
+        Assert.All(
+            Chains.Replace("\r", "", StringComparison.Ordinal).Split("\n\n"),
+            chain => Assert.Contains(chain.TrimEnd('\n'), table, StringComparison.Ordinal));
+        Assert.Contains("ip6 daddr ::1 return", table, StringComparison.Ordinal);
+        Assert.Equal(
+            ["6/80 172.30.0.2:8080 [fd4f:7665:726c:6179::ac1e:2]:8080"],
+            PublishedPorts.Read(table).Select(static p => $"{p.Key.Protocol}/{p.Key.Port} {string.Join(' ', p.Value)}"));
+    }
+
+    [Fact]
     public void Where_nobody_comes_by_IPv6_the_host_does_not_begin_to_forward_it()
     {
         HostState wish = WishOf(Http);

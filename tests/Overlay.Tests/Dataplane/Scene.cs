@@ -111,6 +111,7 @@ internal static class Scene
         Ipv4 = IPAddress.Parse($"10.0.{subnet}.{200 + prng.Next(9)}"),
         Ipv6 = prng.Chance(0.5) ? null : IPAddress.Parse($"fd00:{subnet:x}::{200 + prng.Next(9):x}"),
         Scheduler = (Scheduler)prng.Next(4),
+        Flows = Flows(prng),
         Backends =
         [
             .. Enumerable.Range(10, prng.Next(4)).Select(host => new ServiceBackend(
@@ -144,10 +145,16 @@ internal static class Scene
         Published = 1 + prng.Next(65535),
         Target = 1 + prng.Next(65535),
         Scheduler = (Scheduler)prng.Next(4),
+        Flows = Flows(prng),
         TranslatesSource = prng.Chance(0.3),
         Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
         Elsewhere = MeshNodes(prng),
     };
+
+    /// <summary>Mostly nothing that the kernel would not do by itself.</summary>
+    public static FlowPolicy Flows(Prng prng) => new(Time(prng), Time(prng), Time(prng), Time(prng));
+
+    private static TimeSpan Time(Prng prng) => prng.Chance(0.7) ? TimeSpan.Zero : TimeSpan.FromSeconds(1 + prng.Next(prng.Chance(0.5) ? 100 : 86_400));
 
     private static ImmutableArray<MeshNode> MeshNodes(Prng prng) =>
         [.. Enumerable.Range(0, prng.Next(3)).Select(_ => MeshNode(15 + prng.Next(10), 1 + prng.Next(3), prng.Chance(0.5)))];
@@ -167,6 +174,7 @@ internal static class Scene
         Families = (IpFamilies)(1 + prng.Next(3)),
         Interface = prng.Chance(0.7) ? "" : $"eth{prng.Next(2)}",
         Scheduler = (Scheduler)prng.Next(4),
+        Flows = Flows(prng),
         TranslatesSource = prng.Chance(0.3),
         Backends = [.. Enumerable.Range(0, prng.Next(4)).Select(box => new PortBackend(new($"/run/netns/box{box}"), 1 + prng.Next(3)))],
     };

@@ -58,6 +58,60 @@ public sealed class ServiceTableTests
     }
 
     [Fact]
+    public void Clients_that_are_to_come_back_are_known_by_a_set_of_their_backend_and_flows_by_a_time_of_their_protocol()
+    {
+        VirtualService sticky = Web((30, 1), (31, 1)) with
+        {
+            Ipv4 = null,
+            Flows = new(TimeSpan.FromSeconds(5425), TimeSpan.FromHours(2), TimeSpan.FromSeconds(90), TimeSpan.FromSeconds(40)),
+        };
+        string table = TableOf(sticky)!;
+        const string Parts = """
+            	chain vip6-web {
+            		meta l4proto tcp ct timeout set "vip6-web.ip6.tcp"
+            		meta l4proto udp ct timeout set "vip6-web.ip6.udp"
+            		ip6 saddr @vip6-web.fd00..1e goto vip6-web.fd00..1e
+            		ip6 saddr @vip6-web.fd00..1f goto vip6-web.fd00..1f
+            		numgen inc mod 2 vmap { 0 : goto vip6-web.fd00..1e, 1 : goto vip6-web.fd00..1f }
+            	}
+
+            	chain vip6-web.fd00..1e {
+            		update @vip6-web.fd00..1e { ip6 saddr }
+            		dnat ip6 to fd00::1e
+            	}
+
+            	ct timeout vip6-web.ip6.tcp {
+            		protocol tcp
+            		l3proto ip6
+            		policy = { established : 7200, fin_wait : 90, close_wait : 90, last_ack : 90 }
+            	}
+
+            	ct timeout vip6-web.ip6.udp {
+            		protocol udp
+            		l3proto ip6
+            		policy = { unreplied : 40, replied : 40 }
+            	}
+
+            	set vip6-web.fd00..1e {
+            		type ipv6_addr
+            		size 65535
+            		flags dynamic,timeout
+            		timeout 1h30m25s
+            	}
+
+            """;
+        Assert.All(
+            Parts.Replace("\r", "", StringComparison.Ordinal).Split("\n\n"),
+            part => Assert.Contains(part.TrimEnd('\n'), table, StringComparison.Ordinal));
+        Assert.Equal(["fd00::1e", "fd00::1f"], BackendsOf(table, "fd00::ffff"));
+        // One alone is remembered, too: others may come.
+        string one = TableOf(sticky with { Backends = [sticky.Backends[0]] })!;
+        Assert.Contains("\tchain vip6-web {\n\t\tmeta", one, StringComparison.Ordinal);
+        Assert.Contains("\t\tgoto vip6-web.fd00..1e\n", one, StringComparison.Ordinal);
+        Assert.Contains("update @vip6-web.fd00..1e", one, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Without_services_there_is_no_table_and_on_other_networks_neither()
     {
         Assert.Null(TableOf());

@@ -1,5 +1,8 @@
+using System.Globalization;
 using System.Net;
+using System.Net.Sockets;
 using Overlay.Dataplane;
+using Overlay.Linux.Namespaces;
 using Overlay.Primitives;
 using Overlay.Tests.Dataplane;
 using Overlay.V1;
@@ -118,6 +121,102 @@ public sealed class ServiceTableLabTests : IDisposable
         lab.Apply(new Operation.ForgetFlows(new("/run/netns/of-nobody"), ((Operation.ForgetFlows)plan.Operations[1]).Backends));
     }
 
+    [Fact]
+    public void A_client_comes_back_to_the_backend_that_it_had_whatever_happens_to_others()
+    {
+        LabNamespaces.Run($"ip -n {box} link add eth0 type bridge");
+        LabNamespaces.Run($"ip -n {box} link set eth0 up");
+        LabNamespaces.Run($"ip -n {box} addr add 10.0.0.20/24 dev eth0");
+        LabNamespaces.Run($"ip -n {box} addr add 10.0.0.21/24 dev eth0");
+        FlowPolicy hour = new(TimeSpan.FromHours(1), default, default, default);
+        VirtualService Sticky(params int[] hosts) =>
+            ServiceTableTests.Web([.. hosts.Select(static h => (h, 1))]) with { Scheduler = Scheduler.Rr, Flows = hour };
+        AssertListed([Sticky(30, 31)], 1);
+        string had = Assert.Single(Backends("10.0.0.20", 6).Distinct());
+        string other = had == "10.0.0.30" ? "10.0.0.31" : "10.0.0.30";
+        Assert.Equal(other, Assert.Single(Backends("10.0.0.21", 6).Distinct()));
+
+        // Others come, go and are weighed; another time and other rules of the same service touch nobody; a hook comes along.
+        AssertListed([Sticky(30, 31, 32)], 1);
+        AssertListed([Sticky(30, 31, 32) with { Scheduler = Scheduler.Wrr }, Random(new(3), 4)], 2);
+        LabNamespaces.Run($"ip netns exec {box} nft add chain inet overlayd extra {{ type filter hook input priority 7 ; policy accept ; }}");
+        AssertListed([Sticky(int.Parse(had[7..], CultureInfo.InvariantCulture), 32) with { Flows = hour with { Udp = TimeSpan.FromMinutes(9) } }], 2);
+        Assert.Equal(had, Assert.Single(Backends("10.0.0.20", 6).Distinct()));
+        Assert.DoesNotContain(other, Backends("10.0.0.21", 6));
+
+        // Its own goes: one of the others from then on.
+        AssertListed([Sticky(32, 33)], 2);
+        Assert.NotEqual(had, Assert.Single(Backends("10.0.0.20", 6).Distinct()));
+        AssertListed([Sticky(32, 33) with { Flows = default }], 2);
+        Assert.Equal(["10.0.0.32", "10.0.0.33"], Backends("10.0.0.20", 6).Distinct().Order(StringComparer.Ordinal));
+    }
+
+    [Theory]
+    [InlineData("10.0.0.20", "10.0.0.127", "ipv4")]
+    [InlineData("fd00::14", "fd00::ffff", "ipv6")]
+    public void Flows_are_kept_as_long_as_their_service_says(string from, string address, string family)
+    {
+        LabNamespaces.Run($"ip -n {box} link add eth0 type bridge");
+        LabNamespaces.Run($"ip -n {box} link set eth0 up");
+        LabNamespaces.Run($"ip -n {box} addr add 10.0.0.20/24 dev eth0");
+        LabNamespaces.Run($"ip -n {box} addr add fd00::14/64 dev eth0 nodad");
+        AssertListed([ServiceTableTests.Web((30, 1)) with { Flows = new(default, default, default, TimeSpan.FromSeconds(5000)) }], 1);
+        Send(from, address);
+        string flow = Assert.Single(
+            LabNamespaces.Run($"ip netns exec {box} conntrack -L -p udp -f {family}").Split('\n'),
+            static l => l.Contains("dport=53", StringComparison.Ordinal));
+        Assert.InRange(int.Parse(flow.Split(' ', StringSplitOptions.RemoveEmptyEntries)[2], CultureInfo.InvariantCulture), 4900, 5000);
+    }
+
+    [Fact]
+    public void What_the_mesh_brings_is_kept_as_long_too()
+    {
+        FlowPolicy all = new(TimeSpan.FromHours(1), TimeSpan.FromMinutes(20), TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(3));
+        DataplaneInputs inputs = Scene.Fixed with
+        {
+            MeshPorts =
+            [
+                .. new[] { PortProtocol.Tcp, PortProtocol.Udp, PortProtocol.Sctp }.Select((protocol, i) => new MeshPort
+                {
+                    Service = $"s{i}", Protocol = protocol, Published = 80 + i, Target = 8080, Flows = all, Backends = [new(box, 1)],
+                }),
+            ],
+        };
+        string table = ServiceTable.Of([ServiceTableTests.Web((30, 1))], "1", IngressSandbox.ChainsIn(box, inputs))!;
+        lab.Apply(new Operation.ReplaceNftTable(box, table));
+        Assert.Equal(table, lab.Observe(box).NftTable);
+        Assert.Contains("iifname \"ovin\" ct state new udp dport 8080 ", table, StringComparison.Ordinal);
+        Assert.Contains("iifname \"ovin\" ct state new tcp dport 8080 ", table, StringComparison.Ordinal);
+        Assert.DoesNotContain("sctp", table, StringComparison.Ordinal);
+    }
+
+    /// <summary>A datagram from a new port.</summary>
+    private void Send(string from, string to)
+    {
+        using NamespaceHandle inside = lab.Kernel.Namespaces.Open(box);
+        InNamespace.Run(inside, () =>
+        {
+            using UdpClient client = new(new IPEndPoint(IPAddress.Parse(from), 0));
+            client.Send([0], new IPEndPoint(IPAddress.Parse(to), 53));
+        });
+    }
+
+    /// <summary>Where so many flows from an address go, one after the other.</summary>
+    private string[] Backends(string from, int count)
+    {
+        LabNamespaces.Run($"ip netns exec {box} conntrack -F");
+        for (int i = 0; i < count; i++)
+        {
+            Send(from, "10.0.0.127");
+        }
+
+        return
+        [
+            .. LabNamespaces.Run($"ip netns exec {box} conntrack -L -p udp").Split('\n').Where(static l => l.Contains("dport=53", StringComparison.Ordinal))
+                .Select(static l => l.Split(" src=")[^1].Split(' ')[0]),
+        ];
+    }
+
     private static string Flow(string protocol, int port, string to, string answerer, string from = "10.0.0.20") =>
         $"-p {protocol} -s {from} -d {to} -r {answerer} -q {from} --sport {port} --dport 53 --reply-port-src 53 --reply-port-dst {port}";
 
@@ -147,7 +246,7 @@ public sealed class ServiceTableLabTests : IDisposable
     };
 
     private static string TableOf(IReadOnlyList<VirtualService> services, int turn) =>
-        ServiceTable.Of(services, turn.ToString(System.Globalization.CultureInfo.InvariantCulture))!;
+        ServiceTable.Of(services, turn.ToString(CultureInfo.InvariantCulture))!;
 
     private static VirtualService Random(Prng prng, int number)
     {
@@ -167,6 +266,7 @@ public sealed class ServiceTableLabTests : IDisposable
             Ipv4 = prng.Chance(0.8) ? new([10, 7, (byte)prng.Next(256), (byte)prng.Next(256)]) : IPAddress.Parse("10.0.0.255"),
             Ipv6 = prng.Chance(0.3) ? null : new(ipv6),
             Scheduler = (Scheduler)prng.Next(4),
+            Flows = Scene.Flows(prng),
             Backends =
             [
                 .. Enumerable.Range(10, prng.Next(5)).Select(host =>

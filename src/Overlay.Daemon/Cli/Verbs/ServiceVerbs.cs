@@ -31,6 +31,7 @@ internal static class ServiceVerbs
         Option<string?> source = SourceOption(" [default: preserve]");
         Option<string?> locality = LocalityOption(" [default: off]");
         Option<string[]> label = Symbols.Labels("--label", "Metadata; may be repeated");
+        FlowOptions flows = new();
         HealthOptions health = new();
         Verb verb = new(
             "create", "Create a service, whose backends are attached with --service",
@@ -39,6 +40,7 @@ internal static class ServiceVerbs
             "overlayd service create --network blue --vip 10.0.0.80 --scheduler sh web",
             "overlayd service create --network blue --endpoint-mode dnsrr --label tier=front web",
             "overlayd service create --network blue --weight-by cores web",
+            "overlayd service create --network blue --sticky 10m --timeout tcp=2h,udp=5m web",
             "overlayd service create --network blue --publish 8080:80 web",
             "overlayd service create --network blue --publish published=8080,target=80,mode=host web");
         verb.Validators.Add(result =>
@@ -49,7 +51,8 @@ internal static class ServiceVerbs
             }
         });
         health.ValidateIn(verb, "overlayd service create");
-        return maker.Does(verb, CreateAsync, [name, network, mode, virtualAddress, scheduler, weightBy, publish, source, locality, .. health.All, label]);
+        return maker.Does(verb, CreateAsync, [
+            name, network, mode, virtualAddress, scheduler, weightBy, .. flows.All, publish, source, locality, .. health.All, label]);
 
         async Task<int> CreateAsync(Invocation run)
         {
@@ -62,6 +65,8 @@ internal static class ServiceVerbs
                 SourceIp = run.Text(source),
                 Locality = run.Text(locality),
                 WeightBy = run.Text(weightBy),
+                StickyMs = flows.Sticky(run) ?? 0,
+                Timeouts = flows.Timeouts(run),
                 Health = health.Read(run),
                 RequestId = Guid.NewGuid().ToString("N"),
             };
@@ -98,19 +103,20 @@ internal static class ServiceVerbs
         Option<string?> locality = LocalityOption("");
         Option<string[]> labelled = Symbols.Labels("--label-add", "Add or replace a label; may be repeated");
         Option<string[]> unlabelled = Symbols.Texts("--label-rm", "KEY", "Remove a label; may be repeated");
+        FlowOptions flows = new(replaces: true);
         HealthOptions health = new(replaces: true);
-        Symbol[] changes = [added, removed, scheduler, weightBy, source, locality, .. health.All, labelled, unlabelled];
+        Symbol[] changes = [added, removed, scheduler, weightBy, .. flows.All, source, locality, .. health.All, labelled, unlabelled];
         Verb verb = new(
             "update", "Change a service; connections go on", "overlayd service update --publish-add 8080:80 web",
             "overlayd service update --publish-rm 80 web", "overlayd service update --health http:8080/healthz --health-interval 5s web",
-            "overlayd service update --scheduler sh --label-add tier=front web");
+            "overlayd service update --scheduler sh --label-add tier=front web", "overlayd service update --sticky off --timeout udp=5m web");
         verb.Validators.Add(result =>
         {
             if (changes.Cast<Option>().All(option => result.GetResult(option) is null))
             {
                 result.AddError(
-                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --weight-by, --source-ip, --locality, --health, "
-                        + "--label-add or --label-rm");
+                    "overlayd service update needs --publish-add, --publish-rm, --scheduler, --weight-by, --sticky, --timeout, --source-ip, --locality, "
+                        + "--health, --label-add or --label-rm");
             }
         });
         health.ValidateIn(verb, "overlayd service update");
@@ -124,12 +130,18 @@ internal static class ServiceVerbs
                 Scheduler = run.Text(scheduler),
                 SourceIp = run.Text(source),
                 Locality = run.Text(locality),
+                Timeouts = flows.Timeouts(run),
                 Health = health.Read(run),
                 NoHealth = health.IsNone(run),
             };
             if (run.Value(weightBy) is { } label)
             {
                 request.WeightBy = label;
+            }
+
+            if (flows.Sticky(run) is { } sticky)
+            {
+                request.StickyMs = sticky;
             }
 
             request.PublishAdd.AddRange(PortsOf(run, added));
