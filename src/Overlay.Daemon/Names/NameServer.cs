@@ -6,6 +6,8 @@ using Microsoft.Extensions.Logging;
 using Overlay.Daemon.Telemetry;
 using Overlay.Dataplane;
 using Overlay.Dns;
+using Overlay.Linux;
+using Overlay.Linux.Sockets;
 
 namespace Overlay.Daemon.Names;
 
@@ -21,7 +23,11 @@ internal sealed record SandboxNames(
 /// </summary>
 internal sealed partial class NameServer : BackgroundService
 {
+    /// <summary>More would only take turns with each other.</summary>
+    private const int MostServers = 4;
+
     private readonly ISandboxSocketFactory factory;
+    private readonly DatagramServer[] servers;
     private readonly NameServerContext context;
     private readonly ILogger<NameServer> logger;
     private readonly SortedDictionary<NamespaceName, SandboxResolver> resolvers = [];
@@ -49,6 +55,11 @@ internal sealed partial class NameServer : BackgroundService
         this.factory = factory;
         this.logger = logger;
         context = new(options, new(options.Answers), forwarder, instruments, time, logger);
+        servers =
+        [
+            .. Enumerable.Range(0, Math.Clamp(Environment.ProcessorCount / 2, 1, MostServers)).Select(_ =>
+                new DatagramServer("overlayd-dns", options.MaxQuery, options.Answers.MaxUdpPayload)),
+        ];
         instruments.Observe(Telemetry.Gauge.DnsSandboxes, ObserveSandboxes);
         instruments.Observe(Telemetry.Gauge.DnsPending, () => forwarder.Pending);
         instruments.Observe(Telemetry.Gauge.DnsKept, () => forwarder.Kept);
@@ -112,6 +123,15 @@ internal sealed partial class NameServer : BackgroundService
             TaskCompletionSource done = new(TaskCreationOptions.RunContinuationsAsynchronously);
             waiters.Add((wanted.Version, done));
             return done.Task.WaitAsync(cancellationToken);
+        }
+    }
+
+    public override void Dispose()
+    {
+        base.Dispose();
+        foreach (DatagramServer server in servers)
+        {
+            server.Dispose();
         }
     }
 
@@ -188,7 +208,7 @@ internal sealed partial class NameServer : BackgroundService
                 own = IndexNeedsLock(zones);
             }
 
-            resolvers.Add(name, new(name, ++lastClient, factory.Open(name), own, context));
+            resolvers.Add(name, Resolver(name, own));
             problems.Remove(name);
             LogServing(name);
         }
@@ -199,6 +219,21 @@ internal sealed partial class NameServer : BackgroundService
                 problems[name] = e.Message;
                 LogProblem(e.Message);
             }
+        }
+    }
+
+    private SandboxResolver Resolver(NamespaceName name, ImmutableArray<ZoneIndex> zones)
+    {
+        SandboxSockets sockets = factory.Open(name);
+        try
+        {
+            int client = ++lastClient;
+            return new(name, client, sockets, zones, servers[client % servers.Length], context);
+        }
+        catch (KernelException e)
+        {
+            sockets.Dispose();
+            throw new NameServerException($"no names in sandbox {name}: {e.Message}", e);
         }
     }
 

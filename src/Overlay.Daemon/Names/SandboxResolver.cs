@@ -1,4 +1,3 @@
-using System.Buffers;
 using System.Collections.Immutable;
 using System.Net;
 using System.Net.Sockets;
@@ -6,17 +5,17 @@ using System.Security.Cryptography;
 using Microsoft.Extensions.Logging;
 using Overlay.Dataplane;
 using Overlay.Dns;
+using Overlay.Linux.Sockets;
 using Overlay.Primitives;
 
 namespace Overlay.Daemon.Names;
 
 /// <summary>
-/// One sandbox's resolver: a loop on its UDP socket, one that accepts TCP connections, and one for each connection.
-/// Whatever a sandbox does to its own network slows down only its own loops.
+/// One sandbox's resolver: its UDP socket is served beside others, a batch in its turn; a loop accepts TCP connections, and each has
+/// one. Whatever a sandbox does to its own network slows down only its own loops.
 /// </summary>
-internal sealed partial class SandboxResolver : IAsyncDisposable
+internal sealed partial class SandboxResolver : IAsyncDisposable, IDatagramService
 {
-    private const int QueriesPerTurn = 256;
     private static readonly TimeSpan PauseAfterError = TimeSpan.FromMilliseconds(100);
 
     private readonly SandboxSockets sockets;
@@ -24,7 +23,9 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
     private readonly CancellationTokenSource stop = new();
     private readonly Lock gate = new();
     private readonly HashSet<Task> conversations = [];
-    private readonly Task loops;
+    private readonly Prng prng = new(RandomNumberGenerator.GetBytes(32));
+    private readonly IDisposable datagrams;
+    private readonly Task connections;
     private ZoneSet zones;
 
     public SandboxResolver(
@@ -32,6 +33,7 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
         int client,
         SandboxSockets sockets,
         ImmutableArray<ZoneIndex> zones,
+        DatagramServer server,
         NameServerContext context)
     {
         Name = name;
@@ -41,7 +43,8 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
         this.zones = new(zones);
         Counters = new(context.Instruments);
         sockets.Udp.Blocking = false;
-        loops = Task.WhenAll(ServeUdpAsync(), AcceptTcpAsync());
+        datagrams = server.Serve(sockets.Udp, this);
+        connections = AcceptTcpAsync();
     }
 
     public NamespaceName Name { get; }
@@ -62,8 +65,9 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await stop.CancelAsync();
+        datagrams.Dispose();
         sockets.Dispose();
-        await loops;
+        await connections;
         Task[] open;
         lock (gate)
         {
@@ -74,55 +78,24 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
         stop.Dispose();
     }
 
-    private static SocketAddress Copy(SocketAddress address)
+    public int Respond(ReadOnlySpan<byte> request, in DatagramSource from, Span<byte> response)
     {
-        SocketAddress copy = new(address.Family, address.Size);
-        address.Buffer.Span[..address.Size].CopyTo(copy.Buffer.Span);
-        return copy;
-    }
-
-    private async Task ServeUdpAsync()
-    {
-        byte[] query = ArrayPool<byte>.Shared.Rent(context.Options.MaxQuery);
-        byte[] response = ArrayPool<byte>.Shared.Rent(context.Options.Answers.MaxUdpPayload);
-        SocketAddress from = new(AddressFamily.InterNetwork);
-        Prng prng = new(RandomNumberGenerator.GetBytes(32));
-        for (int turn = 1; !stop.IsCancellationRequested; turn++)
+        long started = context.Time.GetTimestamp();
+        Answer answer = context.Answerer.Answer(request, Zones, false, response, prng);
+        Counters.Count(in answer, false, context.Time.GetElapsedTime(started));
+        if (answer.Outcome == AnswerOutcome.Forward)
         {
-            try
-            {
-                int length = await sockets.Udp.ReceiveFromAsync(query, SocketFlags.None, from, stop.Token);
-                long started = context.Time.GetTimestamp();
-                Answer answer = context.Answerer.Answer(query.AsSpan(0, length), Zones, false, response, prng);
-                Counters.Count(in answer, false, context.Time.GetElapsedTime(started));
-                if (answer.Outcome == AnswerOutcome.Answered)
-                {
-                    ReadOnlyMemory<byte> content = response.AsMemory(0, answer.Length);
-                    await sockets.Udp.SendToAsync(content, SocketFlags.None, from, stop.Token);
-                }
-                else if (answer.Outcome == AnswerOutcome.Forward)
-                {
-                    Forward(query.AsSpan(0, length), answer.UdpLimit, Copy(from), started);
-                }
-
-                if (turn % QueriesPerTurn == 0)
-                {
-                    await Task.Yield();
-                }
-            }
-            catch (SocketException e)
-            {
-                // An answer that could not be sent, or the sandbox's network in change.
-                await RecoverAsync(e);
-            }
-            catch (Exception e) when (e is OperationCanceledException or ObjectDisposedException)
-            {
-                break;
-            }
+            Forward(request, answer.UdpLimit, from.ToSocketAddress(), started);
         }
 
-        ArrayPool<byte>.Shared.Return(query);
-        ArrayPool<byte>.Shared.Return(response);
+        return answer.Outcome == AnswerOutcome.Answered ? answer.Length : 0;
+    }
+
+    /// <summary>An answer that could not be sent, or the sandbox's network in change.</summary>
+    public void Failed(SocketError error)
+    {
+        Counters.CountDrop("SocketError");
+        LogSocketError(context.Logger, Name, error);
     }
 
     private void Forward(ReadOnlySpan<byte> query, int udpLimit, SocketAddress client, long started) =>
@@ -183,8 +156,7 @@ internal sealed partial class SandboxResolver : IAsyncDisposable
             return;
         }
 
-        Counters.CountDrop("SocketError");
-        LogSocketError(context.Logger, Name, error.SocketErrorCode);
+        Failed(error.SocketErrorCode);
         try
         {
             await Task.Delay(PauseAfterError, context.Time, stop.Token);

@@ -159,6 +159,18 @@ internal static partial class Libc
     [LibraryImport(Library, EntryPoint = "ppoll", SetLastError = true)]
     public static partial int Poll(Span<PollFd> descriptors, nuint count, in TimeSpec timeout, nint signals);
 
+    /// <summary>Invalid on failure; the errno is in <see cref="Errno.Last"/>.</summary>
+    public static SafeFd Epoll(int flags) => new(EpollNumber(flags));
+
+    [LibraryImport(Library, EntryPoint = "epoll_ctl", SetLastError = true)]
+    public static partial int ChangeEpoll(SafeFd epoll, int operation, SafeHandle descriptor, ref byte interest);
+
+    [LibraryImport(Library, EntryPoint = "epoll_wait", SetLastError = true)]
+    public static partial int WaitEpoll(SafeFd epoll, Span<byte> events, int count, int milliseconds);
+
+    [LibraryImport(Library, EntryPoint = "epoll_create1", SetLastError = true)]
+    private static partial int EpollNumber(int flags);
+
     [LibraryImport(Library, EntryPoint = "eventfd", SetLastError = true)]
     private static partial int EventFdNumber(uint count, int flags);
 }

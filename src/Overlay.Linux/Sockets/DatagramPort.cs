@@ -26,8 +26,8 @@ public sealed unsafe class DatagramPort : IDisposable
 
     private readonly Socket socket;
     private readonly SafeFd wakeup;
-    private readonly Batch incoming = new(MaxDatagram);
-    private readonly Batch outgoing = new(0);
+    private readonly DatagramBatch incoming = new(BatchSize, MaxDatagram);
+    private readonly DatagramBatch outgoing = new(BatchSize, 0);
     private readonly byte[] queuedBytes = GC.AllocateUninitializedArray<byte>(MaxQueuedBytes, pinned: true);
     private readonly IPEndPoint[] queuedTo = new IPEndPoint[BatchSize];
     private readonly Dictionary<SourceKey, IPEndPoint> sources = [];
@@ -172,8 +172,7 @@ public sealed unsafe class DatagramPort : IDisposable
     }
 
     /// <summary>A datagram of the last <see cref="Receive"/>; valid until the next.</summary>
-    public ReadOnlySpan<byte> Payload(int index) =>
-        new((void*)incoming.Vectors[index].Base, (int)incoming.Headers[index].Length);
+    public ReadOnlySpan<byte> Payload(int index) => incoming.Payload(index);
 
     /// <summary>Its sender; an IPv4 address as such also where the socket is of IPv6.</summary>
     public IPEndPoint Source(int index)
@@ -255,7 +254,7 @@ public sealed unsafe class DatagramPort : IDisposable
         outgoing.Dispose();
     }
 
-    private static SocketError ErrorOf(int errno) => errno switch
+    internal static SocketError ErrorOf(int errno) => errno switch
     {
         Errno.NetworkUnreachable => SocketError.NetworkUnreachable,
         Errno.HostUnreachable => SocketError.HostUnreachable,
@@ -320,50 +319,5 @@ public sealed unsafe class DatagramPort : IDisposable
                 BinaryPrimitives.ReadUInt64LittleEndian(new(name.Address6, 8)),
                 BinaryPrimitives.ReadUInt64LittleEndian(new(name.Address6 + 8, 8)),
                 ((ulong)name.Scope << 32) | name.Port | (1UL << 16));
-    }
-
-    /// <summary>The kernel's view of a batch: headers, one vector and one name for each, and room for the bytes.</summary>
-    private sealed class Batch : IDisposable
-    {
-        private readonly void* memory;
-
-        public Batch(int room)
-        {
-            nuint each = (nuint)(sizeof(MultiMessageHeader) + sizeof(IoVec) + sizeof(SockAddrIn) + room);
-            memory = NativeMemory.AlignedAlloc(each * BatchSize, 64);
-            Headers = (MultiMessageHeader*)memory;
-            Vectors = (IoVec*)(Headers + BatchSize);
-            Names = (SockAddrIn*)(Vectors + BatchSize);
-            byte* bytes = (byte*)(Names + BatchSize);
-            for (int i = 0; i < BatchSize; i++)
-            {
-                Vectors[i] = new() { Base = (nint)(bytes + (i * room)), Length = (nuint)room };
-                Names[i] = default;
-                Headers[i] = new()
-                {
-                    Name = (nint)(Names + i),
-                    NameLength = (uint)sizeof(SockAddrIn),
-                    Vectors = (nint)(Vectors + i),
-                    VectorCount = 1,
-                };
-            }
-        }
-
-        public MultiMessageHeader* Headers { get; }
-
-        public IoVec* Vectors { get; }
-
-        public SockAddrIn* Names { get; }
-
-        /// <summary>The kernel leaves here how long the names are: it must be told again how long they may be.</summary>
-        public void ResetNames()
-        {
-            for (int i = 0; i < BatchSize; i++)
-            {
-                Headers[i].NameLength = (uint)sizeof(SockAddrIn);
-            }
-        }
-
-        public void Dispose() => NativeMemory.AlignedFree(memory);
     }
 }
