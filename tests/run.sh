@@ -126,6 +126,7 @@ if has vm; then
         count 0 0 1
     else
         run_script vm/kernel 900 tests/vm/kernel.sh
+        run_script vm/ipvs 1800 tests/vm/ipvs.sh
         for script in tests/lab/{10-names,15-services,20-networks}.sh; do
             OVERLAYD_LAB_KIND=vm run_script "vm/$(basename "$script" .sh)" 3600 "$script"
         done

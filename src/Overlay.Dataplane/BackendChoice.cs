@@ -7,6 +7,7 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Which of a service's backends a flow gets, as an expression of nftables. Equal backends take turns. Weighted ones are drawn:
 /// turns of many connections each would be no balance for clients with few. By hash a client's address decides.
+/// Who has the fewest connections is known to IPVS alone: such services are balanced as those of turns, or of weights.
 /// </summary>
 /// <param name="Backends">At least one, in order, all of one family.</param>
 /// <param name="Turn">Where turns begin follows from it.</param>
@@ -24,11 +25,11 @@ internal readonly record struct BackendChoice(Scheduler Scheduler, (IPAddress Ad
 
     private string Map(string kind, Func<IPAddress, string> value)
     {
-        long divisor = Scheduler == Scheduler.Rr ? 0 : Backends.Aggregate(0L, static (d, b) => Divisor(d, b.Weight));
+        long divisor = Scheduler is Scheduler.Rr or Scheduler.Lc ? 0 : Backends.Aggregate(0L, static (d, b) => Divisor(d, b.Weight));
         long[] weights = [.. Backends.Select(b => divisor == 0 ? 1 : b.Weight / divisor)];
         long total = weights.Sum();
         bool equal = total == Backends.Length;
-        (string number, long start) = Scheduler == Scheduler.Sh
+        (string number, long start) = Scheduler is Scheduler.Sh or Scheduler.Mh
             ? ($"jhash {(IsIpv6 ? "ip6" : "ip")} saddr mod {total} seed 0x{Seed:x}", 0)
             : equal
                 ? ($"numgen inc mod {total}", (long)(StableHash.Of(Turn) % (ulong)total))

@@ -26,6 +26,9 @@ public sealed record DataplaneInputs
     /// <summary>Reachable endpoints of other nodes on those networks.</summary>
     public ImmutableArray<RemoteEndpoint> Remotes { get; init; } = [];
 
+    /// <summary>What sandboxes balance their own flows by.</summary>
+    public LoadBalancer LoadBalancer { get; init; }
+
     /// <summary>The services of those networks that have virtual addresses.</summary>
     public ImmutableArray<VirtualService> Services { get; init; } = [];
 

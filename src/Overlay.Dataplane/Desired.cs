@@ -85,10 +85,26 @@ public static class Desired
         {
             IEnumerable<VirtualService> its = sandbox.Select(static e => e.Network).Distinct().SelectMany(n => services[n]);
             bool isIngress = ingress.Contains(sandbox.Key) && sandbox.Any(static e => e.GatewaySlot > 0);
-            if (ServiceTable.Of(its, sandbox.First().Id.ToString(), isIngress ? IngressSandbox.ChainsIn(sandbox.Key, inputs) : "") is { } table)
+            VirtualService[] own = [.. its.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
+            string chains = isIngress ? IngressSandbox.ChainsIn(sandbox.Key, inputs) : "";
+            NamespaceState state = namespaces[sandbox.Key];
+            if (inputs.LoadBalancer == LoadBalancer.Ipvs && own.Length > 0)
             {
-                namespaces[sandbox.Key] = namespaces[sandbox.Key] with { NftTable = table };
+                (ImmutableSortedDictionary<uint, IpvsService> balanced, string marks) = IpvsServices.Of(own);
+                state = state with
+                {
+                    Ipvs = balanced,
+                    IpvsTimeouts = IpvsServices.TimeoutsOf(own),
+                    Sysctls = state.Sysctls.SetItems(IpvsServices.Sysctls.Select(static path => KeyValuePair.Create(path, "1"))),
+                    NftTable = ServiceTable.Of(own, sandbox.First().Id.ToString(), chains, marks),
+                };
             }
+            else
+            {
+                state = state with { NftTable = ServiceTable.Of(own, sandbox.First().Id.ToString(), chains) };
+            }
+
+            namespaces[sandbox.Key] = state;
         }
     }
 

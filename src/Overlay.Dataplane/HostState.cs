@@ -55,6 +55,12 @@ public sealed record NamespaceState
     /// </summary>
     public string? NftTable { get; init; }
 
+    /// <summary>Ours, by mark; only where the kernel has IPVS.</summary>
+    public ImmutableSortedDictionary<uint, IpvsService> Ipvs { get; init; } = ImmutableSortedDictionary<uint, IpvsService>.Empty;
+
+    /// <summary>Null in a wish: any; in an observation: IPVS is not there.</summary>
+    public IpvsTimeouts? IpvsTimeouts { get; init; }
+
     public LinkState? FindLink(string name) => Links.TryGetValue(name, out LinkState? link) ? link : null;
 }
 

@@ -122,6 +122,9 @@ public static class HostStateTransitions
         Operation.DeleteFdb delete => state with { Fdb = state.Fdb.Remove(delete.Entry) },
         Operation.ReplaceNftTable replace => state with { NftTable = replace.Table },
         Operation.DeleteNftTable => state with { NftTable = null },
+        Operation.SetIpvsService set => state with { Ipvs = state.Ipvs.SetItem(set.Service.Mark, set.Service) },
+        Operation.DeleteIpvsService delete => state with { Ipvs = state.Ipvs.Remove(delete.Service.Mark) },
+        Operation.SetIpvsTimeouts set => state with { IpvsTimeouts = set.Timeouts },
         Operation.ForgetFlows or Operation.ForgetPortFlows => state,
         _ => throw new InvariantException($"an operation of a known kind ({operation.GetType().Name})"),
     };

@@ -143,6 +143,23 @@ public abstract record Operation
         public override string ToString() => $"{In}: nft delete table inet overlayd";
     }
 
+    /// <summary>Makes a service of IPVS, or what is there of it, as described.</summary>
+    /// <param name="Gone">Destinations that are deleted.</param>
+    public sealed record SetIpvsService(NamespaceName In, IpvsService Service, ImmutableSortedSet<IPAddress> Gone) : Operation(In)
+    {
+        public override string ToString() => $"{In}: ipvs set {Service}{(Gone.IsEmpty ? "" : $" without {string.Join(' ', Gone)}")}";
+    }
+
+    public sealed record DeleteIpvsService(NamespaceName In, IpvsService Service) : Operation(In)
+    {
+        public override string ToString() => $"{In}: ipvs delete {Service}";
+    }
+
+    public sealed record SetIpvsTimeouts(NamespaceName In, IpvsTimeouts Timeouts) : Operation(In)
+    {
+        public override string ToString() => $"{In}: ipvs timeouts {Timeouts}";
+    }
+
     /// <summary>
     /// Deletes conntrack's entries of flows to the virtual addresses that go elsewhere than to the given backends, so that
     /// their next packet begins anew. Connections of TCP and SCTP that were answered are left to end.

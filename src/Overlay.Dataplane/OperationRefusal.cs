@@ -34,7 +34,7 @@ public static class OperationRefusal
     private static bool IsRemoval(Operation operation) =>
         operation is Operation.DeleteNamespace or Operation.DeleteLink or Operation.DeleteAddress or Operation.DeleteRoute
             or Operation.DeleteRule or Operation.DeleteNeighbour or Operation.DeleteFdb or Operation.DeleteNftTable or Operation.ForgetFlows
-            or Operation.ForgetPortFlows;
+            or Operation.ForgetPortFlows or Operation.DeleteIpvsService;
 
     private static string? DeviceOf(Operation operation) => operation switch
     {

@@ -7,7 +7,7 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// Compares the wish with the observation. It knows which objects are ours: everything in ov-… namespaces; in the
 /// host's the bridge ovgw0, its ports ovg… and the table inet overlayd; in sandboxes the links whose alias begins with
-/// "overlayd ", their addresses, the routes and rules of our protocol, and the table of services. A stranger's object is never touched.
+/// "overlayd ", their addresses, the routes and rules of our protocol, the table of services and the services of IPVS. A stranger's object is never touched.
 /// </summary>
 public static class Planner
 {
@@ -89,6 +89,7 @@ public static class Planner
             stages.Removals.AddRange(actual.Rules.Except(wish.Rules).Select(rule => new Operation.DeleteRule(name, rule)));
         }
 
+        IpvsPlanner.Plan(stages, name, wish, actual);
         PlanTable(stages, name, wish.NftTable, actual.NftTable, actual.Addresses);
     }
 

@@ -103,7 +103,7 @@ internal static class PublishedPorts
         return chosen.Length == 0
             ? null
             : FlowChains.Of(
-                chain, new(scheduler == Scheduler.Sh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), flows, [protocol], isShared: true,
+                chain, new(scheduler is Scheduler.Sh or Scheduler.Mh ? Scheduler.Sh : Scheduler.Wrr, chosen, turn), flows, [protocol], isShared: true,
                 choice => Translation(protocol, choice, published, ipv6));
     }
 

@@ -21,7 +21,8 @@ internal static class ServiceTable
 
     private const string Refused = "refused";
     private const string Head = "table inet overlayd {\n";
-    private const string Dispatch = "\tchain services {\n";
+    private const string Services = "services";
+    private const string Dispatch = $"\tchain {Services} {{\n";
     private const string Entries = "\t\tip daddr vmap { ";
     private const string Entries6 = "\t\tip6 daddr vmap { ";
 
@@ -30,10 +31,11 @@ internal static class ServiceTable
     /// </summary>
     /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
     /// <param name="ingress">The chains that lead back answers of its backends of ports of all nodes; empty: it has none.</param>
+    /// <param name="marks">Chains of <see cref="IpvsServices"/>, which has the sandbox's own flows; empty: nftables has them, too.</param>
     /// <param name="sandbox">
     /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each change of the service.
     /// </param>
-    public static string? Of(IEnumerable<VirtualService> services, string sandbox, string ingress = "")
+    public static string? Of(IEnumerable<VirtualService> services, string sandbox, string ingress = "", string? marks = null)
     {
         VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
         StringBuilder parts = new();
@@ -51,13 +53,16 @@ internal static class ServiceTable
         }
 
         string dispatch = DispatchOf(Entries, targets4) + DispatchOf(Entries6, targets6);
+        string output = marks is null
+            ? $"\t\ttype nat hook output priority {Priority}; policy accept;\n\t\tct state new goto services\n"
+            : $"\t\ttype filter hook output priority mangle; policy accept;\n\t\tct state new goto marks\n";
+        string marked = marks is null
+            ? "" : $"\n\tchain marks {{\n{DispatchOf(Entries, Marked(targets4))}{DispatchOf(Entries6, Marked(targets6))}\t}}\n{marks}";
         return NftTableText.Sorted($$"""
             {{Head}}{{Dispatch}}{{dispatch}}	}
 
             	chain output {
-            		type nat hook output priority {{Priority}}; policy accept;
-            		ct state new goto services
-            	}
+            {{output}}	}
 
             	chain prerouting {
             		type nat hook prerouting priority {{Priority}}; policy accept;
@@ -68,7 +73,7 @@ internal static class ServiceTable
             		meta l4proto tcp reject with tcp reset
             		reject
             	}
-            {{parts}}{{ingress}}}
+            {{parts}}{{ingress}}{{marked}}}
 
             """.Replace("\r", "", StringComparison.Ordinal));
     }
@@ -99,7 +104,7 @@ internal static class ServiceTable
             {
                 chain = line[7..].TrimEnd(' ', '{');
             }
-            else if (line.Contains(" daddr vmap { ", StringComparison.Ordinal))
+            else if (chain == Services && line.Contains(" daddr vmap { ", StringComparison.Ordinal))
             {
                 foreach (string entry in Elements(line))
                 {
@@ -141,6 +146,19 @@ internal static class ServiceTable
 
     private static string Print(VirtualService service) =>
         $" {service.Name} {service.Ipv4} {service.Ipv6} {service.Scheduler} {string.Join(' ', service.Backends)}";
+
+    /// <summary>The chains that mark instead of those that translate; a refusal is one for both.</summary>
+    private static SortedDictionary<IPAddress, string> Marked(SortedDictionary<IPAddress, string> targets)
+    {
+        SortedDictionary<IPAddress, string> marked = new(AddressOrder.Instance);
+        foreach ((IPAddress address, string chain) in targets)
+        {
+            marked[address] = chain == Refused ? Refused
+                : IpvsServices.ChainOf(chain[(chain.IndexOf('-', StringComparison.Ordinal) + 1)..], address.AddressFamily == AddressFamily.InterNetworkV6);
+        }
+
+        return marked;
+    }
 
     private static string DispatchOf(string head, SortedDictionary<IPAddress, string> targets) => targets.Count == 0
         ? ""

@@ -32,6 +32,9 @@ internal sealed class Stages
 
     public List<Operation> Nft { get; } = [];
 
+    /// <summary>Before the chains that lead there.</summary>
+    public List<Operation> Ipvs { get; } = [];
+
     /// <summary>Those of one device.</summary>
     public List<Operation> DeviceSysctls { get; } = [];
 
@@ -46,6 +49,6 @@ internal sealed class Stages
     public ImmutableArray<Operation> InOrder() =>
     [
         .. Namespaces, .. Conflicts, .. Sysctls, .. Bridges, .. Vxlans, .. Veths, .. LinkChanges, .. DeviceFamilies, .. Addresses, .. Tunnels,
-        .. Routes, .. Nft, .. DeviceSysctls, .. Flows, .. Removals, .. LastNamespaces,
+        .. Routes, .. Ipvs, .. Nft, .. DeviceSysctls, .. Flows, .. Removals, .. LastNamespaces,
     ];
 }

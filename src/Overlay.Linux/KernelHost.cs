@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Overlay.Dataplane;
 using Overlay.Linux.Execution;
+using Overlay.Linux.Ipvs;
 using Overlay.Linux.Namespaces;
 using Overlay.Linux.Observation;
 using Overlay.Linux.Sockets;
@@ -15,6 +16,7 @@ namespace Overlay.Linux;
 public sealed class KernelHost : IDisposable
 {
     private readonly NamespaceSessions sessions;
+    private readonly IpvsFamily ipvs = new();
     private readonly Observer observer;
     private readonly PlanExecutor executor;
     private readonly PortClaims claims;
@@ -29,8 +31,8 @@ public sealed class KernelHost : IDisposable
     {
         Namespaces = directory;
         sessions = new(directory);
-        observer = new(sessions);
-        executor = new(sessions, new(sessions));
+        observer = new(sessions, ipvs);
+        executor = new(sessions, new(sessions), ipvs);
         claims = new(sessions);
     }
 
@@ -82,6 +84,21 @@ public sealed class KernelHost : IDisposable
             sessions.Refresh();
             return claims.Set(ports);
         });
+
+    /// <summary>
+    /// Looks for IPVS, whose services are a part of what is observed from then on.
+    /// </summary>
+    /// <param name="load">The kernel may load its module; else IPVS counts as there only where it is loaded already.</param>
+    /// <returns>Null, or why there is none.</returns>
+    public string? FindIpvs(bool load) =>
+        load || Directory.Exists("/sys/module/ip_vs")
+            ? thread.Run(() =>
+            {
+                NamespaceSession host = sessions.Open(NamespaceName.Host);
+                sessions.Enter(host);
+                return ipvs.Find(host.GenericHere());
+            })
+            : "IPVS is not loaded";
 
     /// <exception cref="KernelException">It cannot be read.</exception>
     public HostIpv6 ReadIpv6() =>

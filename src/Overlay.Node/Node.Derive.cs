@@ -43,6 +43,7 @@ public sealed partial class Node
             UnderlayMtu = settings.UnderlayMtu,
             VxlanPort = (int)(intent.Cluster?.VxlanPort ?? 4789),
             GatewayPrefix = settings.GatewayPrefix,
+            LoadBalancer = settings.LoadBalancer,
             Networks = networks.ToImmutable(),
             Remotes = reachable.ToImmutable(),
             Services = [.. local.SelectMany(BalancedOn)],

@@ -126,7 +126,7 @@ public sealed partial class Node
         foreach (EndpointState backend in IsDrained(Id) ? [] : endpoints.Values.Where(IsMeshBackend))
         {
             // In turn means each as often as any other, whatever it weighs.
-            bool inTurn = intent.Service(backend.Service!.Value.ToString())!.Scheduler == Scheduler.Rr;
+            bool inTurn = intent.Service(backend.Service!.Value.ToString())!.Scheduler is Scheduler.Rr or Scheduler.Lc;
             int weight = weights.GetValueOrDefault(backend.Service.Value) + (inTurn ? 1 : Math.Max(1, WeightOf(backend)));
             weights[backend.Service.Value] = Math.Min(EndpointState.MaxWeight, weight);
         }

@@ -1,4 +1,5 @@
 using System.Net;
+using Overlay.Dataplane;
 using Overlay.Gossip;
 using Overlay.Primitives;
 
@@ -32,6 +33,9 @@ public sealed record NodeSettings
 
     /// <summary>Addresses of the bridge that leads sandboxes out.</summary>
     public required IPNetwork GatewayPrefix { get; init; }
+
+    /// <summary>What its sandboxes balance their flows to virtual addresses by.</summary>
+    public LoadBalancer LoadBalancer { get; init; }
 
     public SwimOptions Swim { get; init; } = SwimOptions.Lan;
 

@@ -232,7 +232,9 @@ refused "an address for names alone" 2 "dnsrr it has no virtual address" on 1 ov
 refused "a scheduler for names alone" 2 "no scheduler does" on 1 overlayd service create x --network blue --endpoint-mode dnsrr --scheduler rr
 refused "a locality for names alone" 2 "wherever they are" on 1 overlayd service create x --network blue --endpoint-mode dnsrr --locality prefer
 refused "an unknown locality" 2 "--locality" on 1 overlayd service create x --network blue --locality near
-for scheduler in lc wlc mh; do refused "scheduler $scheduler" 2 "needs IPVS" on 1 overlayd service create x --network blue --scheduler "$scheduler"; done
+for scheduler in lc wlc mh; do
+    check "scheduler $scheduler" shell "on 1 overlayd service create s-$scheduler --network blue --scheduler $scheduler && on 1 overlayd service ls | grep -E 's-$scheduler +.* $scheduler' && on 1 overlayd service rm s-$scheduler"
+done
 refused "an unknown scheduler" 2 "no scheduler 'fair'" on 1 overlayd service create x --network blue --scheduler fair
 refused "an unknown mode" 2 "use vip or dnsrr" on 1 overlayd service create x --network blue --endpoint-mode mesh
 on 2 overlayd sandbox create box >/dev/null

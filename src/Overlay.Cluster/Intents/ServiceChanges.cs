@@ -165,13 +165,12 @@ internal static class ServiceChanges
             "" or "wrr" => Scheduler.Wrr,
             "rr" => Scheduler.Rr,
             "sh" => Scheduler.Sh,
-            "lc" or "wlc" or "mh" => new Refusal(
-                RefusalKind.Invalid, what,
-                $"The scheduler {text} needs IPVS, and overlayd balances with nftables.",
-                "Choose `--scheduler rr`, `wrr` or `sh`."),
+            "lc" => Scheduler.Lc,
+            "wlc" => Scheduler.Wlc,
+            "mh" => Scheduler.Mh,
             _ => new Refusal(
                 RefusalKind.Invalid, what, $"There is no scheduler {Refusal.Quote(text)}.",
-                "Choose `--scheduler rr`, `wrr` or `sh`."),
+                "Choose `--scheduler rr`, `wrr`, `sh`, `lc`, `wlc` or `mh`."),
         };
     }
 
@@ -179,10 +178,10 @@ internal static class ServiceChanges
         label.Length == 0 ? null
         : LabelRules.Fault([new(label, "")], what) is { } unfit
             ? unfit with { Next = "Name a label of nodes: `--weight-by cores`, and `overlayd node update --label-add cores=4 host2`." }
-        : scheduler == Scheduler.Rr
+        : scheduler is Scheduler.Rr or Scheduler.Lc
             ? new(
-                RefusalKind.Invalid, what, "With the scheduler rr all backends get as much as any other, whatever they weigh.",
-                "Use `--scheduler wrr`, or leave `--weight-by` out.")
+                RefusalKind.Invalid, what, "With the schedulers rr and lc all backends get as much as any other, whatever they weigh.",
+                "Use `--scheduler wrr` or `wlc`, or leave `--weight-by` out.")
         : null;
 
     /// <summary>Whether backends see their own node instead of the client.</summary>

@@ -23,7 +23,7 @@ public sealed record ServiceSpec
     /// <summary>Addresses that a VIP service is to have, at most one of each family; the others are chosen for it.</summary>
     public ImmutableArray<string> VirtualAddresses { get; init; } = [];
 
-    /// <summary>"rr", "wrr" or "sh"; empty: "wrr".</summary>
+    /// <summary>"rr", "wrr", "sh", "lc", "wlc" or "mh"; empty: "wrr".</summary>
     public string Scheduler { get; init; } = "";
 
     /// <summary>"preserve" or "snat", of what comes by its ports; empty: "preserve".</summary>

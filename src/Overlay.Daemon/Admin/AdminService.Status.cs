@@ -26,7 +26,7 @@ internal sealed partial class AdminService
             StartedUnixMs = host.Services.StartedUnixMs,
             Dataplane = new()
             {
-                LoadBalancer = "nftables",
+                LoadBalancer = host.Services.LoadBalancer == Dataplane.LoadBalancer.Ipvs ? "ipvs" : "nftables",
                 Repairs = (ulong)dataplane.Repairs.Values.Sum(),
                 Failures = (ulong)dataplane.Failures,
                 PendingOperations = (uint)dataplane.Pending,

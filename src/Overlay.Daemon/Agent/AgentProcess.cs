@@ -56,6 +56,7 @@ internal static partial class AgentProcess
         await using OtlpExport? otlp = OtlpExport.StartIfAsked(settings.HostName, logger);
         NamespaceDirectory namespaces = new();
         using KernelHost kernel = new(namespaces);
+        Dataplane.LoadBalancer balancer = settings.LoadBalancer.On(kernel);
         await using KernelEvents kernelEvents = new(namespaces);
         using Reconciler reconciler = new(
             kernel, settings.ReconcileInterval, clock, instruments, logs.CreateLogger<Reconciler>());
@@ -74,7 +75,7 @@ internal static partial class AgentProcess
         using BackendProber prober = new(namespaces, clock.Time, instruments, logs.CreateLogger<BackendProber>());
         AgentServices services = new(
             settings, clock, reconciler, names, prober, new(clock.Time, instruments), new ResolvConf(), resolver, namespaces,
-            GatewayPool.Choose(settings, namespaces), instruments, logs);
+            GatewayPool.Choose(settings, namespaces), balancer, instruments, logs);
         await using AgentHost host = new(services, logs.CreateLogger<AgentHost>());
         Follow(host);
         await using WebApplication application = BuildApi(settings, host, metrics, logs);

@@ -6,6 +6,7 @@ using Overlay.Daemon.Configuration;
 using Overlay.Daemon.Manager;
 using Overlay.Daemon.Names;
 using Overlay.Daemon.Telemetry;
+using Overlay.Dataplane;
 using Overlay.Linux;
 using Overlay.Linux.Namespaces;
 using Overlay.Primitives;
@@ -15,7 +16,8 @@ namespace Overlay.Daemon.Agent;
 /// <summary>What outlives a membership: settings, clock, kernel, names, events.</summary>
 internal sealed class AgentServices(
     AgentSettings settings, MonotonicClock clock, Reconciler reconciler, NameServer names, BackendProber prober, EventHub events,
-    ResolvConf resolvConf, HostResolver hostResolver, NamespaceDirectory namespaces, IPNetwork gatewayPrefix, Instruments instruments, ILoggerFactory logs)
+    ResolvConf resolvConf, HostResolver hostResolver, NamespaceDirectory namespaces, IPNetwork gatewayPrefix, LoadBalancer loadBalancer,
+    Instruments instruments, ILoggerFactory logs)
 {
     private const int StandardMtu = 1500;
 
@@ -42,6 +44,9 @@ internal sealed class AgentServices(
 
     /// <summary>Chosen at start: the first of the configured prefixes that overlaps no route of the host.</summary>
     public IPNetwork GatewayPrefix => gatewayPrefix;
+
+    /// <summary>What came of the setting on this kernel.</summary>
+    public LoadBalancer LoadBalancer => loadBalancer;
 
     public Instruments Instruments => instruments;
 

@@ -122,6 +122,7 @@ internal sealed partial class Membership : INodeEffectsHandler, IAsyncDisposable
             BootId = (ulong)services.Clock.UnixMs,
             Swim = services.Settings.Gossip,
             GatewayPrefix = services.GatewayPrefix,
+            LoadBalancer = services.LoadBalancer,
             WallClockOriginUnixMs = services.Clock.UnixMs - (services.Clock.Now.Nanoseconds / 1_000_000),
         };
         Membership membership = new(record, identity, new(settings, persisted, services.NewPrng()), host);

@@ -203,6 +203,9 @@ internal static class Listings
     {
         Scheduler.Rr => "rr",
         Scheduler.Sh => "sh",
+        Scheduler.Lc => "lc",
+        Scheduler.Wlc => "wlc",
+        Scheduler.Mh => "mh",
         _ => "wrr",
     };
 

@@ -54,6 +54,8 @@ internal sealed record AgentSettings
     /// <summary>Of answers that there is no such name in the cluster (RFC 2308), in whole seconds.</summary>
     public required TimeSpan DnsNegativeTtl { get; init; }
 
+    public required LoadBalancerChoice LoadBalancer { get; init; }
+
     /// <summary>Between two full comparisons of the kernel with what it should hold.</summary>
     public required TimeSpan ReconcileInterval { get; init; }
 

@@ -93,6 +93,11 @@ internal static class SettingCatalog
         SettingText.TimeToLive)
     { DefaultTexts = ["1s"] };
 
+    public static readonly Setting<LoadBalancerChoice> LoadBalancer = new(
+        "load-balancer", "BALANCER", "What balances flows to virtual addresses: ipvs, nftables, or auto: IPVS where the kernel has it",
+        SettingText.LoadBalancer)
+    { DefaultTexts = ["auto"] };
+
     public static readonly Setting<TimeSpan> ReconcileInterval = new(
         "reconcile-interval", "DURATION", "How often the kernel is compared in full with what it should hold",
         SettingText.Interval)
@@ -123,7 +128,7 @@ internal static class SettingCatalog
     [
         ConfigurationFile, StateFolder, RuntimeFolder, Socket, SocketGroup, HostName,
         AdvertiseAddress, ListenAddress, DataPathAddress, GossipPort, ManagerPort, VxlanPort, MetricsAddress,
-        GatewayPools, DnsServers, DnsTtl, DnsNegativeTtl, ReconcileInterval, AgentDownHold, GossipKeyRotation, LogLevel, LogFormat,
+        GatewayPools, DnsServers, DnsTtl, DnsNegativeTtl, LoadBalancer, ReconcileInterval, AgentDownHold, GossipKeyRotation, LogLevel, LogFormat,
         GossipConstants.Profile, .. GossipConstants.All.Select(static constant => constant.Setting),
     ];
 }

@@ -105,6 +105,20 @@ internal static class SettingText
         return known is not null;
     }
 
+    public static bool LoadBalancer(string text, out LoadBalancerChoice choice, out string why)
+    {
+        LoadBalancerChoice? known = text switch
+        {
+            "auto" => LoadBalancerChoice.Auto,
+            "ipvs" => LoadBalancerChoice.Ipvs,
+            "nftables" => LoadBalancerChoice.Nftables,
+            _ => null,
+        };
+        choice = known ?? LoadBalancerChoice.Auto;
+        why = known is null ? $"is '{text}': use auto, ipvs or nftables" : "";
+        return known is not null;
+    }
+
     public static bool Format(string text, out LogFormat format, out string why)
     {
         LogFormat? known = text switch

@@ -249,6 +249,7 @@ internal sealed class SettingsReader(Func<string, string?> environment, Func<str
         DnsServers = GetAll(SettingCatalog.DnsServers),
         DnsTtl = Get(SettingCatalog.DnsTtl),
         DnsNegativeTtl = Get(SettingCatalog.DnsNegativeTtl),
+        LoadBalancer = Get(SettingCatalog.LoadBalancer),
         ReconcileInterval = Get(SettingCatalog.ReconcileInterval),
         AgentDownHold = Get(SettingCatalog.AgentDownHold),
         GossipKeyRotation = Get(SettingCatalog.GossipKeyRotation),

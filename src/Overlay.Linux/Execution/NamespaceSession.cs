@@ -14,6 +14,7 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
     private readonly SortedDictionary<string, LinkRecord> linksByName = new(StringComparer.Ordinal);
     private NftContext? nft;
     private NetlinkSocket? netfilter;
+    private NetlinkSocket? generic;
 
     public NamespaceHandle Handle { get; } = handle;
 
@@ -24,6 +25,9 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
 
     /// <summary>Made on first use; the calling thread must be inside the namespace.</summary>
     public NetlinkSocket NetfilterHere() => netfilter ??= NetlinkSocket.Open(NetlinkConstants.Netfilter);
+
+    /// <summary>Made on first use; the calling thread must be inside the namespace.</summary>
+    public NetlinkSocket GenericHere() => generic ??= NetlinkSocket.Open(NetlinkConstants.Generic);
 
     /// <summary>What <see cref="Find"/> has already learnt.</summary>
     public LinkRecord? Known(string name) => linksByName.GetValueOrDefault(name);
@@ -85,6 +89,7 @@ internal sealed class NamespaceSession(NamespaceHandle handle, NetlinkSocket net
     {
         nft?.Dispose();
         netfilter?.Dispose();
+        generic?.Dispose();
         Netlink.Dispose();
         Handle.Dispose();
     }

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Overlay.Dataplane;
 using Overlay.Linux.Conntrack;
+using Overlay.Linux.Ipvs;
 using Overlay.Linux.Native;
 using Overlay.Linux.Netlink;
 using Overlay.Linux.Rtnetlink;
@@ -11,7 +12,7 @@ namespace Overlay.Linux.Execution;
 /// Executes a plan in order. Consecutive operations on entries of one namespace go to the kernel in one system call;
 /// what makes or removes namespaces, links and tables goes alone. A failure never stops the rest.
 /// </summary>
-internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
+internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links, IpvsFamily ipvs)
 {
     /// <summary>Failures are answered one by one: this many fit the socket's buffer with ease.</summary>
     private const int MaxBatch = 1000;
@@ -93,11 +94,24 @@ internal sealed class PlanExecutor(NamespaceSessions sessions, LinkMaker links)
             case Operation.ForgetPortFlows forget when sessions.TryOpen(forget.In) is { } session:
                 sessions.Enter(session);
                 return ForgetFlows(session.NetfilterHere(), flow => flow.IsStale(forget.Targets, forget.Local));
-            case Operation.DeleteRule or Operation.DeleteNftTable or Operation.ForgetFlows or Operation.ForgetPortFlows:
+            case Operation.SetIpvsService set:
+                return IpvsTable.Set(GenericIn(sessions.Open(set.In)), ipvs.Number, set);
+            case Operation.SetIpvsTimeouts set:
+                return IpvsTable.Set(GenericIn(sessions.Open(set.In)), ipvs.Number, set.Timeouts);
+            case Operation.DeleteIpvsService delete when sessions.TryOpen(delete.In) is { } session:
+                return IpvsTable.Delete(GenericIn(session), ipvs.Number, delete.Service);
+            case Operation.DeleteRule or Operation.DeleteNftTable or Operation.ForgetFlows or Operation.ForgetPortFlows
+                or Operation.DeleteIpvsService:
                 return default;
             default:
                 throw new UnreachableException($"an operation without execution: {operation}");
         }
+    }
+
+    private NetlinkSocket GenericIn(NamespaceSession session)
+    {
+        sessions.Enter(session);
+        return session.GenericHere();
     }
 
     private static NetlinkReply ExecuteRule(NetlinkSocket netlink, Action<MessageBuilder> write)

@@ -98,6 +98,15 @@ internal struct RtGenMsg
     public ushort Padding2;
 }
 
+/// <summary>struct genlmsghdr (linux/genetlink.h).</summary>
+[StructLayout(LayoutKind.Sequential)]
+internal struct GenlMsgHdr
+{
+    public byte Command;
+    public byte Version;
+    private readonly ushort reserved;
+}
+
 /// <summary>struct nfgenmsg (linux/netfilter/nfnetlink.h), 4 bytes.</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal struct NfGenMsg

@@ -5,6 +5,7 @@ internal static class NetlinkConstants
 {
     public const int Route = 0;
     public const int Netfilter = 12;
+    public const int Generic = 16;
 
     public const int HeaderSize = 16;
     public const int AttributeHeaderSize = 4;

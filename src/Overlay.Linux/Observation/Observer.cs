@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using Overlay.Dataplane;
 using Overlay.Linux.Execution;
+using Overlay.Linux.Ipvs;
 using Overlay.Linux.Native;
 using Overlay.Linux.Netlink;
 using Overlay.Linux.Rtnetlink;
@@ -8,7 +9,7 @@ using Overlay.Linux.Rtnetlink;
 namespace Overlay.Linux.Observation;
 
 /// <summary>Reads one namespace as a value, by netlink dumps that the kernel filters.</summary>
-internal sealed class Observer(NamespaceSessions sessions)
+internal sealed class Observer(NamespaceSessions sessions, IpvsFamily ipvs)
 {
     public NamespaceState Observe(NamespaceSession session, IReadOnlyCollection<string> sysctls)
     {
@@ -22,7 +23,7 @@ internal sealed class Observer(NamespaceSessions sessions)
 
         List<LinkRecord> vxlans = [.. links.Where(link => link.Kind == LinkKind.Vxlan)];
         sessions.Enter(session);
-        return new()
+        return WithIpvs(session, new()
         {
             Links = Links(links, names),
             Addresses = Addresses(netlink, names),
@@ -32,8 +33,16 @@ internal sealed class Observer(NamespaceSessions sessions)
             Rules = [.. Rules(netlink, Af.Inet), .. Rules(netlink, Af.Inet6)],
             Sysctls = Sysctls(sysctls),
             NftTable = NftTable(session),
-        };
+        });
     }
+
+    private NamespaceState WithIpvs(NamespaceSession session, NamespaceState state) => ipvs.Number == 0
+        ? state
+        : state with
+        {
+            Ipvs = IpvsTable.Read(session.GenericHere(), ipvs.Number),
+            IpvsTimeouts = IpvsTable.ReadTimeouts(session.GenericHere(), ipvs.Number),
+        };
 
     private static ImmutableSortedDictionary<string, LinkState> Links(
         List<LinkRecord> links, SortedDictionary<int, string> names)

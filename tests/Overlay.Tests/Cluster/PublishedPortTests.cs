@@ -144,7 +144,7 @@ public sealed class PublishedPortTests
         world.Do(world.Intent.CreateService(world.Service("vip", "blue", EndpointMode.Vip)));
         Create("names");
         Assert.Equal(Scheduler.Sh, world.Do(world.Intent.EditService("vip", new() { Scheduler = "sh" })).Scheduler);
-        Refused(world.Intent.EditService("vip", new() { Scheduler = "lc" }), RefusalKind.Invalid, "Service vip was not changed", "needs IPVS");
+        Refused(world.Intent.EditService("vip", new() { Scheduler = "fair" }), RefusalKind.Invalid, "Service vip was not changed", "no scheduler");
         Refused(world.Intent.EditService("names", new() { Scheduler = "rr" }), RefusalKind.Invalid, "no scheduler does");
     }
 

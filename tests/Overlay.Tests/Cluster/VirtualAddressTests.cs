@@ -217,17 +217,17 @@ public sealed class VirtualAddressTests
     [InlineData("wrr", Scheduler.Wrr)]
     [InlineData("rr", Scheduler.Rr)]
     [InlineData("sh", Scheduler.Sh)]
+    [InlineData("lc", Scheduler.Lc)]
+    [InlineData("wlc", Scheduler.Wlc)]
+    [InlineData("mh", Scheduler.Mh)]
     public void Schedulers_that_are_there(string text, Scheduler scheduler) => Assert.Equal(
         scheduler, world.Do(world.Intent.CreateService(Spec("web", "blue") with { Scheduler = text })).Scheduler);
 
     [Theory]
-    [InlineData("lc", "needs IPVS")]
-    [InlineData("wlc", "needs IPVS")]
-    [InlineData("mh", "needs IPVS")]
     [InlineData("RR", "no scheduler 'RR'")]
     [InlineData("best\n", "no scheduler 'best?'")]
     public void Schedulers_that_are_not(string text, string why) => Refused(
-        world.Intent.CreateService(Spec("web", "blue") with { Scheduler = text }), RefusalKind.Invalid, why, "`--scheduler rr`, `wrr` or `sh`");
+        world.Intent.CreateService(Spec("web", "blue") with { Scheduler = text }), RefusalKind.Invalid, why, "`--scheduler rr`, `wrr`, `sh`, `lc`");
 
     private Overlay.Cluster.Intents.ServiceSpec Spec(string name, string network, params string[] addresses) =>
         world.Service(name, network, EndpointMode.Vip) with { VirtualAddresses = [.. addresses] };

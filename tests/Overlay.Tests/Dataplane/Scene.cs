@@ -100,6 +100,7 @@ internal static class Scene
                 .. Enumerable.Range(0, prng.Next(4)).Select(box => new PortSandbox(new($"/run/netns/box{box}"), prng.Chance(0.5), prng.Chance(0.5))),
             ],
             HasIpv6Ports = prng.Chance(0.5),
+            LoadBalancer = prng.Chance(0.5) ? LoadBalancer.Ipvs : LoadBalancer.Nftables,
             LeftSandboxes = [.. Enumerable.Range(0, 5).Select(static box => new NamespaceName($"/run/netns/box{box}"))],
         };
     }

@@ -169,6 +169,21 @@ public sealed class ServiceTableLabTests : IDisposable
     }
 
     [Fact]
+    public void Those_that_mark_for_IPVS_too()
+    {
+        Prng prng = new(12);
+        VirtualService[] services = [.. Enumerable.Range(0, 9).Select(i => Random(prng, i)).OrderBy(static s => s.Name, StringComparer.Ordinal)];
+        string table = ServiceTable.Of(services, "1", marks: IpvsServices.Of(services).Chains)!;
+        lab.Apply(new Operation.ReplaceNftTable(box, table));
+        Assert.Equal(table, lab.Observe(box).NftTable);
+        Assert.Contains("chain marks", table, StringComparison.Ordinal);
+        // As where a node changes over, and back.
+        AssertListed(services, 1);
+        lab.Apply(new Operation.ReplaceNftTable(box, table, lab.Observe(box).NftTable));
+        Assert.Equal(table, lab.Observe(box).NftTable);
+    }
+
+    [Fact]
     public void What_the_mesh_brings_is_kept_as_long_too()
     {
         FlowPolicy all = new(TimeSpan.FromHours(1), TimeSpan.FromMinutes(20), TimeSpan.FromMinutes(2), TimeSpan.FromMinutes(3));

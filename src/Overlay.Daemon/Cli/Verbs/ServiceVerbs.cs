@@ -22,7 +22,9 @@ internal static class ServiceVerbs
         Option<string[]> virtualAddress = Symbols.Addresses(
             "--vip", "The virtual address, outside the blocks of nodes; once for each family [default: a free one]");
         Option<string?> scheduler = Symbols.Text(
-            "--scheduler", "SCHEDULER", "Which backend a connection gets: rr (in turn), wrr (by weight) or sh (by the client's address) [default: wrr]");
+            "--scheduler", "SCHEDULER",
+            "Which backend a connection gets: rr (in turn), wrr (by weight), sh (by the client's address); with IPVS lc, wlc (who has the fewest), mh "
+                + "[default: wrr]");
         Option<string[]> publish = Symbols.Ports(
             "--publish", "A port of all nodes, as 8080:80, or published=8080,target=80,mode=host of those with backends; may be repeated");
         publish.Aliases.Add("-p");
@@ -97,7 +99,7 @@ internal static class ServiceVerbs
                 result.AddError($"--publish-rm is '{token.Value}': use the port that the backends listen on, like 80 or 53/udp");
             }
         });
-        Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr or sh");
+        Option<string?> scheduler = Symbols.Text("--scheduler", "SCHEDULER", "Which backend a connection gets: rr, wrr, sh, lc, wlc or mh");
         Option<string?> weightBy = Symbols.Text("--weight-by", "LABEL", "The label of nodes that is the weight of backends there; '': none any more");
         Option<string?> source = SourceOption("");
         Option<string?> locality = LocalityOption("");

@@ -26,6 +26,7 @@ public sealed class SettingsReaderTests
         Assert.Equal(TimeSpan.FromSeconds(30), settings.ReconcileInterval);
         Assert.Equal(TimeSpan.FromMinutes(5), settings.AgentDownHold);
         Assert.Equal((TimeSpan.FromSeconds(5), TimeSpan.FromSeconds(1)), (settings.DnsTtl, settings.DnsNegativeTtl));
+        Assert.Equal(LoadBalancerChoice.Auto, settings.LoadBalancer);
         Assert.Equal(LogLevel.Information, settings.LogLevel);
         Assert.Empty(settings.DnsServers);
         Assert.NotEmpty(settings.GatewayPools);
@@ -177,6 +178,7 @@ public sealed class SettingsReaderTests
         environment["OVERLAYD_STATE_DIR"] = "relative";
         flags["dns-ttl"] = ["2h"];
         flags["dns-negative-ttl"] = ["1500ms"];
+        flags["load-balancer"] = ["haproxy"];
         flags["reconcile-interval"] = ["2h"];
         flags["agent-down-hold"] = ["25h"];
         flags["log-level"] = ["loud"];
@@ -190,6 +192,7 @@ public sealed class SettingsReaderTests
                 "manager-port in /etc/overlayd/overlayd.json is '0', which is not a port: use a number from 1 to 65535",
                 "--dns-ttl is '2h': use whole seconds, from 0s to 1h",
                 "--dns-negative-ttl is '1500ms': use whole seconds, from 0s to 1h",
+                "--load-balancer is 'haproxy': use auto, ipvs or nftables",
                 "--reconcile-interval is '2h': use 1s to 1h",
                 "--agent-down-hold is '25h': use 0s to 24h",
                 "--log-level is 'loud': use trace, debug, info, warning or error",

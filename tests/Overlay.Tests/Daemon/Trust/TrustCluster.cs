@@ -191,6 +191,7 @@ internal sealed class TrustCluster : IAsyncDisposable
             DnsServers = [],
             DnsTtl = TimeSpan.FromSeconds(5),
             DnsNegativeTtl = TimeSpan.FromSeconds(1),
+            LoadBalancer = default,
             ReconcileInterval = TimeSpan.FromSeconds(30),
             AgentDownHold = TimeSpan.FromMinutes(5),
             GossipKeyRotation = TimeSpan.Zero,
@@ -199,6 +200,6 @@ internal sealed class TrustCluster : IAsyncDisposable
             LogFormat = default,
             Values = [],
         };
-        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, null!, default, instruments, logs);
+        return new(settings, new(TimeProvider.System), null!, null!, null!, null!, null!, null!, null!, default, default, instruments, logs);
     }
 }
