@@ -313,7 +313,9 @@ def run(address, arguments):
             os.fstat(descriptor)
         except OSError:
             os.open(os.devnull, os.O_RDWR)  # or the connection would take the place of one that is closed
-    connection = connect(address, float(os.environ.pop("OVERLAYD_LAB_PATIENCE", 30)))
+    patience = float(os.environ.pop("OVERLAYD_LAB_PATIENCE", 30))
+    end = time.monotonic() + patience
+    connection = connect(address, patience)
     gate = threading.Lock()
 
     def send(kind, data=b""):
@@ -323,7 +325,16 @@ def run(address, arguments):
     terminal = os.isatty(0) and os.isatty(1)
     rows, columns = struct.unpack("HHHH", fcntl.ioctl(1, termios.TIOCGWINSZ, bytes(8)))[:2] if terminal else (0, 0)
     words = [os.fsencode(argument) for argument in arguments] + [name + b"=" + value for name, value in os.environb.items()]
-    send(b"c", struct.pack(">HHI", rows or 24 * terminal, columns, len(arguments)) + b"".join(word + b"\0" for word in words))
+    command = struct.pack(">HHI", rows or 24 * terminal, columns, len(arguments)) + b"".join(word + b"\0" for word in words)
+    while True:
+        try:
+            send(b"c", command)
+            break
+        except OSError:
+            # A guest that just comes up may be lost again between the two.
+            if time.monotonic() > end:
+                raise
+            connection = connect(address, patience)
     received = []
 
     def forward(number, _):

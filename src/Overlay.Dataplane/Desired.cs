@@ -90,10 +90,12 @@ public static class Desired
             NamespaceState state = namespaces[sandbox.Key];
             if (inputs.LoadBalancer == LoadBalancer.Ipvs && own.Length > 0)
             {
-                (ImmutableSortedDictionary<uint, IpvsService> balanced, string marks) = IpvsServices.Of(own);
+                SortedSet<IPAddress> addresses = new(
+                    sandbox.SelectMany(static e => new[] { e.Ipv4, e.Ipv6 }).OfType<IPAddress>(), AddressOrder.Instance);
+                MarkedServices marks = IpvsServices.Of(own, addresses);
                 state = state with
                 {
-                    Ipvs = balanced,
+                    Ipvs = marks.Services,
                     IpvsTimeouts = IpvsServices.TimeoutsOf(own),
                     Sysctls = state.Sysctls.SetItems(IpvsServices.Sysctls.Select(static path => KeyValuePair.Create(path, "1"))),
                     NftTable = ServiceTable.Of(own, sandbox.First().Id.ToString(), chains, marks),

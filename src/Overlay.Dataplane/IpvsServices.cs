@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Net;
 using System.Text;
 using Overlay.Primitives;
 using Overlay.V1;
@@ -8,7 +9,8 @@ namespace Overlay.Dataplane;
 /// <summary>
 /// The virtual addresses of services in a sandbox whose kernel has IPVS: a chain of nftables marks the first packet of a flow to one,
 /// before IPVS sees it, by a mark for datagrams and one for what has connections. What passes through a sandbox, as from a machine
-/// inside, is translated by <see cref="ServiceTable"/>'s chains: IPVS takes it for another host's.
+/// inside, is translated by <see cref="ServiceTable"/>'s chains: IPVS takes it for another host's. What IPVS has translated they do
+/// not know any more.
 /// </summary>
 public static class IpvsServices
 {
@@ -34,33 +36,35 @@ public static class IpvsServices
         ["net/ipv4/vs/conntrack", "net/ipv4/vs/expire_nodest_conn", "net/ipv4/vs/expire_quiescent_template"];
 
     /// <param name="services">Those of one sandbox, in the order of their names.</param>
-    internal static (ImmutableSortedDictionary<uint, IpvsService> Services, string Chains) Of(IReadOnlyList<VirtualService> services)
+    /// <param name="own">The sandbox's addresses. Of what IPVS sends there the kernel keeps the route to the virtual address, which leads nowhere: a
+    /// service whose backend asks itself is left to nftables.</param>
+    internal static MarkedServices Of(IReadOnlyList<VirtualService> services, IReadOnlySet<IPAddress> own)
     {
         var all = ImmutableSortedDictionary.CreateBuilder<uint, IpvsService>();
         StringBuilder chains = new();
-        // Behind IPVS: what comes back by the loopback, from a client to itself, would be given a destination once more.
-        NftPart.Chain(
-            "unmarked", "type filter hook output priority filter; policy accept;",
-            $"meta mark 0x{Marks:x8}-0x{Marks | ~MarkMask:x8} meta mark set 0x00000000").AppendTo(chains);
+        SortedSet<string> marked = new(StringComparer.Ordinal);
+        // Pings and the like, which IPVS does not know, and services that it does not have.
+        NftPart.Chain("others", $"type nat hook output priority {ServiceTable.Priority}; policy accept;", "ct state new goto services").AppendTo(chains);
         foreach (VirtualService service in services)
         {
             foreach (bool ipv6 in new[] { false, true })
             {
                 ImmutableSortedSet<IpvsDestination> destinations = DestinationsOf(service, ipv6);
-                if ((ipv6 ? service.Ipv6 : service.Ipv4) is null || destinations.IsEmpty)
+                if ((ipv6 ? service.Ipv6 : service.Ipv4) is null || destinations.IsEmpty || destinations.Any(d => own.Contains(d.Address)))
                 {
                     continue;
                 }
 
                 uint datagrams = Add(service, ipv6, hasConnections: false, destinations);
                 uint connections = Add(service, ipv6, hasConnections: true, destinations);
+                marked.Add(ChainOf(service.Name, ipv6));
                 NftPart.Chain(
                     ChainOf(service.Name, ipv6), $"meta l4proto udp meta mark set 0x{datagrams:x8}",
-                    $"meta l4proto != udp meta mark set 0x{connections:x8}").AppendTo(chains);
+                    $"meta l4proto {{ tcp, sctp }} meta mark set 0x{connections:x8}").AppendTo(chains);
             }
         }
 
-        return (all.ToImmutable(), chains.ToString());
+        return new(all.ToImmutable(), chains.ToString(), marked);
 
         uint Add(VirtualService service, bool ipv6, bool hasConnections, ImmutableSortedSet<IpvsDestination> destinations)
         {
@@ -109,3 +113,7 @@ public static class IpvsServices
         _ => "wrr",
     };
 }
+
+/// <param name="Chains">Those that mark, each behind a blank line.</param>
+/// <param name="Marked">Their names, as <see cref="IpvsServices.ChainOf"/> has them.</param>
+internal sealed record MarkedServices(ImmutableSortedDictionary<uint, IpvsService> Services, string Chains, SortedSet<string> Marked);

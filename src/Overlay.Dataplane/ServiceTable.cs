@@ -17,7 +17,7 @@ internal static class ServiceTable
     /// <summary>
     /// Below the -100 of container runtimes, and not near a priority that nft has a name for, which depends on its version.
     /// </summary>
-    private const int Priority = -85;
+    internal const int Priority = -85;
 
     private const string Refused = "refused";
     private const string Head = "table inet overlayd {\n";
@@ -31,11 +31,11 @@ internal static class ServiceTable
     /// </summary>
     /// <param name="services">Of the sandbox's networks. Where two claim an address or a name the first has it.</param>
     /// <param name="ingress">The chains that lead back answers of its backends of ports of all nodes; empty: it has none.</param>
-    /// <param name="marks">Chains of <see cref="IpvsServices"/>, which has the sandbox's own flows; empty: nftables has them, too.</param>
+    /// <param name="marks">What <see cref="IpvsServices"/> has of the sandbox's own flows; null: nftables has them all.</param>
     /// <param name="sandbox">
     /// What is the sandbox's own: those that take turns begin at another backend in each sandbox, and with each change of the service.
     /// </param>
-    public static string? Of(IEnumerable<VirtualService> services, string sandbox, string ingress = "", string? marks = null)
+    public static string? Of(IEnumerable<VirtualService> services, string sandbox, string ingress = "", MarkedServices? marks = null)
     {
         VirtualService[] ordered = [.. services.OrderBy(static s => s.Name, StringComparer.Ordinal).DistinctBy(static s => s.Name)];
         StringBuilder parts = new();
@@ -57,7 +57,7 @@ internal static class ServiceTable
             ? $"\t\ttype nat hook output priority {Priority}; policy accept;\n\t\tct state new goto services\n"
             : $"\t\ttype filter hook output priority mangle; policy accept;\n\t\tct state new goto marks\n";
         string marked = marks is null
-            ? "" : $"\n\tchain marks {{\n{DispatchOf(Entries, Marked(targets4))}{DispatchOf(Entries6, Marked(targets6))}\t}}\n{marks}";
+            ? "" : $"\n\tchain marks {{\n{DispatchOf(Entries, Marked(targets4, marks))}{DispatchOf(Entries6, Marked(targets6, marks))}\t}}\n{marks.Chains}";
         return NftTableText.Sorted($$"""
             {{Head}}{{Dispatch}}{{dispatch}}	}
 
@@ -148,13 +148,17 @@ internal static class ServiceTable
         $" {service.Name} {service.Ipv4} {service.Ipv6} {service.Scheduler} {string.Join(' ', service.Backends)}";
 
     /// <summary>The chains that mark instead of those that translate; a refusal is one for both.</summary>
-    private static SortedDictionary<IPAddress, string> Marked(SortedDictionary<IPAddress, string> targets)
+    private static SortedDictionary<IPAddress, string> Marked(SortedDictionary<IPAddress, string> targets, MarkedServices marks)
     {
         SortedDictionary<IPAddress, string> marked = new(AddressOrder.Instance);
         foreach ((IPAddress address, string chain) in targets)
         {
-            marked[address] = chain == Refused ? Refused
-                : IpvsServices.ChainOf(chain[(chain.IndexOf('-', StringComparison.Ordinal) + 1)..], address.AddressFamily == AddressFamily.InterNetworkV6);
+            string service = chain[(chain.IndexOf('-', StringComparison.Ordinal) + 1)..];
+            string mark = chain == Refused ? Refused : IpvsServices.ChainOf(service, address.AddressFamily == AddressFamily.InterNetworkV6);
+            if (mark == Refused || marks.Marked.Contains(mark))
+            {
+                marked[address] = mark;
+            }
         }
 
         return marked;

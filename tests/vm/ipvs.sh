@@ -35,6 +35,8 @@ check "ipvsadm shows two services of each family, with both backends" shell "[ \
 check "conntrack knows the flows, as of nftables" shell "in_sandbox 1 client conntrack -L -p tcp 2>/dev/null | grep 'dst=$vip4' | has 'src=$(own web1 4) '"
 check "idle connections are kept for five days" shell "in_sandbox 1 client ipvsadm -L --timeout | has '432000'"
 check "a backend that calls its own service reaches both, itself, too" shell "gets '2 web1 $(own web1 4);2 web2 $(own web1 4);' 1 web1 tcp $vip4 4"
+check "a ping is answered" in_sandbox 1 client ping -c 1 -W 5 "$vip4"
+check "and one by IPv6" in_sandbox 1 client ping -6 -c 1 -W 5 "$vip6"
 check "by its name" shell "[ \$(each 1 client tcp web 4 | tr ';' '\n' | grep -c web) -eq 2 ]"
 
 # A connection to web2 and datagrams to it, which is then detached.

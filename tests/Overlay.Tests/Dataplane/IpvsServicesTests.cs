@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Net;
 using Overlay.Dataplane;
+using Overlay.Primitives;
 using Overlay.V1;
 
 namespace Overlay.Tests.Dataplane;
@@ -24,10 +25,10 @@ public sealed class IpvsServicesTests
         {
             "\tchain output {\n\t\ttype filter hook output priority mangle; policy accept;\n\t\tct state new goto marks\n\t}\n",
             "\tchain marks {\n\t\tip daddr vmap { 10.0.0.127 : goto mark4-web }\n\t\tip6 daddr vmap { fd00::ffff : goto mark6-web }\n\t}\n",
-            $"\tchain mark4-web {{\n\t\tmeta l4proto udp meta mark set 0x{udp:x8}\n\t\tmeta l4proto != udp meta mark set 0x{tcp:x8}\n\t}}\n",
-            "\tchain unmarked {\n\t\ttype filter hook output priority filter; policy accept;\n"
-                + "\t\tmeta mark 0x6f000000-0x6fffffff meta mark set 0x00000000\n\t}\n",
-            // What passes through is not IPVS's.
+            $"\tchain mark4-web {{\n\t\tmeta l4proto udp meta mark set 0x{udp:x8}\n\t\tmeta l4proto {{ tcp, sctp }} meta mark set 0x{tcp:x8}\n\t}}\n",
+            // Pings, and what passes through, are not IPVS's.
+            "\tchain others {\n\t\ttype nat hook output priority -85; policy accept;\n"
+                + "\t\tct state new goto services\n\t}\n",
             "\tchain prerouting {\n\t\ttype nat hook prerouting priority -85; policy accept;\n\t\tct state new goto services\n\t}\n",
             "\tchain vip4-web {\n\t\tdnat ip to ",
         })
@@ -38,6 +39,17 @@ public sealed class IpvsServicesTests
         Assert.Equal(["10.0.0.30", "10.0.0.31"], ServiceTable.Read(box.NftTable)[IPAddress.Parse("10.0.0.127")].Select(static a => a.ToString()));
         Assert.Equal("1", box.Sysctls["net/ipv4/vs/conntrack"]);
         Assert.Equal(new IpvsTimeouts(432_000, 120, 300), box.IpvsTimeouts);
+    }
+
+    [Fact]
+    public void A_backend_that_may_ask_itself_is_left_to_nftables()
+    {
+        int own = Scene.Fixed.Endpoints[0].Ipv4!.GetAddressBytes()[3];
+        VirtualService others = Web((31, 1)) with { Name = "api", Ipv4 = IPAddress.Parse("10.0.0.126"), Ipv6 = null };
+        NamespaceState box = Wish(Web((own, 1), (31, 1)), others).Namespaces[Box];
+        Assert.Equal(["wrr to 10.0.0.31*1"], box.Ipvs.Values.Where(static s => !s.IsIpv6).Select(static s => s.ToString().Split(' ', 3)[2]).Distinct());
+        Assert.Contains("\tchain marks {\n\t\tip daddr vmap { 10.0.0.126 : goto mark4-api }\n", box.NftTable, StringComparison.Ordinal);
+        Assert.Contains("\t\tip daddr vmap { 10.0.0.126 : goto vip4-api, 10.0.0.127 : goto vip4-web }\n", box.NftTable, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -70,10 +82,10 @@ public sealed class IpvsServicesTests
         [
             .. Enumerable.Range(0, 5000).Select(static i => Web((30, 1)) with { Name = $"s{i:d4}", Ipv4 = new([10, 1, (byte)(i >> 8), (byte)i]), Ipv6 = null }),
         ];
-        var all = IpvsServices.Of(many).Services;
+        var all = Services(many);
         Assert.Equal(10_000, all.Count);
-        IEnumerable<uint> first = IpvsServices.Of(many[..1]).Services.Keys;
-        Assert.Equal(first, IpvsServices.Of([many[0], many[4999]]).Services.Keys.Intersect(first));
+        IEnumerable<uint> first = Services(many[..1]).Keys;
+        Assert.Equal(first, Services(many[0], many[4999]).Keys.Intersect(first));
     }
 
     [Fact]
@@ -136,6 +148,9 @@ public sealed class IpvsServicesTests
                 static s => s.Key, s => s.Value with { Destinations = [.. s.Value.Destinations.Select(d => d with { Connections = connections })] }),
         }),
     };
+
+    private static ImmutableSortedDictionary<uint, IpvsService> Services(params VirtualService[] services) =>
+        IpvsServices.Of(services, new SortedSet<IPAddress>(AddressOrder.Instance)).Services;
 
     private static ModelKernel Kernel()
     {

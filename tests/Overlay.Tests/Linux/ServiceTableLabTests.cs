@@ -173,7 +173,7 @@ public sealed class ServiceTableLabTests : IDisposable
     {
         Prng prng = new(12);
         VirtualService[] services = [.. Enumerable.Range(0, 9).Select(i => Random(prng, i)).OrderBy(static s => s.Name, StringComparer.Ordinal)];
-        string table = ServiceTable.Of(services, "1", marks: IpvsServices.Of(services).Chains)!;
+        string table = ServiceTable.Of(services, "1", marks: IpvsServices.Of(services, new SortedSet<IPAddress>(AddressOrder.Instance)))!;
         lab.Apply(new Operation.ReplaceNftTable(box, table));
         Assert.Equal(table, lab.Observe(box).NftTable);
         Assert.Contains("chain marks", table, StringComparison.Ordinal);
